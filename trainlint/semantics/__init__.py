@@ -1,0 +1,1 @@
+"""What a file says, in the field's words: tree, names, flow, values and the training script."""

@@ -1,0 +1,271 @@
+"""Which binding a name has, and by what qualified name a library knows it.
+
+A name is resolved by its binding and never by its spelling: a name that is bound twice to different
+things has no qualified name, and a star import makes every name that nothing else binds unknown.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from trainlint.semantics import tree
+from trainlint.semantics.tree import Expr, Node
+
+ScopeNode = tree.Module | tree.FunctionDef | tree.Lambda | tree.ClassDef | tree.Comprehension
+_SCOPES = (tree.Module, tree.FunctionDef, tree.Lambda, tree.ClassDef, tree.Comprehension)
+_BUILTINS = frozenset(dir(builtins))
+
+# Places in which a library also keeps a name that it exports elsewhere.
+_MOVED = (
+    ("torch.nn.modules.loss.", "torch.nn."),
+    ("torch.nn.modules.activation.", "torch.nn."),
+    ("torch.nn.modules.container.", "torch.nn."),
+    ("torch.nn.modules.", "torch.nn."),
+    ("torch.cuda.amp.autocast_mode.", "torch.cuda.amp."),
+    ("torch.cuda.amp.grad_scaler.", "torch.cuda.amp."),
+    ("torch.cpu.amp.autocast_mode.", "torch.cpu.amp."),
+    ("torch.cpu.amp.grad_scaler.", "torch.cpu.amp."),
+    ("torch.amp.autocast_mode.", "torch.amp."),
+    ("torch.amp.grad_scaler.", "torch.amp."),
+    ("torch.autograd.grad_mode.", "torch."),
+    ("torch.utils.data.dataloader.", "torch.utils.data."),
+    ("torch.utils.data.dataset.", "torch.utils.data."),
+    ("torch.utils.data.sampler.", "torch.utils.data."),
+    ("torch.utils.data.distributed.", "torch.utils.data."),
+    ("pytorch_lightning.", "lightning.pytorch."),
+    ("sklearn.metrics._classification.", "sklearn.metrics."),
+)
+
+
+@dataclass(slots=True, eq=False)
+class Binding:
+    """One place that gives a name its value.
+
+    ``value`` is the expression the value comes from, if there is one, and ``path`` says which part
+    of it: an index for each level of unpacking, ``"*"`` for a starred target, ``"each"`` for the
+    elements that a loop or comprehension takes, ``"enter"`` for what a ``with`` binds.
+    """
+
+    name: str
+    kind: str  # import, assign, augment, param, function, class, each, with, except, delete, other
+    node: Node
+    value: Expr | None = None
+    path: tuple[int | str, ...] = ()
+    qualified: str | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Scope:
+    node: ScopeNode
+    parent: Scope | None
+    bindings: dict[str, list[Binding]] = field(default_factory=dict)
+    outer: set[str] = field(default_factory=set)  # named by ``global`` or ``nonlocal``
+
+    def bind(self, binding: Binding) -> None:
+        self.bindings.setdefault(binding.name, []).append(binding)
+
+
+class Names:
+    """The scopes of one module. ``local`` names top-level modules that belong to the project."""
+
+    def __init__(self, module: tree.Module, local: frozenset[str] = frozenset()) -> None:
+        self.module, self.local = module, local
+        self.star = False
+        self._scopes: dict[Node, Scope] = {module: Scope(module, None)}
+        self._qualified: dict[Expr, frozenset[str | None]] = {}
+        self._collect(module)
+
+    def scope(self, node: Node) -> Scope:
+        """The scope in which a node is evaluated."""
+        below = node
+        for ancestor in node.ancestors():
+            if isinstance(ancestor, _SCOPES) and _evaluated_inside(ancestor, below):
+                return self._scopes[ancestor]
+            below = ancestor
+        return self._scopes[self.module]
+
+    def inner(self, node: ScopeNode) -> Scope:
+        """The scope that a function, class or comprehension opens."""
+        return self._scopes[node]
+
+    def find(self, name: str, at: Node) -> tuple[Scope, list[Binding]] | None:
+        """The scope in which the name is bound as seen from a node, and all its bindings there."""
+        scope: Scope | None = self.scope(at)
+        first = True
+        while scope is not None:
+            visible = first or not isinstance(scope.node, tree.ClassDef)
+            if visible and name in scope.bindings and name not in scope.outer:
+                return scope, scope.bindings[name]
+            if not isinstance(scope.node, tree.Comprehension):
+                first = False
+            scope = scope.parent
+        return None
+
+    def qualified(self, expr: Expr) -> str | None:
+        """The one qualified name that an expression can have (``torch.nn.BCELoss``), or None.
+
+        A name that belongs to the project has a leading dot or is None: only libraries' names are
+        told apart by their text.
+        """
+        names = self.candidates(expr)
+        return next(iter(names)) if len(names) == 1 else None
+
+    def candidates(self, expr: Expr) -> frozenset[str | None]:
+        """All qualified names that the bindings of an expression allow; None stands for unknown."""
+        if expr not in self._qualified:
+            self._qualified[expr] = frozenset([None])  # ends a circle of aliases
+            self._qualified[expr] = frozenset(self._candidates(expr))
+        return self._qualified[expr]
+
+    def _candidates(self, expr: Expr) -> Iterator[str | None]:
+        match expr:
+            case tree.Attribute():
+                for name in self.candidates(expr.value):
+                    yield None if name is None else canonical(f"{name}.{expr.attr}")
+            case tree.Name():
+                found = self.find(expr.id, expr)
+                if found is None:
+                    known = expr.id in _BUILTINS and not (self.star and expr.id not in _COMMON)
+                    yield f"builtins.{expr.id}" if known else None
+                    return
+                for binding in found[1]:
+                    yield from self._of_binding(binding)
+            case _:
+                yield None
+
+    def _of_binding(self, binding: Binding) -> Iterator[str | None]:
+        if binding.kind == "import":
+            yield binding.qualified
+        elif (
+            binding.kind == "assign"
+            and not binding.path
+            and isinstance(binding.value, tree.Name | tree.Attribute)
+        ):
+            yield from self.candidates(binding.value)
+        elif binding.kind != "delete":
+            yield None
+
+    def _collect(self, module: tree.Module) -> None:
+        stack: list[tuple[Node, Scope]] = [(s, self._scopes[module]) for s in reversed(module.body)]
+        while stack:
+            node, scope = stack.pop()
+            self._bind(node, scope)
+            if isinstance(node, _SCOPES):
+                inner = self._scopes[node] = Scope(node, scope)
+                for child in reversed(list(node.children())):
+                    stack.append((child, inner if _evaluated_inside(node, child) else scope))
+                continue
+            for child in reversed(list(node.children())):
+                stack.append((child, scope))
+
+    def _bind(self, node: Node, scope: Scope) -> None:
+        match node:
+            case tree.Import():
+                for alias in node.names:
+                    name = alias.name if alias.asname else alias.bound
+                    scope.bind(
+                        Binding(alias.bound, "import", alias, qualified=self._absolute(name))
+                    )
+            case tree.ImportFrom():
+                self._bind_from(node, scope)
+            case tree.FunctionDef():
+                scope.bind(Binding(node.name, "function", node))
+            case tree.ClassDef():
+                scope.bind(Binding(node.name, "class", node))
+            case tree.Param():
+                scope.bind(Binding(node.name, "param", node, node.default))
+            case tree.Assign():
+                for target in node.targets:
+                    _bind_target(scope, target, "assign", node, node.value, ())
+            case tree.AnnAssign() if node.value is not None:
+                _bind_target(scope, node.target, "assign", node, node.value, ())
+            case tree.AugAssign():
+                _bind_target(scope, node.target, "augment", node, node.value, ())
+            case tree.NamedExpr():
+                owner = scope
+                while isinstance(owner.node, tree.Comprehension) and owner.parent is not None:
+                    owner = owner.parent
+                _bind_target(owner, node.target, "assign", node, node.value, ())
+            case tree.For() | tree.Generator():
+                _bind_target(scope, node.target, "each", node, node.iter, ("each",))
+            case tree.WithItem() if node.target is not None:
+                _bind_target(scope, node.target, "with", node, node.context, ("enter",))
+            case tree.Handler() if node.name is not None:
+                scope.bind(Binding(node.name, "except", node))
+            case tree.Delete():
+                _bind_target(scope, node.target, "delete", node, None, ())
+            case tree.Case():
+                for name in node.names:
+                    scope.bind(Binding(name, "other", node))
+            case tree.Scope():
+                scope.outer.update(node.names)
+            case _:
+                pass
+
+    def _bind_from(self, node: tree.ImportFrom, scope: Scope) -> None:
+        if node.star:
+            self.star = True
+        prefix = "." * node.level + node.module
+        for alias in node.names:
+            joint = "" if prefix.endswith(".") else "."
+            name = self._absolute(f"{prefix}{joint}{alias.name}")
+            scope.bind(Binding(alias.asname or alias.name, "import", alias, qualified=name))
+
+    def _absolute(self, name: str) -> str:
+        """A name of the project begins with a dot, so that it is not taken for a library's."""
+        if name.startswith(".") or name.partition(".")[0] not in self.local:
+            return canonical(name)
+        return f".{name}"
+
+
+_COMMON = frozenset(
+    "print len range enumerate zip map list dict tuple set str int float bool open sorted super "
+    "isinstance hasattr getattr setattr Exception type sum min max round abs any all".split()
+)
+
+
+def canonical(name: str) -> str:
+    """The name under which a library documents what it also keeps elsewhere."""
+    for old, new in _MOVED:
+        if name.startswith(old):
+            return new + name[len(old) :]
+    return name
+
+
+def _evaluated_inside(scope: Node, child: Node) -> bool:
+    """Whether a direct child of a scope node is evaluated in the scope that the node opens."""
+    match scope:
+        case tree.FunctionDef():
+            return isinstance(child, tree.Stmt | tree.Param)
+        case tree.Lambda():
+            return True
+        case tree.ClassDef():
+            return isinstance(child, tree.Stmt)
+        case _:
+            return True
+
+
+def _bind_target(
+    scope: Scope,
+    target: Expr,
+    kind: str,
+    node: Node,
+    value: Expr | None,
+    path: tuple[int | str, ...],
+) -> None:
+    match target:
+        case tree.Name():
+            owner = scope
+            if target.id in scope.outer:
+                while owner.parent is not None:
+                    owner = owner.parent
+            owner.bind(Binding(target.id, kind, node, value, path))
+        case tree.Sequence():
+            for index, item in enumerate(target.elts):
+                starred = isinstance(item, tree.Starred)
+                inner = item.value if isinstance(item, tree.Starred) else item
+                _bind_target(scope, inner, kind, node, value, (*path, "*" if starred else index))
+        case _:
+            pass
