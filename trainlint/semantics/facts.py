@@ -1,0 +1,98 @@
+"""Everything that is known of one file: its tree, its names and, on demand, its flow and values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from trainlint.semantics import tree
+from trainlint.semantics.flow import Flow
+from trainlint.semantics.names import Names
+from trainlint.source import Source
+from trainlint.targets import Range
+
+if TYPE_CHECKING:
+    from trainlint.semantics.script import Script
+    from trainlint.semantics.values import Values
+
+T = TypeVar("T", bound=tree.Node)
+ANY_RELEASE = Range(None, None, known=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a file's project says of it: target ranges, rule options, project modules' names."""
+
+    targets: Mapping[str, Range]
+    options: Mapping[str, Mapping[str, Any]]
+    local_modules: frozenset[str] = frozenset()
+
+
+class File:
+    """One parsed file, as rules see it."""
+
+    def __init__(self, source: Source, module: tree.Module, surroundings: Surroundings) -> None:
+        self.source, self.module, self.surroundings = source, module, surroundings
+        self.names = Names(module, surroundings.local_modules)
+        self._kinds: dict[type, list[Any]] = {}
+        self._flows: dict[tree.Node, Flow] = {}
+        for node in module.walk():
+            self._kinds.setdefault(type(node), []).append(node)
+
+    @property
+    def path(self) -> str:
+        return self.source.path
+
+    def all(self, kind: type[T]) -> list[T]:
+        """Every node of exactly this kind, in source order."""
+        return self._kinds.get(kind, [])
+
+    def text(self, node: tree.Node) -> str:
+        """The source text of a node, without the parentheses around it."""
+        return self.source.text[node.start : node.end]
+
+    def target(self, library: str) -> Range:
+        """The releases of a library that the project must work on."""
+        return self.surroundings.targets.get(library, ANY_RELEASE)
+
+    def option(self, rule: str, name: str, default: Any) -> Any:
+        return self.surroundings.options.get(rule, {}).get(name, default)
+
+    @cached_property
+    def calls(self) -> list[tree.Call]:
+        return self.all(tree.Call)
+
+    def calls_to(self, match: Callable[[str], bool] | str) -> list[tree.Call]:
+        """The calls whose callee has one qualified name, and it is (or satisfies) ``match``."""
+        found = []
+        for call in self.calls:
+            name = self.names.qualified(call.func)
+            if name is not None and (name == match if isinstance(match, str) else match(name)):
+                found.append(call)
+        return found
+
+    def flow(self, node: tree.Node) -> Flow:
+        """The control flow of the function (or module) body in which a node stands."""
+        body: tree.Module | tree.FunctionDef = tree.function_of(node) or self.module
+        if isinstance(node, tree.Module):
+            body = node
+        return self.flow_in(body)
+
+    def flow_in(self, body: tree.Module | tree.FunctionDef) -> Flow:
+        if body not in self._flows:
+            self._flows[body] = Flow(body)
+        return self._flows[body]
+
+    @cached_property
+    def values(self) -> Values:
+        from trainlint.semantics.values import Values
+
+        return Values(self)
+
+    @cached_property
+    def script(self) -> Script:
+        from trainlint.semantics.script import Script
+
+        return Script(self)
