@@ -1,0 +1,94 @@
+"""Says which files of which releases to read, and reads the given ones.
+
+A release ships several files with the same sources in them; the one with the least to fetch does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.utils import (
+    InvalidSdistFilename,
+    InvalidWheelFilename,
+    parse_sdist_filename,
+    parse_wheel_filename,
+)
+from packaging.version import InvalidVersion, Version
+
+from tables.archives import read_archive
+
+EARLIEST = Version("0")
+UNRANKED = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """One file of a release: where it lies and what it should hash to."""
+
+    version: Version
+    filename: str
+    location: str = ""
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The sources of one release, by path."""
+
+    version: str
+    sources: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to read: a package or one of its modules, in the final releases from `since` on."""
+
+    library: str
+    package: str
+    since: Version = EARLIEST
+    only: frozenset[str] | None = None
+
+    def takes(self, version: Version) -> bool:
+        """Return whether the release is one of those asked for."""
+        listed = self.only is None or str(version) in self.only
+        return listed and not version.is_prerelease and version >= self.since
+
+
+def open_releases(wanted: Wanted, paths: Iterable[Path]) -> Iterator[Release]:
+    """Yield the wanted releases that the given archives hold, oldest first."""
+    by_file = {path.name: path for path in paths}
+    artifacts = [found for name in by_file if (found := artifact_of(name)) is not None]
+    for artifact in pick_artifacts(artifacts, wanted):
+        sources = read_archive(by_file[artifact.filename], wanted.package)
+        yield Release(str(artifact.version), sources)
+
+
+def pick_artifacts(artifacts: Iterable[Artifact], wanted: Wanted) -> list[Artifact]:
+    """Return the handiest file of each wanted release, oldest release first."""
+    best: dict[Version, Artifact] = {}
+    for artifact in filter(lambda item: wanted.takes(item.version), artifacts):
+        known = best.get(artifact.version)
+        if known is None or _rank(artifact.filename) < _rank(known.filename):
+            best[artifact.version] = artifact
+    return [best[version] for version in sorted(best)]
+
+
+def artifact_of(filename: str, location: str = "", sha256: str | None = None) -> Artifact | None:
+    """Return the artifact that a file name tells of, None where it is no wheel or sdist."""
+    try:
+        if filename.endswith(".whl"):
+            version = parse_wheel_filename(filename)[1]
+        else:
+            version = parse_sdist_filename(filename)[1]
+    except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion):
+        return None
+    return Artifact(version, filename, location, sha256)
+
+
+def _rank(filename: str) -> tuple[int, str]:
+    """Order files by how much there is to fetch: pure wheels, sdists, then by platform."""
+    order = ("none-any.whl", ".tar.gz", ".zip", "arm64.whl", "macosx", "win")
+    rank = next((at for at, part in enumerate(order) if part in filename), UNRANKED)
+    return rank, filename
