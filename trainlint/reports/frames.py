@@ -7,7 +7,7 @@ plain and coloured output. The source is shown through ``neutral.glyphs``.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -23,6 +23,7 @@ TAB = 4
 LONGEST, HEAD, TAIL = 9, 5, 2
 LINE_LIMIT = 200
 CUT = "..."
+UNMARKED = "  "
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,35 +72,71 @@ def frame(where: Location, lines: LineSource, look: Look, gutter: int, width: in
     rows = _rows(where, end_line, lines, look.around)
     if where.line not in rows or end_line not in rows:
         return []
-    margin = "  " if end_line > where.line else ""
-    room = (width or LINE_LIMIT) - gutter - 3 - len(margin)
     start = rows[where.line].column(where.column)
-    end = max(rows[end_line].column(end_column), start + 1 if not margin else 1)
-    window = _Window.around(start, end if not margin else start + 1, list(rows.values()), room)
-    out: list[Line] = [_gutter(gutter, "")]
-    opened = start <= rows[where.line].indentation()
-    last = 0
+    end = rows[end_line].column(end_column)
+    if end_line == where.line:
+        end = max(end, start + 1)
+        window = _Window.around(start, end, list(rows.values()), _room(width, gutter))
+        body = _underlined(rows, where.line, (start, end), window=window, look=look, gutter=gutter)
+    else:
+        room = _room(width, gutter) - len(UNMARKED)
+        window = _Window.around(start, start + 1, list(rows.values()), room)
+        body = _bracketed(
+            rows, (where.line, end_line), (start, end), window=window, look=look, gutter=gutter
+        )
+    return [_gutter(gutter, ""), *body]
+
+
+def _room(width: int, gutter: int) -> int:
+    return (width or LINE_LIMIT) - gutter - 3
+
+
+def _underlined(
+    rows: dict[int, _Row],
+    line: int,
+    columns: tuple[int, int],
+    *,
+    window: _Window,
+    look: Look,
+    gutter: int,
+) -> Iterator[Line]:
+    """The range lies in one line: marks stand below it."""
     for number, row in rows.items():
-        if last and number > last + 1:
-            out.append([(CUT.ljust(gutter + 1), "gutter"), ("| ", "gutter"), ("|", look.style)])
-        last = number
-        inside = where.line < number <= end_line or (number == where.line and opened)
-        edge: Line = []
-        if margin:
-            stroke = "/ " if number == where.line and opened else "| " if inside else margin
-            edge = [(stroke, look.style)]
-        out.append([*_gutter(gutter, str(number)), *edge, (window.cut(row), "")])
-        if not margin and number == where.line:
-            left, right = window.clip(start), window.clip(end)
+        yield [*_gutter(gutter, str(number)), (window.cut(row), "")]
+        if number == line:
+            left, right = map(window.clip, columns)
             marks = look.mark * max(right - left, 1)
-            out.append([*_gutter(gutter, ""), (" " * left, ""), (marks, look.style)])
-        elif margin and number == where.line and not opened:
-            dashes = "_" * (window.clip(start) + 1)
-            out.append([*_gutter(gutter, ""), (f" {dashes}{look.mark}", look.style)])
-        elif margin and number == end_line:
-            dashes = "_" * max(window.clip(end), 1)
-            out.append([*_gutter(gutter, ""), (f"|{dashes}{look.mark}", look.style)])
-    return out
+            yield [*_gutter(gutter, ""), (" " * left, ""), (marks, look.style)]
+
+
+def _bracketed(
+    rows: dict[int, _Row],
+    lines: tuple[int, int],
+    columns: tuple[int, int],
+    *,
+    window: _Window,
+    look: Look,
+    gutter: int,
+) -> Iterator[Line]:
+    """The range spans lines: a stroke beside them leads from its first to its last character."""
+    first, last = lines
+    start, end = map(window.clip, columns)
+    whole = columns[0] <= rows[first].indentation()  # nothing stands before the range
+    before = min(rows)
+    for number, row in rows.items():
+        if number > before + 1:
+            yield [(f"{CUT:<{gutter + 1}}| ", "gutter"), ("|", look.style)]
+        before = number
+        stroke = UNMARKED
+        if first < number <= last:
+            stroke = "| "
+        elif number == first and whole:
+            stroke = "/ "
+        yield [*_gutter(gutter, str(number)), (stroke, look.style), (window.cut(row), "")]
+        if number == first and not whole:
+            yield [*_gutter(gutter, ""), (f" {'_' * (start + 1)}{look.mark}", look.style)]
+        elif number == last:
+            yield [*_gutter(gutter, ""), (f"|{'_' * max(end, 1)}{look.mark}", look.style)]
 
 
 def _gutter(width: int, number: str) -> Line:
