@@ -6,8 +6,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from trainlint.requirements import requirement_entries
-
 Version = tuple[int, ...]
 
 # The newest release that the tables of trainlint know.
@@ -27,13 +25,13 @@ _ALIASES = {
     "scikit-learn": "sklearn",
 }
 _SUFFIX = r"(?:[-._]?(?:a|b|c|rc|alpha|beta|pre|preview|post|rev|r|dev)[-._]?\d*)*(?:\+[\w.]+)?"
-_VERSION = re.compile(rf"v?(?:\d+!)?(\d+(?:\.\d+)*){_SUFFIX}", re.I)
-_CLAUSE = re.compile(
+# Expressions stay text until they are used: starting up must cost nothing.
+_VERSION = rf"v?(?:\d+!)?(\d+(?:\.\d+)*){_SUFFIX}"
+_CLAUSE = (
     rf"(?P<op>===|==|~=|!=|<=|>=|<|>|=|\^|~)?v?(?:\d+!)?(?P<release>\d+(?:\.\d+)*)"
-    rf"(?:(?P<star>(?:\.\*)+|\*)|{_SUFFIX})(?P<build>=\S*)?",
-    re.I,
+    rf"(?:(?P<star>(?:\.\*)+|\*)|{_SUFFIX})(?P<build>=\S*)?"
 )
-_NAME = re.compile(r"(?:[\w./-]+::)?([A-Za-z][\w.-]*)\s*(?:\[[^\]]*\])?\s*")
+_NAME = r"(?:[\w./-]+::)?([A-Za-z][\w.-]*)\s*(?:\[[^\]]*\])?\s*"
 
 
 def parse_version(text: str) -> Version:
@@ -42,7 +40,7 @@ def parse_version(text: str) -> Version:
     Raises:
         ValueError: the text is not a version.
     """
-    found = _VERSION.fullmatch(text.strip())
+    found = re.fullmatch(_VERSION, text.strip(), re.I)
     if found is None:
         raise ValueError(f"{text!r} is not a version")
     return _release(found[1])
@@ -74,7 +72,7 @@ class Range:
             ValueError: the text is none of these, or no version could meet it.
         """
         specifier = re.sub(r"(?<=[<>=~^!])\s+", "", text.strip())
-        name = _NAME.match(specifier)
+        name = re.match(_NAME, specifier)
         if name is not None and re.match(r"[<>=~^!]|v?\d|\*", specifier[name.end() :]):
             specifier = specifier[name.end() :]
         if specifier in ("", "*", "any"):
@@ -144,7 +142,7 @@ def parse_target(text: str) -> tuple[str, Range]:
     Raises:
         ValueError: the text has no library, or its range cannot be read.
     """
-    found = _NAME.match(text)
+    found = re.match(_NAME, text)
     versions = re.sub(r"^=(?!=)", "", text[found.end() :]) if found else ""
     if found is None or not versions:
         raise ValueError(f"{text!r} is not a target; write it as torch=2.4..2.13")
@@ -157,6 +155,8 @@ def requirement_ranges(files: Mapping[str, str]) -> dict[str, Range]:
     A library that is named without a version is left out; entries that disagree are widened, and
     what cannot be read is passed over.
     """
+    from trainlint.requirements import requirement_entries
+
     ranges: dict[str, Range] = {}
     for name in sorted(files):
         for distribution, specifier in requirement_entries(name, files[name]):
@@ -217,7 +217,7 @@ def _parse_all(specifier: str) -> Range:
 
 
 def _parse_clause(clause: str) -> Range:
-    found = _CLAUSE.fullmatch(clause)
+    found = re.fullmatch(_CLAUSE, clause, re.I)
     if found is None or (found["build"] and found["op"] not in ("=", None)):
         raise ValueError(f"{clause!r} is not a version or a range of versions")
     version = _release(found["release"])
