@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from trainlint import baseline, bounds, suppress
 from trainlint.diagnostics import (
@@ -18,7 +18,7 @@ from trainlint.diagnostics import (
 from trainlint.edits import Fix
 from trainlint.rule import Finding, Rule
 from trainlint.semantics import tokens, tree
-from trainlint.semantics.facts import File, Surroundings
+from trainlint.semantics.facts import File, SuppressionFault, Surroundings
 from trainlint.source import Source
 
 CONTEXT_LINES = 1  # on each side of a finding, for its fingerprint
@@ -50,15 +50,12 @@ def check_source(
     if file is None:
         return outcome
     outcome.parsed = True
-    found: list[tuple[Rule, Finding]] = []
     suppressions = _suppressions(file)
-    for rule in sorted(rules, key=lambda rule: rule.code.startswith("SUP")):
-        if rule.code.startswith("SUP"):
-            if not found and not suppressions.all:
-                continue
-            file.suppressions = suppress.Review(
-                suppressions, frozenset(r.code for r in rules), known
-            )
+    found: list[tuple[Rule, Finding]] = []
+    last = [rule for rule in rules if rule.family == "SUP"]
+    for rule in (*(rule for rule in rules if rule.family != "SUP"), *last):
+        if last and rule is last[0]:
+            _judge(file, suppressions, rules, known)
         try:
             findings = [finding for check in rule.checks for finding in check(file)]
         except Exception as error:  # a rule's own defect must not silence the others
@@ -73,6 +70,23 @@ def check_source(
     return outcome
 
 
+def _judge(
+    file: File,
+    suppressions: suppress.Suppressions,
+    rules: Sequence[Rule],
+    known: frozenset[str],
+) -> None:
+    """Tell the rules about suppressions which of them silenced nothing or name no rule."""
+    checked = {word for rule in rules for word in (rule.code, rule.name)}
+    for unused in suppressions.unused(checked, known):
+        entries = tuple(code.text for code in unused.codes)
+        removal = tuple(suppressions.removal(unused))
+        file.unused_suppressions.append(SuppressionFault(*unused.span, entries, removal))
+    for _, code in suppressions.unknown(known):
+        fault = SuppressionFault(code.start, code.end, (code.text,), ())
+        file.unknown_suppressions.append(fault)
+
+
 def _parse(source: Source, surroundings: Surroundings, outcome: Outcome) -> File | None:
     refusal = bounds.refusal(source.code)
     if refusal is not None:
@@ -83,7 +97,7 @@ def _parse(source: Source, surroundings: Surroundings, outcome: Outcome) -> File
     try:
         module = lower.parse(source.code)
     except lower.ParseError as error:
-        cell, line, column = source.parsed_position(error.line, error.column)
+        cell, line, column = _parsed_position(source, error.line, error.column)
         outcome.failures.append(
             Failure(source.path, "parse", error.message, line, column, cell)
         )
@@ -94,13 +108,21 @@ def _parse(source: Source, surroundings: Surroundings, outcome: Outcome) -> File
     return File(source, module, surroundings)
 
 
+def _parsed_position(source: Source, line: int, column: int) -> tuple[int | None, int, int]:
+    """Where a line and column of the parsed text lie, in a notebook inside its cell."""
+    if not source.is_notebook:
+        return None, line, column
+    lines = source.code.splitlines(keepends=True)
+    offset = sum(len(text) for text in lines[: line - 1]) + column - 1
+    return source.position(min(offset, len(source.code)))
+
+
 def _suppressions(file: File) -> suppress.Suppressions:
     text = file.source.code
-    if "noqa" not in text.lower() and "trainlint" not in text.lower():
+    if not suppress.may_suppress(text):
         return suppress.collect(file.source, (), ())
-    statements = sorted(
-        (node.start, _header_end(node)) for node in file.module.walk() if isinstance(node, tree.Stmt)
-    )
+    nodes = (node for node in file.module.walk() if isinstance(node, tree.Stmt))
+    statements = sorted((node.start, _header_end(node)) for node in nodes)
     return suppress.collect(file.source, tokens.comments(text), statements)
 
 
@@ -148,7 +170,16 @@ def _diagnostics(
             )
         )
     placed.sort(key=Diagnostic.sort_key)
-    return baseline.with_fingerprints(placed, source.lines, CONTEXT_LINES)
+    fingerprints = baseline.fingerprints(
+        (d.code, d.location.path, _context(source, d)) for d in placed
+    )
+    return [replace(d, fingerprint=f) for d, f in zip(placed, fingerprints, strict=True)]
+
+
+def _context(source: Source, diagnostic: Diagnostic) -> list[str]:
+    place = diagnostic.location
+    first = max(1, place.line - CONTEXT_LINES)
+    return source.lines(first, place.line + CONTEXT_LINES, place.cell)
 
 
 def _propose(file: File, fix: Fix) -> ProposedFix:

@@ -60,7 +60,8 @@ class Rule:
 
     ``needs`` are the words that must stand in the file in which the rule reports; ``fix`` is the
     best safety that one of its fixes can have, None when it has none; ``options`` are the settings
-    that a project may change, with their defaults.
+    that a project may change, with their defaults; ``ordered`` tells that the rule relies on the
+    order in which statements run, which a notebook's cells may not have kept.
     """
 
     code: str
@@ -69,6 +70,7 @@ class Rule:
     needs: Needs
     fix: Safety | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    ordered: bool = True
     checks: list[Check] = field(default_factory=list)
 
     def check(self, function: Check) -> Check:

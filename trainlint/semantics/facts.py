@@ -30,6 +30,16 @@ class Surroundings:
     local_modules: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class SuppressionFault:
+    """Entries of a suppression comment that are wrong, and the spans whose removal mends it."""
+
+    start: int
+    end: int
+    entries: tuple[str, ...]
+    removal: tuple[tuple[int, int], ...]
+
+
 class File:
     """One parsed file, as rules see it."""
 
@@ -38,6 +48,8 @@ class File:
         self.names = Names(module, surroundings.local_modules)
         self._kinds: dict[type, list[Any]] = {}
         self._flows: dict[tree.Node, Flow] = {}
+        self.unused_suppressions: list[SuppressionFault] = []
+        self.unknown_suppressions: list[SuppressionFault] = []
         for node in module.walk():
             self._kinds.setdefault(type(node), []).append(node)
 

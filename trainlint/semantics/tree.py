@@ -12,11 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Node:
     start: int
     end: int
     parent: Node | None = field(init=False, default=None, repr=False)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.start}:{self.end}>"
 
     def children(self) -> Iterator[Node]:
         """The nodes directly below this one, in source order."""
@@ -45,12 +48,12 @@ class Node:
             node = node.parent
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Expr(Node):
     outer: tuple[int, int] = field(init=False, default=(0, 0), repr=False)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Stmt(Node):
     pass
 
@@ -58,19 +61,19 @@ class Stmt(Node):
 # Expressions
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Name(Expr):
     id: str
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Attribute(Expr):
     value: Expr
     attr: str
     attr_start: int
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Arg(Node):
     """An argument of a call, or a base of a class; ``star`` is ``""``, ``"*"`` or ``"**"``."""
 
@@ -79,7 +82,7 @@ class Arg(Node):
     value: Expr
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Call(Expr):
     func: Expr
     args: list[Arg]
@@ -116,19 +119,19 @@ class Call(Expr):
         return found
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Constant(Expr):
     """A literal: int, float, complex, str, bytes, bool, None or Ellipsis."""
 
     value: Any
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class FormattedString(Expr):
     values: list[Expr]
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Sequence(Expr):
     """A tuple, list or set display; ``kind`` is ``"tuple"``, ``"list"`` or ``"set"``."""
 
@@ -136,7 +139,7 @@ class Sequence(Expr):
     elts: list[Expr]
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Dict(Expr):
     """A dict display; the key of ``**mapping`` is None."""
 
@@ -144,59 +147,59 @@ class Dict(Expr):
     values: list[Expr]
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Starred(Expr):
     value: Expr
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class BinOp(Expr):
     left: Expr
     op: str
     right: Expr
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class UnaryOp(Expr):
     op: str
     operand: Expr
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class BoolOp(Expr):
     left: Expr
     op: str
     right: Expr
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Compare(Expr):
     left: Expr
     ops: list[str]
     comparators: list[Expr]
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class IfExp(Expr):
     body: Expr
     test: Expr
     orelse: Expr
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Subscript(Expr):
     value: Expr
     index: list[Expr]
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Slice(Expr):
     lower: Expr | None
     upper: Expr | None
     step: Expr | None
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Param(Node):
     """A parameter; ``kind`` is ``"posonly"``, ``"normal"``, ``"star"``, ``"kwonly"``, ``"kwargs"``."""
 
@@ -206,13 +209,13 @@ class Param(Node):
     default: Expr | None
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Lambda(Expr):
     params: list[Param]
     body: Expr
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Generator(Node):
     """One ``for ... in ... if ...`` of a comprehension."""
 
@@ -221,7 +224,7 @@ class Generator(Node):
     ifs: list[Expr]
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Comprehension(Expr):
     """``kind`` is ``"list"``, ``"set"``, ``"dict"`` or ``"generator"``; ``key`` is for dicts."""
 
@@ -231,23 +234,23 @@ class Comprehension(Expr):
     generators: list[Generator]
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Await(Expr):
     value: Expr
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Yield(Expr):
     value: Expr | None
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class NamedExpr(Expr):
     target: Expr
     value: Expr
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class OtherExpr(Expr):
     values: list[Expr]
 
@@ -255,12 +258,12 @@ class OtherExpr(Expr):
 # Statements
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Module(Node):
     body: list[Stmt]
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class FunctionDef(Stmt):
     """``header_end`` is the offset behind the colon, ``start`` that of the first decorator."""
 
@@ -277,7 +280,7 @@ class FunctionDef(Stmt):
         return next((p for p in self.params if p.name == name), None)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class ClassDef(Stmt):
     name: str
     name_start: int
@@ -295,54 +298,54 @@ class ClassDef(Stmt):
         return found
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class ExprStmt(Stmt):
     value: Expr
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Assign(Stmt):
     targets: list[Expr]
     value: Expr
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class AugAssign(Stmt):
     target: Expr
     op: str
     value: Expr
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class AnnAssign(Stmt):
     target: Expr
     annotation: Expr
     value: Expr | None
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Return(Stmt):
     value: Expr | None
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Delete(Stmt):
     target: Expr
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Raise(Stmt):
     exc: Expr | None
     cause: Expr | None
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Assert(Stmt):
     test: Expr
     msg: Expr | None
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Alias(Node):
     """One name of an import: ``name`` as written, ``asname`` when given."""
 
@@ -355,12 +358,12 @@ class Alias(Node):
         return self.asname or self.name.partition(".")[0]
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Import(Stmt):
     names: list[Alias]
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class ImportFrom(Stmt):
     """``module`` is without the leading dots, which ``level`` counts; ``*`` is an empty list."""
 
@@ -372,7 +375,7 @@ class ImportFrom(Stmt):
     module_end: int
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Scope(Stmt):
     """``global`` or ``nonlocal``."""
 
@@ -380,27 +383,27 @@ class Scope(Stmt):
     names: list[str]
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Pass(Stmt):
     pass
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Break(Stmt):
     pass
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Continue(Stmt):
     pass
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class OtherStmt(Stmt):
     values: list[Expr]
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class If(Stmt):
     """An ``elif`` is an ``If`` alone in ``orelse`` whose text begins with that word."""
 
@@ -410,7 +413,7 @@ class If(Stmt):
     header_end: int
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class For(Stmt):
     target: Expr
     iter: Expr
@@ -420,7 +423,7 @@ class For(Stmt):
     header_end: int
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class While(Stmt):
     test: Expr
     body: list[Stmt]
@@ -428,13 +431,13 @@ class While(Stmt):
     header_end: int
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class WithItem(Node):
     context: Expr
     target: Expr | None
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class With(Stmt):
     items: list[WithItem]
     body: list[Stmt]
@@ -442,7 +445,7 @@ class With(Stmt):
     header_end: int
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Handler(Node):
     """An ``except`` clause; ``type`` is None for a bare one."""
 
@@ -452,7 +455,7 @@ class Handler(Node):
     header_end: int
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Try(Stmt):
     body: list[Stmt]
     handlers: list[Handler]
@@ -461,7 +464,7 @@ class Try(Stmt):
     header_end: int
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Case(Node):
     """One case of a ``match``; ``names`` are bound by its pattern."""
 
@@ -470,7 +473,7 @@ class Case(Node):
     body: list[Stmt]
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Match(Stmt):
     subject: Expr
     cases: list[Case]

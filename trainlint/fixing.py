@@ -1,0 +1,203 @@
+"""Texts in, texts out: applies the fixes on offer, and keeps only those that prove themselves.
+
+A fix is kept when every file that it touches still parses, its finding is gone and no finding of
+severity error is new. Fixes are applied in rounds, those that overlap wait for the next one, and
+after the last round a further one would change nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from trainlint.check import Outcome
+from trainlint.diagnostics import Diagnostic, ProposedFix, Severity, TextEdit
+from trainlint.edits import Conflict, Edit, Safety, overlaps
+from trainlint.source import Source, SourceError
+
+MAX_ROUNDS = 10
+
+Check = Callable[[Source], Outcome]
+Refuse = Callable[[str], str | None]
+"""Why a file must not be written (it is vendored, was not named, ...), None when it may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    diagnostic: Diagnostic
+    fix: ProposedFix
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """A fix that was allowed by its safety and still was not applied."""
+
+    diagnostic: Diagnostic
+    fix: ProposedFix
+    reason: str
+
+
+@dataclass(slots=True)
+class Fixed:
+    """What came of fixing: new sources by path, and what happened to each fix."""
+
+    sources: dict[str, Source] = field(default_factory=dict)
+    applied: list[Applied] = field(default_factory=list)
+    withheld: list[Withheld] = field(default_factory=list)
+    remaining: list[Diagnostic] = field(default_factory=list)
+
+
+def fix_sources(
+    sources: Mapping[str, Source],
+    check: Check,
+    allowed: Safety,
+    *,
+    shown: Callable[[Diagnostic], bool] = lambda d: d.suppressed is None,
+    refuse: Refuse = lambda path: None,
+) -> Fixed:
+    """Apply the first fix of each finding whose safety is at least ``allowed``.
+
+    Only findings for which ``shown`` holds are fixed; a fix that touches a file which is not among
+    the sources, or which ``refuse`` names a reason for, is withheld whole.
+    """
+    work = _Work(dict(sources), check, allowed, shown, refuse)
+    for _ in range(MAX_ROUNDS):
+        if not work.round():
+            break
+    changed = {
+        path: source for path, source in work.sources.items() if source.text != sources[path].text
+    }
+    remaining = [d for path in sorted(sources) for d in work.outcome(path).diagnostics]
+    return Fixed(changed, work.applied, list(work.withheld.values()), remaining)
+
+
+Offer = tuple[Diagnostic, ProposedFix, dict[str, list[Edit]]]
+
+
+class _Work:
+    def __init__(
+        self,
+        sources: dict[str, Source],
+        check: Check,
+        allowed: Safety,
+        shown: Callable[[Diagnostic], bool],
+        refuse: Refuse,
+    ) -> None:
+        self.sources, self.check, self.allowed = sources, check, allowed
+        self.shown, self.refuse = shown, refuse
+        self.applied: list[Applied] = []
+        self.withheld: dict[tuple[str, str, str], Withheld] = {}
+        self._outcomes: dict[str, tuple[Source, Outcome]] = {}
+
+    def outcome(self, path: str) -> Outcome:
+        source = self.sources[path]
+        known = self._outcomes.get(path)
+        if known is None or known[0] is not source:
+            self._outcomes[path] = known = (source, self.check(source))
+        return known[1]
+
+    def round(self) -> bool:
+        """Apply what does not overlap; False when nothing was applied."""
+        taken: list[Offer] = []
+        for path in sorted(self.sources):
+            for diagnostic in self.outcome(path).diagnostics:
+                offer = self._offer(diagnostic)
+                if offer is not None and not any(_overlap(offer[2], other[2]) for other in taken):
+                    taken.append(offer)
+        if not taken:
+            return False
+        if self._try(taken):
+            return True
+        kept = [offer for offer in taken if self._try([offer])]
+        return bool(kept)
+
+    def _offer(self, diagnostic: Diagnostic) -> Offer | None:
+        if not self.shown(diagnostic) or _key(diagnostic) in self.withheld:
+            return None
+        for fix in diagnostic.fixes:
+            if Safety[fix.safety.upper()] < max(self.allowed, Safety.UNSAFE):
+                continue
+            edits: dict[str, list[Edit]] = {}
+            for edit in fix.edits:
+                path = edit.location.path
+                reason = self.refuse(path)
+                if reason is None and path not in self.sources:
+                    reason = "it was not named"
+                if reason is not None:
+                    self._withhold(diagnostic, fix, f"it needs {path}: {reason}")
+                    return None
+                edits.setdefault(path, []).append(_edit(self.sources[path], edit))
+            return diagnostic, fix, edits
+        return None
+
+    def _try(self, offers: Sequence[Offer]) -> bool:
+        """Apply the offers together and keep them if all prove themselves."""
+        edits: dict[str, list[Edit]] = {}
+        for _, _, per_file in offers:
+            for path, some in per_file.items():
+                edits.setdefault(path, []).extend(some)
+        before = {path: self.sources[path] for path in edits}
+        was = [d for path in edits for d in self.outcome(path).diagnostics]
+        reason = None
+        try:
+            for path, some in edits.items():
+                new = before[path].edited(some)
+                new.to_bytes()
+                self.sources[path] = new
+        except (Conflict, ValueError, SourceError) as error:
+            reason = f"its edits do not fit: {error}"
+        if reason is None:
+            reason = self._fault(offers, was, list(edits))
+        if reason is None:
+            self.applied.extend(Applied(diagnostic, fix) for diagnostic, fix, _ in offers)
+            return True
+        self.sources.update(before)
+        if len(offers) == 1:
+            diagnostic, fix, _ = offers[0]
+            self._withhold(diagnostic, fix, reason)
+        return False
+
+    def _fault(
+        self, offers: Sequence[Offer], was: Sequence[Diagnostic], paths: Sequence[str]
+    ) -> str | None:
+        """Why the texts as they now stand must not be kept."""
+        now: list[Diagnostic] = []
+        for path in paths:
+            outcome = self.outcome(path)
+            for failure in outcome.failures:
+                if failure.stage != "rule":
+                    return f"{path} would not parse any more: {failure.message}"
+            now.extend(outcome.diagnostics)
+        counted = Counter(d.code for d in was)
+        after = Counter(d.code for d in now)
+        for code, number in Counter(diagnostic.code for diagnostic, _, _ in offers).items():
+            if after[code] > counted[code] - number:
+                return f"{code} would still be found"
+        for code in {d.code for d in now if d.severity is Severity.ERROR}:
+            if after[code] > counted[code]:
+                return f"a new {code} would be found"
+        return None
+
+    def _withhold(self, diagnostic: Diagnostic, fix: ProposedFix, reason: str) -> None:
+        self.withheld[_key(diagnostic)] = Withheld(diagnostic, fix, reason)
+
+
+def _key(diagnostic: Diagnostic) -> tuple[str, str, str]:
+    return diagnostic.location.path, diagnostic.code, diagnostic.fingerprint
+
+
+def _edit(source: Source, edit: TextEdit) -> Edit:
+    place = edit.location
+    start = source.offset(place.line, place.column, place.cell)
+    end = source.offset(place.end_line, place.end_column, place.cell)
+    return Edit(place.path, start, end, edit.text)
+
+
+def _overlap(left: Mapping[str, Iterable[Edit]], right: Mapping[str, Iterable[Edit]]) -> bool:
+    return any(
+        a != b and overlaps(a, b)
+        for path in left.keys() & right.keys()
+        for a in left[path]
+        for b in right[path]
+    )

@@ -1,0 +1,284 @@
+"""Who calls whom in one file: call sites, methods and attributes of the file's classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from trainlint.semantics import tree
+from trainlint.semantics.names import Names
+from trainlint.semantics.tree import Expr
+
+if TYPE_CHECKING:
+    from trainlint.semantics.facts import File
+    from trainlint.semantics.values import Object, Value, Values
+
+MODULE_BASES = frozenset(
+    {"torch.nn.Module", "lightning.pytorch.LightningModule", "lightning.LightningModule"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """``self.name = value`` in a method, or ``name = value`` in the body of a class."""
+
+    value: Expr
+    path: tuple[int | str, ...]
+    function: tree.FunctionDef | None
+    node: tree.Stmt
+
+
+class CallGraph:
+    def __init__(self, file: File, values: Values) -> None:
+        self.file, self.values = file, values
+        self._callers: dict[tree.FunctionDef, list[tuple[tree.Call, Object | None]]] = {}
+        self._returns: dict[tree.FunctionDef, list[tree.Return]] = {}
+        self._resolving: set[tree.FunctionDef] = set()
+
+    @property
+    def names(self) -> Names:
+        return self.file.names
+
+    # Classes
+
+    def base(self, cls: tree.ClassDef) -> tree.ClassDef | None:
+        """The first base of a class that the file defines."""
+        for base in cls.bases:
+            if base.keyword is None and isinstance(base.value, tree.Name):
+                found = self.names.find(base.value.id, cls)
+                if found is not None and len(found[1]) == 1:
+                    node = found[1][0].node
+                    if isinstance(node, tree.ClassDef) and node is not cls:
+                        return node
+        return None
+
+    def lineage(self, cls: tree.ClassDef) -> Iterator[tree.ClassDef]:
+        """The class and its bases in this file, the most derived first."""
+        seen: set[tree.ClassDef] = set()
+        current: tree.ClassDef | None = cls
+        while current is not None and current not in seen:
+            seen.add(current)
+            yield current
+            current = self.base(current)
+
+    def subclasses(self, cls: tree.ClassDef) -> list[tree.ClassDef]:
+        return [
+            other
+            for other in self.file.all(tree.ClassDef)
+            if other is not cls and any(c is cls for c in self.lineage(other))
+        ]
+
+    def bases(self, cls: tree.ClassDef) -> set[str | None]:
+        """The qualified names of the libraries' bases; None stands for an unknown one."""
+        found: set[str | None] = set()
+        for item in self.lineage(cls):
+            for base in item.bases:
+                if base.keyword is not None:
+                    continue
+                name = self.names.qualified(base.value)
+                local = self.base(item)
+                if name is not None or local is None:
+                    found.add(name)
+        return found
+
+    def is_module(self, cls: tree.ClassDef) -> bool:
+        """True for a subclass of ``torch.nn.Module`` or of Lightning's module."""
+        return not MODULE_BASES.isdisjoint(self.bases(cls))
+
+    def method(self, cls: tree.ClassDef, name: str) -> tree.FunctionDef | None:
+        """The method that the class, a base or (failing these) a single subclass defines."""
+        for item in self.lineage(cls):
+            method = item.method(name)
+            if method is not None:
+                return method
+        below = [m for c in self.subclasses(cls) if (m := c.method(name)) is not None]
+        return below[0] if len(below) == 1 else None
+
+    def call_method(self, cls: tree.ClassDef) -> tree.FunctionDef | None:
+        """What runs when an object of the class is called."""
+        return self.method(cls, "__call__") or self.method(cls, "forward")
+
+    @cached_property
+    def _attributes(self) -> dict[str, list[tuple[tree.ClassDef, Assignment]]]:
+        found: dict[str, list[tuple[tree.ClassDef, Assignment]]] = {}
+        for cls in self.file.all(tree.ClassDef):
+            for name, assignment in _assignments(cls):
+                found.setdefault(name, []).append((cls, assignment))
+        return found
+
+    def assignments(self, cls: tree.ClassDef, name: str) -> list[Assignment]:
+        """The assignments to an attribute in the class, its bases, or failing these, below it."""
+        known = self._attributes.get(name, [])
+        lineage = set(self.lineage(cls))
+        own = [assignment for owner, assignment in known if owner in lineage]
+        if own:
+            return own
+        below = set(self.subclasses(cls))
+        return [assignment for owner, assignment in known if owner in below]
+
+    @cached_property
+    def _set_from_outside(self) -> frozenset[str]:
+        names = set()
+        for attribute in self.file.all(tree.Attribute):
+            statement = attribute.parent
+            if isinstance(statement, tree.Assign) and attribute in statement.targets:
+                function = tree.function_of(statement)
+                if not _is_own(attribute, function):
+                    names.add(attribute.attr)
+        return frozenset(names)
+
+    def assigned_from_outside(self, name: str) -> bool:
+        """True when some code sets the attribute on an object that is not ``self``."""
+        return name in self._set_from_outside
+
+    # Functions
+
+    def returns(self, function: tree.FunctionDef) -> list[tree.Return]:
+        """The ``return`` statements with a value, inner functions left out."""
+        if function not in self._returns:
+            self._returns[function] = [
+                node
+                for node in own_nodes(function)
+                if isinstance(node, tree.Return) and node.value is not None
+            ]
+        return self._returns[function]
+
+    @cached_property
+    def _calls_by_name(self) -> dict[str, list[tree.Call]]:
+        found: dict[str, list[tree.Call]] = {}
+        for call in self.file.calls:
+            func = call.func
+            if isinstance(func, tree.Name):
+                found.setdefault(func.id, []).append(call)
+            elif isinstance(func, tree.Attribute):
+                found.setdefault(func.attr, []).append(call)
+            else:
+                found.setdefault("", []).append(call)
+        return found
+
+    def callers(self, function: tree.FunctionDef) -> list[tuple[tree.Call, Object | None]]:
+        """The calls in this file that can run a function, with the object it is a method of."""
+        if function in self._callers:
+            return self._callers[function]
+        if function in self._resolving:
+            return []
+        self._resolving.add(function)
+        try:
+            found = list(self._find_callers(function))
+        finally:
+            self._resolving.discard(function)
+        if not self._resolving:
+            self._callers[function] = found
+        return found
+
+    def _find_callers(
+        self, function: tree.FunctionDef
+    ) -> Iterator[tuple[tree.Call, Object | None]]:
+        from trainlint.semantics.values import ClassValue, FunctionValue, Object
+
+        cls = function.parent if isinstance(function.parent, tree.ClassDef) else None
+        called_as_object = cls is not None and function.name in {"forward", "__call__"}
+        for call in self._candidates(function, cls):
+            for value in self.values.callees(call):
+                match value:
+                    case FunctionValue() if value.function is function:
+                        yield call, value.owner
+                        break
+                    case ClassValue() if function.name == "__init__" and cls is not None:
+                        if self.method(value.cls, "__init__") is function:
+                            yield call, Object(call, None, (), value.cls, call)
+                            break
+                    case Object() if called_as_object:
+                        if self.call_method(value.cls) is function:
+                            yield call, value
+                            break
+                    case _:
+                        pass
+
+    def _candidates(
+        self, function: tree.FunctionDef, cls: tree.ClassDef | None
+    ) -> list[tree.Call]:
+        if cls is not None and function.name == "__init__":
+            owners = [cls, *self.subclasses(cls)]
+            names = {owner.name for owner in owners} | {"super", "cls"}
+            calls = [c for name in names for c in self._calls_by_name.get(name, [])]
+            calls += self._calls_by_name.get("__init__", [])
+            return sorted(calls, key=lambda c: c.start)
+        if cls is not None and function.name in {"forward", "__call__"}:
+            return [c for c in self.file.calls if self._may_call_object(c)]
+        return self._calls_by_name.get(function.name, [])
+
+    def _may_call_object(self, call: tree.Call) -> bool:
+        func = call.func
+        if isinstance(func, tree.Attribute) and func.attr in {"forward", "__call__"}:
+            return True
+        if not isinstance(func, tree.Name | tree.Attribute):
+            return isinstance(func, tree.Subscript | tree.Call)
+        if self.names.qualified(func) is not None:
+            return False
+        if isinstance(func, tree.Name):
+            found = self.names.find(func.id, func)
+            return found is not None and any(
+                b.kind in {"assign", "param", "each"} for b in found[1]
+            )
+        return func.attr in self._attributes
+
+    def owners(self, value: Value) -> tree.ClassDef | None:
+        cls: tree.ClassDef | None = getattr(value, "cls", None)
+        return cls
+
+
+def own_nodes(function: tree.FunctionDef | tree.Module) -> Iterator[tree.Node]:
+    """The nodes of a body without those of the functions and classes inside it."""
+    stack: list[tree.Node] = list(reversed(function.body))
+    while stack:
+        node = stack.pop()
+        yield node
+        if not isinstance(node, tree.FunctionDef | tree.ClassDef | tree.Lambda):
+            stack.extend(reversed(list(node.children())))
+
+
+def _assignments(cls: tree.ClassDef) -> Iterator[tuple[str, Assignment]]:
+    for statement in cls.body:
+        if isinstance(statement, tree.Assign):
+            for target in statement.targets:
+                if isinstance(target, tree.Name):
+                    yield target.id, Assignment(statement.value, (), None, statement)
+        elif isinstance(statement, tree.AnnAssign) and statement.value is not None:
+            if isinstance(statement.target, tree.Name):
+                yield statement.target.id, Assignment(statement.value, (), None, statement)
+        elif isinstance(statement, tree.FunctionDef):
+            for node in own_nodes(statement):
+                match node:
+                    case tree.Assign():
+                        for target in node.targets:
+                            for name, path in _self_targets(target, statement, ()):
+                                yield name, Assignment(node.value, path, statement, node)
+                    case tree.AnnAssign() if node.value is not None:
+                        for name, path in _self_targets(node.target, statement, ()):
+                            yield name, Assignment(node.value, path, statement, node)
+                    case _:
+                        pass
+
+
+def _self_targets(
+    target: Expr, function: tree.FunctionDef, path: tuple[int | str, ...]
+) -> Iterator[tuple[str, tuple[int | str, ...]]]:
+    if isinstance(target, tree.Attribute) and _is_own(target, function):
+        yield target.attr, path
+    elif isinstance(target, tree.Sequence):
+        for index, item in enumerate(target.elts):
+            yield from _self_targets(item, function, (*path, index))
+
+
+def _is_own(attribute: tree.Attribute, function: tree.FunctionDef | None) -> bool:
+    """True for ``self.x`` in a method, whatever its first parameter is called."""
+    return (
+        function is not None
+        and isinstance(function.parent, tree.ClassDef)
+        and bool(function.params)
+        and isinstance(attribute.value, tree.Name)
+        and attribute.value.id == function.params[0].name
+    )

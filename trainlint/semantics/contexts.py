@@ -1,0 +1,152 @@
+"""Under which contexts a place runs: autocast, no_grad, and those of its callers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trainlint.rule import Step
+from trainlint.semantics import tree
+from trainlint.semantics.values import Instance, Method, Symbol, Value
+
+if TYPE_CHECKING:
+    from trainlint.semantics.facts import File
+
+AUTOCAST = frozenset(
+    {
+        "torch.autocast",
+        "torch.amp.autocast",
+        "torch.cuda.amp.autocast",
+        "torch.cpu.amp.autocast",
+    }
+)
+NO_GRAD = frozenset({"torch.no_grad", "torch.inference_mode"})
+MAX_CALLERS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """A context that holds at a place.
+
+    ``expr`` is the context expression, ``value`` what it is, ``certain`` False where another value
+    is possible (``nullcontext() if cpu else autocast()``), ``steps`` the calls between the context
+    and the place, the innermost first.
+    """
+
+    expr: tree.Expr
+    value: Value
+    certain: bool
+    steps: tuple[Step, ...]
+
+    @property
+    def call(self) -> tree.Call | None:
+        return self.value.call if isinstance(self.value, Instance | Method) else None
+
+
+Match = Callable[[Value], bool]
+
+
+def entered(file: File, node: tree.Node, match: Match) -> list[Entered | None]:
+    """For each chain of callers that the file knows, the innermost matching context, or None."""
+    return list(_chains(file, node, match, (), frozenset()))
+
+
+def _chains(
+    file: File,
+    node: tree.Node,
+    match: Match,
+    steps: tuple[Step, ...],
+    seen: frozenset[tree.FunctionDef],
+) -> Iterator[Entered | None]:
+    below = node
+    for ancestor in node.ancestors():
+        match ancestor:
+            case tree.With() if isinstance(below, tree.Stmt):
+                for item in reversed(ancestor.items):
+                    found = _matching(file, item.context, match, steps)
+                    if found is not None:
+                        yield found
+                        return
+            case tree.FunctionDef() if isinstance(below, tree.Stmt):
+                for decorator in reversed(ancestor.decorators):
+                    found = _matching(file, decorator, match, steps)
+                    if found is not None:
+                        yield found
+                        return
+                yield from _callers(file, ancestor, match, steps, seen)
+                return
+            case _:
+                pass
+        below = ancestor
+    yield None
+
+
+def _callers(
+    file: File,
+    function: tree.FunctionDef,
+    match: Match,
+    steps: tuple[Step, ...],
+    seen: frozenset[tree.FunctionDef],
+) -> Iterator[Entered | None]:
+    callers = file.values.graph.callers(function) if function not in seen else []
+    if not callers or len(seen) >= MAX_CALLERS:
+        yield None
+        return
+    for call, _owner in callers:
+        step = Step(call, f"`{function.name}` is called here")
+        yield from _chains(file, call, match, (*steps, step), seen | {function})
+
+
+def _matching(
+    file: File, context: tree.Expr, match: Match, steps: tuple[Step, ...]
+) -> Entered | None:
+    found = file.values.of(context)
+    for value in found:
+        if match(value):
+            return Entered(context, value, len(found) == 1, steps)
+    return None
+
+
+def is_autocast(value: Value) -> bool:
+    """An autocast region: torch's own, or that of an accelerate or Fabric object."""
+    if isinstance(value, Instance | Symbol):
+        return value.name in AUTOCAST
+    return isinstance(value, Method) and value.name == "autocast"
+
+
+def is_no_grad(value: Value) -> bool:
+    """``torch.no_grad()`` and ``torch.inference_mode()``, called or as a bare decorator."""
+    return isinstance(value, Instance | Symbol) and value.name in NO_GRAD
+
+
+def autocast_device(file: File, region: Entered) -> str | None:
+    """The device type of an autocast region, None when it is not known."""
+    value = region.value
+    name = value.name if isinstance(value, Instance | Symbol) else ""
+    if name.startswith(("torch.cuda.", "torch.cpu.")):
+        return name.split(".")[1]
+    if region.call is None or not isinstance(value, Instance):
+        return None
+    device = file.values.literal(region.call.arg(0, "device_type"), value.frame)
+    return device if isinstance(device, str) else None
+
+
+def autocast_enabled(file: File, region: Entered) -> bool | None:
+    """Whether a region is switched on; None when that depends on something."""
+    if region.call is None or not isinstance(region.value, Instance):
+        return None if not isinstance(region.value, Symbol) else True
+    old = region.value.name.startswith(("torch.cuda.", "torch.cpu."))
+    given = region.call.arg(0 if old else 2, "enabled")
+    if given is None:
+        switched: bool | None = None if region.call.has_star else True
+    else:
+        literal = file.values.literal(given, region.value.frame)
+        switched = literal if isinstance(literal, bool) else None
+    return switched if region.certain or switched is False else None
+
+
+def under_no_grad(file: File, node: tree.Node) -> bool | None:
+    """True when every known caller holds ``no_grad``, False when none does, None otherwise."""
+    chains = {found is not None for found in entered(file, node, is_no_grad)}
+    return chains.pop() if len(chains) == 1 else None

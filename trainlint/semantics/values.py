@@ -1,0 +1,604 @@
+"""What an expression can be: objects followed through names, attributes, parameters and returns.
+
+``Values.of`` gives the alternatives of one expression. A value that nothing is known of is
+``Unknown`` and stands among them, so that a rule which needs one resolved chain can take it, and a
+fix which needs all of them can see that one is missing. Every value carries its trail.
+
+A ``Frame`` is one call of a function on the way to a value: parameters are looked up in its
+arguments. Without a frame, a parameter has one alternative for each call of the function that the
+file holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from trainlint.rule import Step
+from trainlint.semantics import tree
+from trainlint.semantics.flow import ENTRY
+from trainlint.semantics.names import Binding
+from trainlint.semantics.tree import Expr, Node
+
+if TYPE_CHECKING:
+    from trainlint.semantics.facts import File
+
+MAX_DEPTH = 12  # calls inside calls; deeper is unknown
+MAX_ALTERNATIVES = 24
+
+# Calls that hand back their first argument, or the object they are a method of.
+WRAPPERS = frozenset(
+    {
+        "torch.nn.DataParallel",
+        "torch.nn.parallel.DataParallel",
+        "torch.nn.parallel.DistributedDataParallel",
+        "torch.nn.parallel.distributed.DistributedDataParallel",
+        "torch.nn.SyncBatchNorm.convert_sync_batchnorm",
+        "torch.compile",
+        "torch.jit.script",
+        "copy.deepcopy",
+        "copy.copy",
+    }
+)
+SAME_OBJECT = frozenset(
+    "to cuda cpu xpu half float double bfloat16 eval train requires_grad_ apply share_memory "
+    "type to_empty".split()
+)
+
+Path = tuple[int | str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One call under evaluation; ``call`` is None when only the object is known."""
+
+    function: tree.FunctionDef | tree.Lambda
+    call: tree.Call | None
+    caller: Frame | None
+    owner: Object | None
+    depth: int
+
+    @property
+    def chain(self) -> list[tree.Call]:
+        """The calls that lead here, the outermost first."""
+        calls: list[tree.Call] = []
+        frame: Frame | None = self
+        while frame is not None:
+            if frame.call is not None:
+                calls.append(frame.call)
+            frame = frame.caller
+        return calls[::-1]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Value:
+    """``node`` is where the value comes from, ``trail`` how it got here (outermost last)."""
+
+    node: Node
+    frame: Frame | None
+    trail: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Unknown(Value):
+    why: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Literal(Value):
+    value: Any
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Symbol(Value):
+    """Something of a library, by its qualified name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Instance(Value):
+    """What a call of a library's ``name`` gives: an object of a class, or a function's result."""
+
+    name: str
+    call: tree.Call
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Method(Value):
+    """What a method gives of an object that is not the project's: ``x.squeeze(-1)``."""
+
+    name: str
+    call: tree.Call
+
+    @property
+    def receiver(self) -> Expr:
+        func = self.call.func
+        assert isinstance(func, tree.Attribute)
+        return func.value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Applied(Value):
+    """What a call of a library's object gives: ``self.head(x)`` with an ``nn.Sequential``."""
+
+    of: Instance
+    call: tree.Call
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Object(Value):
+    """An object of a class of the project; ``call`` made it, None when that is not known."""
+
+    cls: tree.ClassDef
+    call: tree.Call | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FunctionValue(Value):
+    function: tree.FunctionDef | tree.Lambda
+    owner: Object | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClassValue(Value):
+    cls: tree.ClassDef
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Display(Value):
+    """A tuple, list, set or dict display, or a comprehension; its items are asked for by path."""
+
+    expr: Expr
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Element(Value):
+    """What a loop or comprehension takes from ``of``; ``path`` is the unpacking behind it."""
+
+    of: Expr
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part(Value):
+    """The part of a value that ``path`` names: an index, a key or ``.attribute``."""
+
+    of: Value
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Computed(Value):
+    """The result of an operator, a comparison or a subscript."""
+
+    expr: Expr
+
+
+class Values:
+    """The values of one file."""
+
+    def __init__(self, file: File) -> None:
+        from trainlint.semantics.callgraph import CallGraph
+
+        self.file = file
+        self.graph = CallGraph(file, self)
+        self._active: set[tuple[Node, Frame | None, Path]] = set()
+        self._memo: dict[tuple[Node, Path], list[Value]] = {}
+
+    def of(self, expr: Expr, frame: Frame | None = None, path: Path = ()) -> list[Value]:
+        """The alternatives of an expression, or of the part of it that ``path`` names."""
+        memo = frame is None
+        if memo and (expr, path) in self._memo:
+            return self._memo[expr, path]
+        key = (expr, frame, path)
+        if key in self._active:
+            return [Unknown(expr, frame, (), "it depends on itself")]
+        outermost = not self._active
+        self._active.add(key)
+        try:
+            found: list[Value] = []
+            for value in self._of(expr, frame, path):
+                found.append(value)
+                if len(found) >= MAX_ALTERNATIVES:
+                    found.append(Unknown(expr, frame, (), "it has too many alternatives"))
+                    break
+        finally:
+            self._active.discard(key)
+        if memo and outermost:  # what a circle cut short is not kept
+            self._memo[expr, path] = found
+        return found
+
+    def only(self, expr: Expr, frame: Frame | None = None) -> Value | None:
+        """The value of an expression that has exactly one, None otherwise."""
+        found = self.of(expr, frame)
+        return found[0] if len(found) == 1 else None
+
+    def literal(self, expr: Expr | None, frame: Frame | None = None) -> Any:
+        """The value of a literal reached through names; ``...`` when it is not known."""
+        if expr is None:
+            return ...
+        value = self.only(expr, frame)
+        if isinstance(value, Literal):
+            return value.value
+        if isinstance(value, Computed) and isinstance(value.expr, tree.UnaryOp):
+            inner = self.literal(value.expr.operand, value.frame)
+            if value.expr.op == "-" and isinstance(inner, int | float):
+                return -inner
+        return ...
+
+    # One expression
+
+    def _of(self, expr: Expr, frame: Frame | None, path: Path) -> Iterator[Value]:
+        match expr:
+            case tree.Constant():
+                yield self._part(Literal(expr, frame, (), expr.value), path)
+            case tree.Name() | tree.Attribute() if (
+                name := self.file.names.qualified(expr)
+            ) is not None and not name.startswith("."):
+                yield self._part(Symbol(expr, frame, (), name), path)
+            case tree.Name():
+                yield from self._name(expr, frame, path)
+            case tree.Attribute():
+                yield from self._attribute(expr, frame, path)
+            case tree.Call():
+                yield from self._call(expr, frame, path)
+            case tree.IfExp():
+                yield from self.of(expr.body, frame, path)
+                yield from self.of(expr.orelse, frame, path)
+            case tree.BoolOp() if expr.op == "or":
+                for value in self.of(expr.left, frame, path):
+                    if not isinstance(value, Literal) or value.value:
+                        yield value
+                yield from self.of(expr.right, frame, path)
+            case tree.NamedExpr() | tree.Await():
+                yield from self.of(expr.value, frame, path)
+            case tree.Sequence() | tree.Dict():
+                item = _item(expr, path[0]) if path else None
+                if item is not None:
+                    yield from self.of(item, frame, path[1:])
+                else:
+                    yield self._part(Display(expr, frame, (), expr), path)
+            case tree.Comprehension():
+                yield self._part(Display(expr, frame, (), expr), path)
+            case tree.Subscript() if (key := self._key(expr, frame)) is not None:
+                for value in self.of(expr.value, frame, (key, *path)):
+                    # A part of a tensor is an operation on it, not a part of a container.
+                    if isinstance(value, Part):
+                        yield Computed(expr, frame, value.trail, expr)
+                    else:
+                        yield value
+            case tree.Lambda():
+                yield FunctionValue(expr, frame, (), expr)
+            case _:
+                yield self._part(Computed(expr, frame, (), expr), path)
+
+    def _part(self, value: Value, path: Path) -> Value:
+        return Part(value.node, value.frame, value.trail, value, path) if path else value
+
+    def _key(self, expr: tree.Subscript, frame: Frame | None) -> int | str | None:
+        if len(expr.index) != 1:
+            return None
+        key = self.literal(expr.index[0], frame)
+        if isinstance(key, bool) or not isinstance(key, int | str):
+            return None
+        return key
+
+    def _name(self, expr: tree.Name, frame: Frame | None, path: Path) -> Iterator[Value]:
+        bindings, unbound = self.definitions(expr)
+        for binding in bindings:
+            yield from self.bound(binding, self._frame_at(binding.node, expr, frame), path)
+        if unbound or not bindings:
+            yield Unknown(expr, frame, (), f"`{expr.id}` is not bound in this file")
+
+    def _frame_at(self, node: Node, user: Node, frame: Frame | None) -> Frame | None:
+        """The frame for a binding: the user's own when both stand in the same function."""
+        function = tree.function_of(user)
+        owner = node.parent if isinstance(node, tree.Param) else tree.function_of(node)
+        return frame if owner is function or owner is getattr(frame, "function", None) else None
+
+    def definitions(self, name: tree.Name) -> tuple[list[Binding], bool]:
+        """The bindings that can reach a name, and whether a path reaches it with none of them."""
+        found = self.file.names.find(name.id, name)
+        if found is None:
+            return [], True
+        scope, bindings = found
+        body = scope.node
+        if not isinstance(body, tree.FunctionDef | tree.Module) or len(bindings) == 1:
+            return bindings, False
+        if body is not (tree.function_of(name) or self.file.module):
+            return bindings, False  # read in an inner function, at any time
+        flow = self.file.flow_in(body)
+        points: dict[int, list[Binding]] = {}
+        for binding in bindings:
+            if binding.kind == "param":
+                points.setdefault(ENTRY, []).append(binding)
+            elif flow.holds(binding.node):
+                points.setdefault(flow.point(binding.node), []).append(binding)
+            else:
+                return bindings, False  # bound from an inner function by ``global``
+        if not flow.holds(name):
+            return bindings, False
+        candidates = set(points) - {ENTRY}
+        at = flow.point(name)
+        last, unmet = flow.last(at, candidates)
+        result = [binding for point in sorted(last) for binding in points[point]]
+        if unmet and ENTRY in points:
+            result = [*points[ENTRY], *result]
+        return result, unmet and ENTRY not in points
+
+    def bound(self, binding: Binding, frame: Frame | None, path: Path = ()) -> Iterator[Value]:
+        """What a binding gives its name."""
+        node = binding.node
+        match binding.kind:
+            case "import" if binding.qualified is not None:
+                if binding.qualified.startswith("."):
+                    yield Unknown(node, frame, (), f"`{binding.name}` comes from another file")
+                else:
+                    yield self._part(Symbol(node, frame, (), binding.qualified), path)
+            case "function" if isinstance(node, tree.FunctionDef):
+                yield FunctionValue(node, frame, (), node)
+            case "class" if isinstance(node, tree.ClassDef):
+                yield ClassValue(node, frame, (), node)
+            case "assign" if binding.value is not None and "*" not in binding.path:
+                yield from self.of(binding.value, frame, (*binding.path, *path))
+            case "each" if binding.value is not None:
+                yield self._part(
+                    Element(node, frame, (), binding.value, binding.path[1:]), path
+                )
+            case "param" if isinstance(node, tree.Param):
+                yield from self._param(node, frame, path)
+            case _:
+                yield Unknown(node, frame, (), f"`{binding.name}` is bound by {binding.kind}")
+
+    def _param(self, param: tree.Param, frame: Frame | None, path: Path) -> Iterator[Value]:
+        function = param.parent
+        assert isinstance(function, tree.FunctionDef | tree.Lambda)
+        if param.kind in {"star", "kwargs"}:
+            yield Unknown(param, frame, (), f"`{param.name}` collects arguments")
+            return
+        if frame is not None and frame.function is function and frame.owner is not None:
+            if _is_self(function, param):
+                yield frame.owner
+                return
+        elif _is_self(function, param) and isinstance(function.parent, tree.ClassDef):
+            yield Object(param, None, (), function.parent, None)
+            return
+        if frame is not None and frame.function is function and frame.call is not None:
+            yield from self._argument(param, frame, path)
+            return
+        owner = frame.owner if frame is not None and frame.function is function else None
+        met = False
+        if isinstance(function, tree.FunctionDef):
+            for call, receiver in self.graph.callers(function):
+                met = True
+                called = Frame(function, call, None, owner or receiver, 1)
+                yield from self._argument(param, called, path)
+        if not met:
+            if param.default is not None:
+                yield from self.of(param.default, None, path)
+            yield Unknown(param, frame, (), f"nothing in this file calls `{_name_of(function)}`")
+
+    def _argument(self, param: tree.Param, frame: Frame, path: Path) -> Iterator[Value]:
+        call = frame.call
+        assert call is not None
+        given = argument(frame.function, call, param)
+        if given is not None:
+            step = Step(call, f"passed here as `{param.name}`")
+            for value in self.of(given, frame.caller, path):
+                yield replace(value, trail=(*value.trail, step))
+        elif call.has_star:
+            yield Unknown(call, frame, (), "arguments are passed by `*` or `**`")
+        elif param.default is not None:
+            yield from self.of(param.default, None, path)
+        else:
+            yield Unknown(call, frame, (), f"`{param.name}` is not passed")
+
+    # Attributes
+
+    def _attribute(self, expr: tree.Attribute, frame: Frame | None, path: Path) -> Iterator[Value]:
+        for value in self.of(expr.value, frame):
+            match value:
+                case Object():
+                    yield from self.attribute(value, expr.attr, path)
+                case ClassValue():
+                    owner = Object(value.node, value.frame, value.trail, value.cls, None)
+                    yield from self.attribute(owner, expr.attr, path)
+                case Symbol():
+                    yield self._part(replace(value, name=f"{value.name}.{expr.attr}"), path)
+                case Unknown():
+                    yield replace(value, node=expr)
+                case _ if expr.attr == "module":  # behind DataParallel
+                    yield self._part(value, path)
+                case _:
+                    yield Part(expr, frame, value.trail, value, (f".{expr.attr}", *path))
+
+    def attribute(self, owner: Object, name: str, path: Path = ()) -> Iterator[Value]:
+        """The values that the methods of a class, its body and its bases give an attribute."""
+        assignments = self.graph.assignments(owner.cls, name)
+        for assigned in assignments:
+            function = assigned.function
+            if function is None:
+                yield from self.of(assigned.value, None, (*assigned.path, *path))
+                continue
+            made = function.name == "__init__" and owner.cls.method("__init__") is function
+            frame = Frame(
+                function,
+                owner.call if made else None,
+                owner.frame if made else None,
+                owner,
+                _depth(owner.frame) + 1,
+            )
+            yield from self.of(assigned.value, frame, (*assigned.path, *path))
+        if assignments:
+            if self.graph.assigned_from_outside(name):
+                yield Unknown(owner.node, owner.frame, (), f"`.{name}` is also set from outside")
+            return
+        method = self.graph.method(owner.cls, name)
+        if method is not None:
+            yield FunctionValue(method, owner.frame, owner.trail, method, owner)
+            return
+        yield Unknown(owner.node, owner.frame, owner.trail, f"`{owner.cls.name}.{name}` is not set")
+
+    # Calls
+
+    def _call(self, expr: tree.Call, frame: Frame | None, path: Path) -> Iterator[Value]:
+        for callee in self.callees(expr, frame):
+            match callee:
+                case Symbol() if callee.name in WRAPPERS and (inner := expr.arg(0)) is not None:
+                    yield from self.of(inner, frame, path)
+                case Symbol(name="builtins.super"):
+                    yield from self._super(expr, frame)
+                case Symbol():
+                    made = Instance(expr, frame, callee.trail, callee.name, expr)
+                    yield self._part(made, path)
+                case Instance():
+                    yield self._part(Applied(expr, frame, callee.trail, callee, expr), path)
+                case ClassValue():
+                    yield self._part(Object(expr, frame, callee.trail, callee.cls, expr), path)
+                case FunctionValue():
+                    yield from self._returns(callee, expr, frame, path)
+                case Object():
+                    method = self.graph.call_method(callee.cls)
+                    if method is None:
+                        yield Unknown(expr, frame, (), f"`{callee.cls.name}` is not callable here")
+                    else:
+                        bound = FunctionValue(method, callee.frame, callee.trail, method, callee)
+                        yield from self._returns(bound, expr, frame, path)
+                case Same():
+                    yield self._part(callee.value, path)
+                case Method(name="prepare") if self._is_accelerator(callee):
+                    yield from self._prepared(expr, frame, path)
+                case Method():
+                    yield self._part(callee, path)
+                case Unknown():
+                    yield replace(callee, node=expr)
+                case _:
+                    yield Unknown(expr, frame, (), "the callee is not known")
+
+    def _is_accelerator(self, method: Method) -> bool:
+        return any(
+            isinstance(value, Instance) and value.name.split(".")[-1] in {"Accelerator", "Fabric"}
+            for value in self.of(method.receiver, method.frame)
+        )
+
+    def _prepared(self, expr: tree.Call, frame: Frame | None, path: Path) -> Iterator[Value]:
+        """``accelerator.prepare(model, optimizer)`` gives its arguments back, wrapped."""
+        given = expr.positional
+        if len(given) == 1:
+            yield from self.of(given[0], frame, path)
+        elif path and isinstance(path[0], int) and path[0] < len(given):
+            yield from self.of(given[path[0]], frame, path[1:])
+        else:
+            yield Unknown(expr, frame, (), "which argument is meant is not known")
+
+    def callees(self, call: tree.Call, frame: Frame | None = None) -> list[Value]:
+        """What a call may call.
+
+        A method of what is no object of the project is a ``Method``, but for those that hand
+        their object back, which are ``Same``.
+        """
+        func = call.func
+        if isinstance(func, tree.Attribute) and self.file.names.qualified(func) is None:
+            receivers = self.of(func.value, frame)
+            found: list[Value] = []
+            for value in receivers:
+                if isinstance(value, Object):
+                    own = list(self.attribute(value, func.attr))
+                    if all(isinstance(v, Unknown) for v in own) and func.attr in SAME_OBJECT:
+                        found.append(Same(func, frame, (), value))
+                    else:
+                        found.extend(own)
+                elif isinstance(value, ClassValue):
+                    owner = Object(value.node, None, (), value.cls, None)
+                    found.extend(self.attribute(owner, func.attr))
+                elif isinstance(value, Instance) and func.attr in SAME_OBJECT:
+                    found.append(Same(func, frame, (), value))
+                elif isinstance(value, Symbol):
+                    found.append(replace(value, name=f"{value.name}.{func.attr}"))
+                else:
+                    found.append(Method(call, frame, value.trail, func.attr, call))
+            return found
+        return self.of(func, frame)
+
+    def _returns(
+        self, callee: FunctionValue, call: tree.Call, frame: Frame | None, path: Path
+    ) -> Iterator[Value]:
+        depth = _depth(frame) + 1
+        if depth > MAX_DEPTH:
+            yield Unknown(call, frame, (), "calls are nested too deeply")
+            return
+        inner = Frame(callee.function, call, frame, callee.owner, depth)
+        if isinstance(callee.function, tree.Lambda):
+            yield from self.of(callee.function.body, inner, path)
+            return
+        returns = self.graph.returns(callee.function)
+        if not returns:
+            yield Unknown(call, frame, (), f"`{callee.function.name}` returns nothing")
+        for statement in returns:
+            assert statement.value is not None
+            step = Step(statement, f"returned by `{callee.function.name}` here")
+            for value in self.of(statement.value, inner, path):
+                yield replace(value, trail=(*value.trail, step))
+
+    def _super(self, expr: tree.Call, frame: Frame | None) -> Iterator[Value]:
+        cls = tree.class_of(expr)
+        base = self.graph.base(cls) if cls is not None else None
+        if base is None:
+            yield Unknown(expr, frame, (), "the base class is not in this file")
+            return
+        owner = frame.owner if frame is not None else None
+        call, outer = (owner.call, owner.frame) if owner is not None else (None, None)
+        yield Object(expr, outer, (), base, call)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Same(Value):
+    """A method that hands back the object it is called on."""
+
+    value: Value
+
+
+def argument(
+    function: tree.FunctionDef | tree.Lambda, call: tree.Call, param: tree.Param
+) -> Expr | None:
+    """The argument of a call that is bound to a parameter, None when it is not written out."""
+    ordered = [p for p in function.params if p.kind in {"posonly", "normal"}]
+    if ordered and _is_self(function, ordered[0]):
+        ordered = ordered[1:]
+    keyword = None if param.kind == "posonly" else param.name
+    position = ordered.index(param) if param in ordered else None
+    return call.arg(position, keyword)
+
+
+def _is_self(function: tree.FunctionDef | tree.Lambda, param: tree.Param) -> bool:
+    """True for the first parameter of a method that is neither static nor a class method."""
+    if not isinstance(function, tree.FunctionDef) or not isinstance(function.parent, tree.ClassDef):
+        return False
+    if function.params[0] is not param:
+        return False
+    return not any(tree.dotted(d) == "staticmethod" for d in function.decorators)
+
+
+def _item(expr: tree.Sequence | tree.Dict, key: int | str) -> Expr | None:
+    """The item of a display for a literal key, None when it cannot be told."""
+    if isinstance(expr, tree.Sequence):
+        if not isinstance(key, int) or any(isinstance(e, tree.Starred) for e in expr.elts):
+            return None
+        return expr.elts[key] if -len(expr.elts) <= key < len(expr.elts) else None
+    found = None
+    for item, value in zip(expr.keys, expr.values, strict=True):
+        if not isinstance(item, tree.Constant):
+            return None
+        if item.value == key:
+            found = value
+    return found
+
+
+def _depth(frame: Frame | None) -> int:
+    return 0 if frame is None else frame.depth
+
+
+def _name_of(function: tree.FunctionDef | tree.Lambda) -> str:
+    return function.name if isinstance(function, tree.FunctionDef) else "lambda"
