@@ -16,7 +16,7 @@ from types import SimpleNamespace
 
 import platformdirs
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from trainlint import enginekey, index, prune, session
@@ -318,7 +318,8 @@ damages = st.one_of(
 )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=150, deadline=None)
+@example([(1, lambda data: flipped(data, 0, 1)), (1, lambda data: data[:75])])
 @given(st.lists(st.tuples(st.integers(0, 2), damages), min_size=1, max_size=4))
 def test_damaged_entries_are_misses_and_are_stored_anew(
     filled: Project, harm: list[tuple[int, Callable[[bytes], bytes]]]
@@ -340,6 +341,8 @@ def test_damaged_entries_are_misses_and_are_stored_anew(
                 right = (None, result(text.encode()))
                 assert by_status(opened, filled.root, name) in right
                 assert by_content(opened, filled.root, name) in right
+                known = opened.digest(name, (filled.root / name).stat())
+                assert known in (None, content_digest(text.encode()))
                 put(opened, filled.root, name)
         with cache.session(filled.root, "settings") as opened:
             for name, text in TEXTS.items():
@@ -373,6 +376,31 @@ def test_an_index_that_names_a_file_elsewhere_is_no_index(project: Project, tmp_
     known.pack = "../../victim"
     index.write(str(path), known)
     assert index.read(str(path)) is None
+
+
+@pytest.mark.usefixtures("later")
+def test_an_index_of_another_schema_is_a_miss(project: Project) -> None:
+    project.store()
+    (path,) = project.folder.glob("*.index")
+    path.write_bytes(path.read_bytes().replace(b"trainlint-index 1", b"trainlint-index 2"))
+    with project.session() as opened:
+        assert by_status(opened, project.root, "a.py") is None
+
+
+@pytest.mark.parametrize("harm", ["cut short", "half a record behind"])
+def test_behind_a_damaged_end_of_a_pack_results_can_be_found_again(
+    project: Project, tmp_path: Path, harm: str
+) -> None:
+    project.write("a.py", "a = 1\n" * 50)
+    project.store("a.py")
+    (pack,) = project.folder.glob("*.pack")
+    whole = pack.read_bytes()
+    pack.write_bytes(whole[:20] if harm == "cut short" else whole + whole[:-20])
+    for name in ("b.py", "c.ipynb"):
+        project.store(name)
+    with Cache.open(project.directory).session(tmp_path, "settings") as other:
+        assert by_content(other, project.root, "b.py") == result(b"b = 1\n")
+        assert by_content(other, project.root, "c.ipynb") == result(b"{}")
 
 
 # --- folders that are of no use

@@ -121,7 +121,7 @@ def _row(values: list[Any]) -> Row:
 
 
 def places(index: Index, pack: Pack) -> tuple[dict[bytes, Place], int]:
-    """Where the results stand, and the end of the pack.
+    """Where the results stand, and the end of the pack, behind which there is nothing to keep.
 
     A killed run may have left records that no index speaks of, and half a one behind them.
     """
@@ -130,7 +130,7 @@ def places(index: Index, pack: Pack) -> tuple[dict[bytes, Place], int]:
     for key, place, _ in pack.records(end):
         found[key] = place
         end = end_of(place)
-    return found, end
+    return {key: place for key, place in found.items() if end_of(place) <= end}, end
 
 
 def is_bloated(index: Index, *, daily: bool) -> bool:

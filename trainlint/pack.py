@@ -22,8 +22,8 @@ _LONGEST = 2**31
 class Pack:
     """The records of one file, which may be absent.
 
-    Nothing here trusts a byte: a record is handed out only when its key and its checksum are
-    right, wherever an offset came from.
+    Nothing here trusts a byte: a record is handed out only when its checksum, which covers its
+    key, is right, wherever an offset came from.
     """
 
     def __init__(self, path: str) -> None:
@@ -44,11 +44,9 @@ class Pack:
         data = self._bytes(offset, _HEADER.size + length)
         if len(data) != _HEADER.size + length:
             return None
-        magic, found, _, size, checksum = _HEADER.unpack_from(data)
         payload = data[_HEADER.size :]
-        if (magic, found, size) != (_MAGIC, key, length) or checksum != _checksum(key, payload):
-            return None
-        return payload
+        *_, checksum = _HEADER.unpack_from(data)
+        return payload if checksum == _checksum(key, payload) else None
 
     def records(self, start: int = 0) -> Iterator[tuple[bytes, Place, int]]:
         """Key, place and day of each record from an offset on, up to the first damaged header.
