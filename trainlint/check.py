@@ -98,9 +98,7 @@ def _parse(source: Source, surroundings: Surroundings, outcome: Outcome) -> File
         module = lower.parse(source.code)
     except lower.ParseError as error:
         cell, line, column = _parsed_position(source, error.line, error.column)
-        outcome.failures.append(
-            Failure(source.path, "parse", error.message, line, column, cell)
-        )
+        outcome.failures.append(Failure(source.path, "parse", error.message, line, column, cell))
         return None
     except RecursionError:
         outcome.failures.append(Failure(source.path, "parse", "nested too deeply to be read"))

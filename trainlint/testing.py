@@ -1,10 +1,10 @@
 """The harness that proves a rule on its fixtures, for trainlint's own rules and other people's.
 
-A fixture folder is named after its rule and holds ``bad*.py`` with marks, ``good*.py`` without, and
-for each ``bad.py`` whose rule fixes, ``bad.fixed.py``: its text after ``--apply --unsafe`` of this
-rule alone (``bad.safe.py``: after ``--apply`` alone, where that is neither the fixed text nor, for a
-rule without safe fixes, the unchanged one). Marks stand on the line of the finding or on a line of
-their own above it::
+A fixture folder is named after its rule and holds ``bad*.py`` with marks, ``good*.py`` without,
+and for each ``bad.py`` whose rule fixes, ``bad.fixed.py``: its text after ``--apply --unsafe`` of
+this rule alone (``bad.safe.py``: after ``--apply`` alone, where that is neither the fixed text nor,
+for a rule without safe fixes, the unchanged one). Marks stand on the line of the finding or on a
+line of their own above it::
 
     loss = crit(out, y)  # expect: AMP001 at "crit(out, y)"
     # expect-no-fix: AMP001 at "crit(out, y)"
@@ -28,7 +28,9 @@ from trainlint.semantics.facts import Surroundings
 from trainlint.source import Source, decode
 from trainlint.targets import Range
 
-_MARK = re.compile(r'expect(?P<no_fix>-no-fix)?: (?P<code>[A-Z]+\d+) at (?P<quote>["`])(?P<text>.*?)(?P=quote)')
+_MARK = re.compile(
+    r'expect(?P<no_fix>-no-fix)?: (?P<code>[A-Z]+\d+) at (?P<quote>["`])(?P<text>.*?)(?P=quote)'
+)
 _TARGET = re.compile(r"# target: (\w+)=(\S+)")
 
 
@@ -125,9 +127,7 @@ def verify(rule: Rule, folder: Path) -> None:
     for path in bad:
         text = path.read_text(encoding="utf-8")
         verify_marks(rule, text, path.name)
-        fixes |= {
-            Safety[fix.safety.upper()] for d in check_text(rule, text) for fix in d.fixes
-        }
+        fixes |= {Safety[fix.safety.upper()] for d in check_text(rule, text) for fix in d.fixes}
         verify_fixes(rule, path)
     best = max(fixes) if fixes else None
     assert best == rule.fix, f"{rule.code} declares {rule.fix} fixes, its best one is {best}"
@@ -161,7 +161,8 @@ def _fixability(rule: Rule, expected: list[Mark]) -> list[Mark]:
 def _compare(name: str, found: list[Mark], expected: list[Mark]) -> None:
     missing = [m for m in expected if m not in found]
     surplus = [m for m in found if m not in expected]
-    assert not missing and not surplus, f"{name}: not found {missing}; not expected {surplus}"
+    assert not missing, f"{name}: not found {missing}; not expected {surplus}"
+    assert not surplus, f"{name}: not expected {surplus}"
 
 
 def verify_fixes(rule: Rule, path: Path) -> None:

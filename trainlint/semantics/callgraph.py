@@ -197,9 +197,7 @@ class CallGraph:
                     case _:
                         pass
 
-    def _candidates(
-        self, function: tree.FunctionDef, cls: tree.ClassDef | None
-    ) -> list[tree.Call]:
+    def _candidates(self, function: tree.FunctionDef, cls: tree.ClassDef | None) -> list[tree.Call]:
         if cls is not None and function.name == "__init__":
             owners = [cls, *self.subclasses(cls)]
             names = {owner.name for owner in owners} | {"super", "cls"}

@@ -51,9 +51,7 @@ class Flow:
             current = current.parent
         return False
 
-    def reaches(
-        self, start: int, goals: Collection[int], avoiding: Collection[int] = ()
-    ) -> bool:
+    def reaches(self, start: int, goals: Collection[int], avoiding: Collection[int] = ()) -> bool:
         """True when some path of at least one step leads from ``start`` to one of ``goals``.
 
         The path may not pass through ``avoiding`` on the way; a goal is looked at first.

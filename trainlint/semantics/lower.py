@@ -320,9 +320,7 @@ class _Lowering:
                 name = bound.id if isinstance(bound, tree.Name) else None
             handler_header = self.colon()
             inner = self.suite(handler.body)
-            handlers.append(
-                tree.Handler(begin, self.end(), type_, name, inner, handler_header)
-            )
+            handlers.append(tree.Handler(begin, self.end(), type_, name, inner, handler_header))
         orelse = self.else_(node.orelse)
         final = self.else_(node.finalbody)
         return tree.Try(start, self.end(), body, handlers, orelse, final, header)
@@ -523,7 +521,7 @@ class _Lowering:
         return tree.FormattedString(start, 0, values)
 
     def sequence(self, node: Any, start: int) -> Expr:
-        kind = {cst.Tuple: "tuple", cst.List: "list", cst.Set: "set"}[type(node)]
+        kind = _SEQUENCES[type(node)]
         brackets = kind != "tuple"
         self.at += brackets
         elts = [self.element(item) for item in node.elements]
@@ -606,7 +604,7 @@ class _Lowering:
         index = []
         for element in node.slice:
             begin = self.start()
-            item = element.slice
+            item: Any = element.slice
             if isinstance(item, cst.Index):
                 if item.star:
                     self.at += 1
@@ -672,9 +670,7 @@ class _Lowering:
         return tree.Lambda(start, 0, params, body)
 
     def comprehension(self, node: Any, start: int) -> Expr:
-        kind = {cst.ListComp: "list", cst.SetComp: "set", cst.DictComp: "dict"}.get(
-            type(node), "generator"
-        )
+        kind = _COMPREHENSIONS[type(node)]
         brackets = kind != "generator"
         self.at += brackets
         key = None
@@ -725,6 +721,13 @@ class _Lowering:
         return tree.Constant(start, 0, ...)
 
 
+_SEQUENCES: dict[type, str] = {cst.Tuple: "tuple", cst.List: "list", cst.Set: "set"}
+_COMPREHENSIONS: dict[type, str] = {
+    cst.ListComp: "list",
+    cst.SetComp: "set",
+    cst.DictComp: "dict",
+    cst.GeneratorExp: "generator",
+}
 _CONSTANTS = {"None": None, "True": True, "False": False}
 
 
@@ -824,4 +827,3 @@ _EXPRESSIONS: dict[type, _Lower] = {
     cst.NamedExpr: _Lowering.named,
     cst.Ellipsis: _Lowering.ellipsis,
 }
-

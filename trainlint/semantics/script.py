@@ -71,9 +71,7 @@ class Event:
     training: bool | None = None  # of a mode switch
 
     def at(self, site: tree.Node) -> Event:
-        return Event(
-            self.kind, self.call, site, self.receiver, self.scaled, self.by, self.training
-        )
+        return Event(self.kind, self.call, site, self.receiver, self.scaled, self.by, self.training)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +169,7 @@ class Script:
             for event in events:
                 if event.kind != BACKWARD:
                     continue
-                loop = tree.enclosing(event.site, (tree.For, tree.While))
+                loop = tree.enclosing_loop(event.site)
                 if loop is not None and loop not in loops and not self._inner(event, body):
                     loops.append(loop)
             for loop in loops:
@@ -183,19 +181,19 @@ class Script:
         """True when the act stands in a loop of the helper that the site calls."""
         if event.site is event.call:
             return False
-        inner = tree.enclosing(event.call, (tree.For, tree.While))
+        inner = tree.enclosing_loop(event.call)
         return inner is not None
 
     def epoch_loop(self, loop: tree.Loop) -> tree.Loop | None:
         """The loop around a batch loop: in the same body, or around a call of its function."""
-        outer = tree.enclosing(loop, (tree.For, tree.While))
+        outer = tree.enclosing_loop(loop)
         if outer is not None:
             return outer
         function = tree.function_of(loop)
         if function is None:
             return None
         for call, _owner in self.file.values.graph.callers(function):
-            outer = tree.enclosing(call, (tree.For, tree.While))
+            outer = tree.enclosing_loop(call)
             if outer is not None:
                 return outer
         return None

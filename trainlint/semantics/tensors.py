@@ -185,14 +185,10 @@ def _applied(values: Values, value: Applied) -> Iterator[Origin]:
         yield origin.moved(value.trail)
 
 
-def _layer(
-    values: Values, layer: Instance, value: Applied, given: Expr | None
-) -> Iterator[Origin]:
+def _layer(values: Values, layer: Instance, value: Applied, given: Expr | None) -> Iterator[Origin]:
     """What a library's layer makes of its input."""
     if layer.name in _MODULES:
-        yield Origin(
-            _MODULES[layer.name], layer.call, value.call, given, value.frame, layer.trail
-        )
+        yield Origin(_MODULES[layer.name], layer.call, value.call, given, value.frame, layer.trail)
     elif layer.name in _SHAPE_MODULES or layer.name in _DROPOUT:
         kind = "shape" if layer.name in _SHAPE_MODULES else "other"
         op = Op(kind, layer.name.rpartition(".")[2], value.call)
@@ -289,5 +285,3 @@ def _op(name: str, node: tree.Node) -> Op | None:
 
 def _unknown(value: Value, why: str) -> Origin:
     return Origin(UNKNOWN, value.node, value.node, None, value.frame, value.trail, (), why)
-
-

@@ -201,7 +201,7 @@ class Slice(Expr):
 
 @dataclass(slots=True, eq=False, repr=False)
 class Param(Node):
-    """A parameter; ``kind`` is ``"posonly"``, ``"normal"``, ``"star"``, ``"kwonly"``, ``"kwargs"``."""
+    """A parameter; ``kind`` is ``posonly``, ``normal``, ``star``, ``kwonly`` or ``kwargs``."""
 
     name: str
     kind: str
@@ -487,10 +487,20 @@ Compound = FunctionDef | ClassDef | If | For | While | With | Try | Match
 T = TypeVar("T", bound=Node)
 
 
-def enclosing(node: Node, kind: type[T] | tuple[type[T], ...]) -> T | None:
-    """The nearest ancestor of the given kind, without leaving the function the node stands in."""
+def enclosing_loop(node: Node) -> Loop | None:
+    """The innermost loop around a node, without leaving the function it stands in."""
     for ancestor in node.ancestors():
-        if isinstance(ancestor, kind):
+        if isinstance(ancestor, For | While):
+            return ancestor
+        if isinstance(ancestor, FunctionDef | Lambda | ClassDef):
+            return None
+    return None
+
+
+def enclosing(node: Node, *kinds: type[T]) -> T | None:
+    """The nearest ancestor of the given kinds, without leaving the function the node stands in."""
+    for ancestor in node.ancestors():
+        if isinstance(ancestor, kinds):
             return ancestor
         if isinstance(ancestor, FunctionDef | Lambda | ClassDef):
             return None

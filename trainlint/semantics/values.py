@@ -344,9 +344,7 @@ class Values:
             case "assign" if binding.value is not None and "*" not in binding.path:
                 yield from self.of(binding.value, frame, (*binding.path, *path))
             case "each" if binding.value is not None:
-                yield self._part(
-                    Element(node, frame, (), binding.value, binding.path[1:]), path
-                )
+                yield self._part(Element(node, frame, (), binding.value, binding.path[1:]), path)
             case "param" if isinstance(node, tree.Param):
                 yield from self._param(node, frame, path)
             case _:

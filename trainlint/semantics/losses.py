@@ -1,0 +1,91 @@
+"""Where losses are evaluated: which criterion, on what input, against what target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trainlint.semantics import tree
+from trainlint.semantics.values import Frame, Instance, Symbol, Value
+
+if TYPE_CHECKING:
+    from trainlint.semantics.facts import File
+
+BCE = frozenset({"torch.nn.BCELoss", "torch.nn.functional.binary_cross_entropy"})
+BCE_WITH_LOGITS = frozenset(
+    {
+        "torch.nn.BCEWithLogitsLoss",
+        "torch.nn.MultiLabelSoftMarginLoss",
+        "torch.nn.functional.binary_cross_entropy_with_logits",
+        "torch.nn.functional.multilabel_soft_margin_loss",
+    }
+)
+CROSS_ENTROPY = frozenset({"torch.nn.CrossEntropyLoss", "torch.nn.functional.cross_entropy"})
+NLL = frozenset({"torch.nn.NLLLoss", "torch.nn.functional.nll_loss"})
+KNOWN = BCE | BCE_WITH_LOGITS | CROSS_ENTROPY | NLL
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LossEvaluation:
+    """One evaluation of a known loss.
+
+    ``name`` is the qualified name of its class or function; ``criterion`` the call that built the
+    loss object, None for a function; ``certain`` tells that the callee can be nothing else.
+    """
+
+    call: tree.Call
+    name: str
+    criterion: Instance | None
+    input: tree.Expr
+    target: tree.Expr | None
+    frame: Frame | None
+    certain: bool
+
+
+def loss_evaluations(file: File, names: frozenset[str]) -> list[LossEvaluation]:
+    """The evaluations in a file of the losses of these qualified names."""
+    short = {name.rpartition(".")[2] for name in names}
+    text = file.source.code
+    if not any(word in text for word in short):
+        return []
+    found: list[LossEvaluation] = []
+    for call in file.calls:
+        if _may_be_criterion(file, call):
+            found.extend(_evaluations(file, call, names))
+    return found
+
+
+def _may_be_criterion(file: File, call: tree.Call) -> bool:
+    """Cheap test before values are followed: a loss takes an input and, nearly always, a target."""
+    if not 1 <= len(call.args) <= 8 or isinstance(call.func, tree.Lambda):
+        return False
+    name = file.names.qualified(call.func)
+    return name is None or name in KNOWN
+
+
+def _evaluations(file: File, call: tree.Call, names: frozenset[str]) -> Iterator[LossEvaluation]:
+    callees = file.values.callees(call)
+    for value in callees:
+        evaluated = _evaluated(value)
+        if evaluated is None or evaluated[0] not in names:
+            continue
+        name, criterion = evaluated
+        given = call.arg(0, "input")
+        if given is None:
+            continue
+        target = call.arg(1, "target")
+        yield LossEvaluation(call, name, criterion, given, target, None, certain=len(callees) == 1)
+
+
+def _evaluated(value: Value) -> tuple[str, Instance | None] | None:
+    """The loss that a callee is: a loss object or a loss function."""
+    if isinstance(value, Instance) and value.name in KNOWN and _is_class(value.name):
+        return value.name, value
+    if isinstance(value, Symbol) and value.name in KNOWN and not _is_class(value.name):
+        return value.name, None
+    return None
+
+
+def _is_class(name: str) -> bool:
+    return name.rpartition(".")[2][:1].isupper()
