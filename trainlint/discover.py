@@ -108,7 +108,7 @@ class _Walk:
     cwd: str
     files: list[File] = field(default_factory=list)
     failures: dict[Failure, None] = field(default_factory=dict)
-    ignores: dict[str, Ignores] = field(default_factory=dict)
+    ignores: dict[str, tuple[Ignores, bool]] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)  # real paths of files and folders
     links: list[tuple[_Folder, str]] = field(default_factory=list)
 
@@ -130,7 +130,7 @@ class _Walk:
         left_out = is_left_out(path, settings, is_folder=False)
         if name.endswith(".pyi") or (left_out and self.force_exclude):
             return False
-        excluded = left_out or (self.writing and ignored(self.above(folder), name))
+        excluded = left_out or (self.writing and self.is_ignored(path, is_folder=False))
         stamp = (status.st_size, status.st_mtime_ns)
         found = File(path, reported, settings, True, excluded, *stamp)
         self.add(found, os.path.realpath(path), status.st_mode)
@@ -142,13 +142,12 @@ class _Walk:
         if left_out and self.force_exclude:
             return
         parent, name = os.path.split(path)
+        is_ignored = self.is_ignored(path, is_folder=True)
         own_repository = os.path.lexists(os.path.join(path, ".git"))
-        ignores = () if own_repository else self.above(parent)
-        is_ignored = ignored(ignores, name + "/")
-        below = () if is_ignored else deeper(ignores, name)
+        ignores = () if is_ignored or own_repository else deeper(self.above(parent)[0], name)
         reported = self.reported(path)
         excluded = left_out or is_ignored
-        self.walk(_Folder(path, os.path.realpath(path), reported, below, excluded, named=True))
+        self.walk(_Folder(path, os.path.realpath(path), reported, ignores, excluded, named=True))
 
     def finish(self) -> None:
         """Follows the links that were met, after all that is reached without one."""
@@ -161,7 +160,7 @@ class _Walk:
                 if not os.path.isdir(path):
                     self.visit(folder, name, real)
                 elif self.leads_on(real, self.settings_for(folder.path)):
-                    self.walk(_child(folder, name, real))
+                    self.walk(self.child(folder, name, real))
 
     def walk(self, top: _Folder) -> None:
         waiting = [top]
@@ -179,10 +178,8 @@ class _Walk:
             names = {entry.name for entry in entries}
             if not folder.named and not names.isdisjoint(_ENVIRONMENT_MARKS):
                 continue
-            here = ignores_in(folder.path, names)
-            if here:
-                folder = replace(folder, ignores=folder.ignores + here)
-            waiting.extend(self.scan(folder, entries))
+            here = folder.ignores + ignores_in(folder.path, names)
+            waiting.extend(self.scan(replace(folder, ignores=here), entries))
 
     def scan(self, folder: _Folder, entries: list[os.DirEntry[str]]) -> list[_Folder]:
         """Takes in the files of a folder, and returns the folders in it."""
@@ -204,7 +201,7 @@ class _Walk:
             if entry.is_symlink():
                 self.links.append((folder, name))
             elif is_folder:
-                folders.append(_child(folder, name, os.path.join(folder.real, name)))
+                folders.append(self.child(folder, name, os.path.join(folder.real, name)))
             else:
                 self.visit(folder, name, os.path.join(folder.real, name))
         return folders
@@ -252,30 +249,33 @@ class _Walk:
             relative = path
         return relative.replace(os.sep, "/")
 
-    def above(self, folder: str) -> Ignores:
+    def child(self, parent: _Folder, name: str, real: str) -> _Folder:
+        path = os.path.join(parent.path, name)
+        reported = _below(parent.reported, name)
+        if parent.reported.endswith("..") and (self.cwd + os.sep).startswith(path + os.sep):
+            reported = self.reported(path)  # the walk began above the working directory
+        return _Folder(path, real, reported, deeper(parent.ignores, name), parent.excluded)
+
+    def above(self, folder: str) -> tuple[Ignores, bool]:
         if folder not in self.ignores:
             self.ignores[folder] = ignores_above(folder)
         return self.ignores[folder]
 
+    def is_ignored(self, path: str, *, is_folder: bool) -> bool:
+        if is_folder and os.path.lexists(os.path.join(path, ".git")):
+            return False  # a repository of its own
+        parent, name = os.path.split(path)
+        ignores, all_of_it = self.above(parent)
+        return all_of_it or ignored(ignores, name + "/" if is_folder else name)
+
     def leads_on(self, real: str, settings: Settings) -> bool:
         """True if a link to the folder is followed: it lies in the project and is not left out."""
         root = os.path.realpath(settings.root or self.cwd)
-        parent, name = os.path.split(real)
         return (
             (real == root or real.startswith(root.rstrip(os.sep) + os.sep))
             and not is_left_out(real, replace(settings, root=root), is_folder=True)
-            and not ignored(self.above(parent), name + "/")
+            and not self.is_ignored(real, is_folder=True)
         )
-
-
-def _child(folder: _Folder, name: str, real: str) -> _Folder:
-    return _Folder(
-        os.path.join(folder.path, name),
-        real,
-        _below(folder.reported, name),
-        deeper(folder.ignores, name),
-        folder.excluded,
-    )
 
 
 def _checked(name: str) -> bool:

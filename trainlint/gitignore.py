@@ -1,46 +1,84 @@
-"""The ignore files of git: found, read, and asked about paths; their meaning is pathspec's."""
+"""The ignore files of git: found, read, and asked about paths.
+
+Git judges folder by folder, the last pattern that matches decides, and nothing below an ignored
+folder comes back. The walk asks in just that way, so that allow lists (``*``, ``!*/``, ``!*.py``)
+mean what they mean to git, and one expression for a whole file is enough.
+"""
 
 from __future__ import annotations
 
 import os
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
 
-if TYPE_CHECKING:
-    from pathspec import GitIgnoreSpec
+_NEVER = "(?!)"
+_CLASSES = {
+    "alnum": "0-9A-Za-z",
+    "alpha": "A-Za-z",
+    "blank": " \\t",
+    "cntrl": "\\x00-\\x1f\\x7f",
+    "digit": "0-9",
+    "graph": "!-~",
+    "lower": "a-z",
+    "print": " -~",
+    "punct": "!-/:-@\\[-`{-~",
+    "space": "\\s",
+    "upper": "A-Z",
+    "xdigit": "0-9A-Fa-f",
+}
+
+
+@dataclass(slots=True)
+class _Run:
+    """Neighbouring patterns that all ignore, or all keep."""
+
+    ignores: bool
+    paths: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+
+    def expression(self) -> str:
+        anywhere = [f"(?:.*/)?(?:{'|'.join(self.names)})"] if self.names else []
+        return f"({'|'.join(self.paths + anywhere)})"
 
 
 @dataclass(frozen=True, slots=True)
 class IgnoreFile:
-    """The patterns of one ignore file."""
+    """The patterns of one ignore file, the last first; each group is a run that says the same."""
 
-    spec: GitIgnoreSpec
-    any_pattern: re.Pattern[str] | None  # matches what one of the patterns matches; None: unknown
+    patterns: re.Pattern[str]
+    ignores: tuple[bool, ...]
 
     @staticmethod
     def parse(text: str) -> IgnoreFile | None:
-        """The patterns in the text, without broken ones; None if there are none."""
-        lines = [line for line in text.splitlines() if line.strip() and line[0] != "#"]
-        if not lines:
+        """The patterns in the text; None if there are none."""
+        runs: list[_Run] = []
+        for line in reversed(text.splitlines()):
+            pattern = _without_trailing_spaces(line)
+            if not pattern or pattern.startswith("#"):
+                continue
+            ignores = not pattern.startswith("!")
+            pattern = pattern if ignores else pattern[1:]
+            if not runs or runs[-1].ignores is not ignores:
+                runs.append(_Run(ignores))
+            run = runs[-1]
+            anchored = "/" in pattern[:-1]
+            paths = run.paths if anchored else run.names
+            paths.append(_translate(pattern, anchored=anchored))
+        if not runs:
             return None
-        from pathspec import GitIgnoreSpec
-
-        try:
-            spec = GitIgnoreSpec.from_lines(lines)
-        except ValueError:
-            spec = GitIgnoreSpec.from_lines([line for line in lines if _well_formed(line)])
-        return IgnoreFile(spec, _union(spec))
+        expression = "|".join(run.expression() for run in runs)
+        return IgnoreFile(re.compile(expression, re.S), tuple(run.ignores for run in runs))
 
     def verdict(self, path: str) -> bool | None:
         """True to ignore, False to keep, None if no pattern speaks.
 
         The path counts from the folder of the ignore file; one of a folder ends with a slash.
         """
-        if self.any_pattern is not None and self.any_pattern.search(path) is None:
+        found = self.patterns.fullmatch(path)
+        if found is None or found.lastindex is None:
             return None
-        return self.spec.check_file(path).include
+        return self.ignores[found.lastindex - 1]
 
 
 # The files that hold in a folder, the outermost first, each with the way from its folder to there.
@@ -61,23 +99,26 @@ def deeper(ignores: Ignores, name: str) -> Ignores:
     return tuple((file, f"{way}{name}/") for file, way in ignores)
 
 
-def ignores_above(folder: str) -> Ignores:
-    """The files that hold in a folder, from the root of its repository down to the folder itself.
+def ignores_above(folder: str) -> tuple[Ignores, bool]:
+    """The files that hold in a folder, and whether they ignore it or a folder above it.
 
-    None outside a repository.
+    They reach from the root of its repository down to the folder itself; outside a repository
+    there are none.
     """
     names: list[str] = []
     place = folder
     while not os.path.lexists(os.path.join(place, ".git")):
         place, name = os.path.split(place)
         if not name:
-            return ()
+            return (), False
         names.append(name)
     ignores = ignores_in(place, (".git", ".gitignore"))
+    is_ignored = False
     for name in reversed(names):
+        is_ignored = is_ignored or ignored(ignores, name + "/")
         place = os.path.join(place, name)
         ignores = deeper(ignores, name) + ignores_in(place, (".gitignore",))
-    return ignores
+    return ignores, is_ignored
 
 
 def ignores_in(folder: str, names: Collection[str]) -> Ignores:
@@ -108,46 +149,89 @@ def _text(path: str) -> str:
         return ""
 
 
-def _well_formed(line: str) -> bool:
-    from pathspec import GitIgnoreSpec
-
-    try:
-        GitIgnoreSpec.from_lines([line])
-    except ValueError:
-        return False
-    return True
+def _without_trailing_spaces(line: str) -> str:
+    stripped = line.rstrip(" ")
+    escapes = len(stripped) - len(stripped.rstrip("\\"))
+    return stripped + " " if escapes % 2 and stripped != line else stripped
 
 
-def _union(spec: GitIgnoreSpec) -> re.Pattern[str] | None:
-    """One expression for all patterns: most paths match none, and then one search says so."""
-    anywhere = "^(?:.+/)?"
-    bare: list[str] = []
-    rooted: list[str] = []
-    for pattern in spec.patterns:
-        regex = getattr(pattern, "regex", None)
-        if pattern.include is None:
+def _translate(pattern: str, *, anchored: bool) -> str:
+    """A pattern as an expression for a path from its folder, or for a name if not anchored."""
+    folders_only = pattern.endswith("/")
+    pattern = pattern.removesuffix("/").removeprefix("/")
+    if not pattern:
+        return _NEVER
+    expression = ""
+    cursor = 0
+    while cursor < len(pattern):
+        character = pattern[cursor]
+        match character:
+            case "*":
+                stop = cursor + len(pattern[cursor:]) - len(pattern[cursor:].lstrip("*"))
+                bounded = anchored and stop - cursor >= 2
+                piece, cursor = _stars(pattern, cursor, stop) if bounded else ("[^/]*", stop)
+            case "?":
+                piece, cursor = "[^/]", cursor + 1
+            case "[":
+                piece, cursor = _class(pattern, cursor + 1)
+            case "\\":
+                piece = re.escape(pattern[cursor + 1]) if cursor + 1 < len(pattern) else _NEVER
+                cursor += 2
+            case _:
+                piece, cursor = re.escape(character), cursor + 1
+        expression += piece
+    # A star at the end of "d/*" must not take the empty name after "d/".
+    return f"{expression}(?<!/)/" + ("" if folders_only else "?")
+
+
+def _stars(pattern: str, start: int, stop: int) -> tuple[str, int]:
+    """Two stars cross folders only where they stand between slashes or at an end.
+
+    Git compares the beginning of a pattern that holds no wildcard apart, and what follows it is
+    then at an end too.
+    """
+    before = pattern[:start]
+    if before and not before.endswith("/") and re.search(r"[*?\[\\]", before):
+        return "[^/]*", stop
+    if stop == len(pattern):
+        return ".*" if before and not before.endswith("/") else ".+", stop
+    if pattern[stop] == "/":
+        return "(?:.*/)?", stop + 1
+    return "[^/]*", stop
+
+
+def _class(pattern: str, cursor: int) -> tuple[str, int]:
+    """A bracket expression and where it ends; one that does not end matches nothing."""
+    negated = pattern[cursor : cursor + 1] in ("!", "^")
+    cursor += negated
+    members = ""
+    first = True
+    while cursor < len(pattern) and (pattern[cursor] != "]" or first):
+        first = False
+        named = re.compile(r"\[:(\w*):\]").match(pattern, cursor)
+        if named is not None:
+            if named[1] not in _CLASSES:
+                return _NEVER, len(pattern)
+            members += _CLASSES[named[1]]
+            cursor = named.end()
             continue
-        if not isinstance(regex, re.Pattern):
-            return None
-        # Group names may not occur twice in one expression.
-        text = re.sub(r"\(\?P<\w+>", "(?:", regex.pattern)
-        if text.startswith(anywhere) and "|" not in _outside_groups(text):
-            bare.append(text.removeprefix(anywhere))
-        else:
-            rooted.append(text)
-    if bare:
-        rooted.append(f"{anywhere}(?:{'|'.join(bare)})")
-    try:
-        return re.compile("|".join(f"(?:{text})" for text in rooted))
-    except re.error:
-        return None
+        low, cursor = _member(pattern, cursor)
+        high = low
+        if pattern[cursor : cursor + 1] == "-" and pattern[cursor + 1 : cursor + 2] not in (
+            "]",
+            "",
+        ):
+            high, cursor = _member(pattern, cursor + 1)
+        if low <= high:
+            members += f"{re.escape(low)}-{re.escape(high)}"
+    if cursor >= len(pattern):
+        return _NEVER, len(pattern)
+    if not members:
+        return ("[^/]" if negated else _NEVER), cursor + 1
+    return f"(?!/)[{'^' if negated else ''}{members}]", cursor + 1
 
 
-def _outside_groups(text: str) -> str:
-    depth = 0
-    kept: list[str] = []
-    for character in text:
-        depth += (character == "(") - (character == ")")
-        if depth == 0:
-            kept.append(character)
-    return "".join(kept)
+def _member(pattern: str, cursor: int) -> tuple[str, int]:
+    if pattern[cursor] == "\\" and cursor + 1 < len(pattern):
+        cursor += 1
+    return pattern[cursor], cursor + 1

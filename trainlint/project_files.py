@@ -37,17 +37,21 @@ class SettingsFinder:
         Raises:
             SettingsError: a settings file on the way cannot be read, or is wrong.
         """
-        unknown: list[str] = []
+        without: list[str] = []
         place = directory
-        while place not in self._found:
-            unknown.append(place)
+        above: Settings | None = None
+        while above is None:
+            above = self._found.get(place) or _settings_in(place)
+            if above is not None:
+                self._found[place] = above
+                break
+            without.append(place)
             parent = os.path.dirname(place)
             if parent == place:
                 break
             place = parent
-        above = self._found.get(place)
-        for folder in reversed(unknown):
-            above = self._found[folder] = _settings_in(folder) or self._inherited(folder, above)
+        for folder in reversed(without):
+            above = self._found[folder] = self._inherited(folder, above)
         return self._found[directory]
 
     def _inherited(self, folder: str, above: Settings | None) -> Settings:
