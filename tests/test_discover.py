@@ -401,8 +401,8 @@ def test_a_name_that_is_not_utf8_is_found() -> None:
     assert os.path.exists(file.path)
 
 
-def test_no_ignore_file_means_no_pathspec() -> None:
-    _make("a.py", "trainlint.toml", text="")
+def test_a_walk_imports_nothing_slow() -> None:
+    _make("a.py", "trainlint.toml", ".gitignore", text="")
     command = (
         "import sys; from trainlint.discover import *;"
         "found = discover(['.', 'a.py'], settings_for=SettingsFinder());"
