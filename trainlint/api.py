@@ -5,7 +5,7 @@ from trainlint.diagnostics import Confidence, Severity
 from trainlint.edits import Edit, Fix, Safety
 from trainlint.rewrite import Unfixable
 from trainlint.rule import Finding, Rule, Step
-from trainlint.semantics import callgraph, contexts, script, tensors, tree, values
+from trainlint.semantics import callgraph, contexts, losses, script, tensors, tree, values
 from trainlint.semantics.facts import File
 from trainlint.semantics.flow import ENTRY, EXIT, Flow
 from trainlint.targets import Range, Version
@@ -33,6 +33,7 @@ __all__ = [
     "any_of",
     "callgraph",
     "contexts",
+    "losses",
     "rewrite",
     "script",
     "tensors",

@@ -150,3 +150,40 @@ def under_no_grad(file: File, node: tree.Node) -> bool | None:
     """True when every known caller holds ``no_grad``, False when none does, None otherwise."""
     chains = {found is not None for found in entered(file, node, is_no_grad)}
     return chains.pop() if len(chains) == 1 else None
+
+
+# Steps that a framework runs under the precision its trainer was given.
+_STEPS = frozenset({"training_step", "validation_step", "test_step", "forward", "compute_loss"})
+_TRAINERS = frozenset({"Trainer", "TrainingArguments", "Seq2SeqTrainingArguments"})
+_SWITCHES = {
+    "precision": frozenset({16, "16", "16-mixed", "bf16", "bf16-mixed"}),
+    "fp16": frozenset({True}),
+    "bf16": frozenset({True}),
+}
+_FRAMEWORK_BASES = ("lightning.", "transformers.")
+
+
+def framework_autocast(file: File, node: tree.Node) -> list[Entered]:
+    """The switch of a framework that runs the step around a place in mixed precision.
+
+    The step is a method of a Lightning module or of a Hugging Face trainer, and the file gives a
+    trainer its precision as a literal.
+    """
+    function = tree.function_of(node)
+    cls = function.parent if function is not None else None
+    if function is None or function.name not in _STEPS or not isinstance(cls, tree.ClassDef):
+        return []
+    bases = file.values.graph.bases(cls)
+    if not any(base is not None and base.startswith(_FRAMEWORK_BASES) for base in bases):
+        return []
+    found = []
+    for call in file.calls:
+        name = file.names.qualified(call.func) or ""
+        if not name.startswith(_FRAMEWORK_BASES) or name.rpartition(".")[2] not in _TRAINERS:
+            continue
+        for keyword, values in _SWITCHES.items():
+            given = call.arg(None, keyword)
+            if given is not None and file.values.literal(given) in values:
+                value = Symbol(call, None, (), name)
+                found.append(Entered(call, value, True, ()))
+    return found

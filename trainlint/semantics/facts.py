@@ -23,11 +23,16 @@ ANY_RELEASE = Range(None, None, known=False)
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a file's project says of it: target ranges, rule options, project modules' names."""
+    """What a file's project says of it.
+
+    ``local_modules`` are the top-level modules that belong to the project, ``imported`` tells that
+    another file of it imports this one.
+    """
 
     targets: Mapping[str, Range]
     options: Mapping[str, Mapping[str, Any]]
     local_modules: frozenset[str] = frozenset()
+    imported: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,70 @@
+"""The only place where rules make edits: each function returns the smallest, or says why not.
+
+All of them are pure. They raise ``Unfixable`` where the edit cannot be made correctly, and
+``together`` makes one group of what several of them return.
+"""
+
+from trainlint.rewrite.activations import move_activation, to_logits_form
+from trainlint.rewrite.arguments import (
+    add_argument,
+    add_arguments,
+    insert_argument_first,
+    name_argument,
+    name_arguments,
+    remove_argument,
+    remove_arguments,
+    replace_arguments,
+    set_argument,
+)
+from trainlint.rewrite.expressions import Precedence, replace, unwrap, wrap
+from trainlint.rewrite.imports import (
+    add_import,
+    remove_import_name,
+    remove_import_names,
+    rename_import,
+    replace_import_name,
+    unused_after,
+)
+from trainlint.rewrite.places import Unfixable, together
+from trainlint.rewrite.statements import (
+    add_decorator,
+    dedent,
+    delete,
+    insert_after,
+    insert_before,
+    move,
+    wrap_in_with,
+)
+
+__all__ = [
+    "Precedence",
+    "Unfixable",
+    "add_argument",
+    "add_arguments",
+    "add_decorator",
+    "add_import",
+    "dedent",
+    "delete",
+    "insert_after",
+    "insert_argument_first",
+    "insert_before",
+    "move",
+    "move_activation",
+    "name_argument",
+    "name_arguments",
+    "remove_argument",
+    "remove_arguments",
+    "remove_import_name",
+    "remove_import_names",
+    "rename_import",
+    "replace",
+    "replace_arguments",
+    "replace_import_name",
+    "set_argument",
+    "to_logits_form",
+    "together",
+    "unused_after",
+    "unwrap",
+    "wrap",
+    "wrap_in_with",
+]
