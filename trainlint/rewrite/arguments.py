@@ -1,0 +1,214 @@
+"""Edits of the arguments of a call: add, name, set, put first, remove, replace them all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from trainlint.edits import Edit
+from trainlint.rewrite import places
+from trainlint.rewrite.expressions import (
+    Precedence,
+    are_arguments,
+    in_parentheses,
+    replace,
+    spelled,
+)
+from trainlint.rewrite.places import Change, Unfixable
+from trainlint.semantics import tree
+from trainlint.semantics.tree import Arg, Call
+
+if TYPE_CHECKING:
+    from trainlint.semantics.facts import File
+
+
+def add_argument(file: File, call: Call, keyword: str, text: str) -> tuple[Edit, ...]:
+    """Give a call one more keyword argument, behind the last one."""
+    return add_arguments(file, call, {keyword: text})
+
+
+def add_arguments(file: File, call: Call, added: Mapping[str, str]) -> tuple[Edit, ...]:
+    """Give a call more keyword arguments, in the given order, behind the last one."""
+    _refuse(call)
+    _refuse_unknown_keys(call)
+    for keyword in added:
+        if any(arg.keyword == keyword for arg in call.args):
+            raise Unfixable(f"the call has {keyword}= already")
+    new = [f"{keyword}={_value(text)}" for keyword, text in added.items()]
+    if not new:
+        return ()
+    if not call.args:
+        return places.make(file, _into_empty(file, call, new))
+    text, last = file.source.text, call.args[-1]
+    opening, closing = _generator_parentheses(call)
+    changes: list[Change] = [(last.start, last.start, opening)]
+    comma = places.comma_after(text, last.end)
+    if comma is not None and places.line_end(text, last.end) < comma:
+        comma = None  # on a later line, where it stays
+    if places.starts_line(text, last.start):
+        blanks = places.indentation(text, last.start)
+        newline = places.newline(file, last.end)
+        lines = f",{newline}{blanks}".join(new)
+        tail = comma or last.end
+        end = places.line_end(text, tail)
+        rest = text[tail:end].strip(" \t\f")
+        if not rest.startswith("#"):
+            changes.append((last.end, last.end, f"{closing},{newline}{blanks}{lines}"))
+        elif comma is not None:
+            changes.append((end, end, f"{newline}{blanks}{lines},"))
+        elif places.comma_after(text, last.end) is None:
+            changes.append((last.end, last.end, f"{closing},"))
+            changes.append((end, end, f"{newline}{blanks}{lines}"))
+        else:
+            changes.append((last.end, last.end, f", {', '.join(new)}"))
+    else:
+        changes.append((last.end, last.end, f"{closing}, {', '.join(new)}"))
+    return places.make(file, *changes)
+
+
+def insert_argument_first(file: File, call: Call, text: str) -> tuple[Edit, ...]:
+    """Put a positional argument before all others."""
+    _refuse(call)
+    _refuse_unknown_keys(call)
+    new = _value(text)
+    if not call.args:
+        return places.make(file, _into_empty(file, call, [new]))
+    first = call.args[0]
+    opening, closing = _generator_parentheses(call)
+    joint = ", "
+    if places.starts_line(file.source.text, first.start):
+        blanks = places.indentation(file.source.text, first.start)
+        joint = f",{places.newline(file, first.start)}{blanks}"
+    return places.make(
+        file,
+        (first.start, first.start, f"{new}{joint}{opening}"),
+        (first.end, first.end, closing),
+    )
+
+
+def name_argument(file: File, arg: Arg, keyword: str) -> tuple[Edit, ...]:
+    """Give a positional argument its keyword."""
+    return name_arguments(file, {arg: keyword})
+
+
+def name_arguments(file: File, names: Mapping[Arg, str]) -> tuple[Edit, ...]:
+    """Give positional arguments of one call their keywords.
+
+    Raises:
+        Unfixable: one that stays positional would follow, or the position is not known.
+    """
+    changes: list[Change] = []
+    for arg, keyword in names.items():
+        call = arg.parent
+        if not isinstance(call, Call):
+            raise Unfixable("the argument does not belong to a call")
+        _refuse(call)
+        if arg.star or arg.keyword is not None:
+            raise Unfixable("the argument is not positional")
+        at = call.args.index(arg)
+        if any(item.star for item in call.args[:at]):
+            raise Unfixable("a starred argument stands before")
+        if any(item.keyword == keyword for item in call.args):
+            raise Unfixable(f"the call has {keyword}= already")
+        for item in call.args[at:]:
+            if item not in names and (item.star == "*" or not (item.star or item.keyword)):
+                raise Unfixable("a positional argument follows")
+        loose = spelled(file.text(arg.value))[0] < Precedence.TERNARY
+        opening, closing = ("(", ")") if loose and not in_parentheses(arg.value) else ("", "")
+        changes.append((arg.start, arg.start, f"{keyword}={opening}"))
+        changes.append((arg.end, arg.end, closing))
+    if len(set(names.values())) != len(names):
+        raise Unfixable("two arguments would have one name")
+    return places.make(file, *changes)
+
+
+def set_argument(
+    file: File, call: Call, keyword: str, text: str, position: int | None = None
+) -> tuple[Edit, ...]:
+    """Give an argument a value, whether it is written already (by keyword or position) or not."""
+    for index, arg in enumerate(call.args):
+        if arg.keyword == keyword:
+            return replace(file, arg.value, text)
+        if arg.star and position is not None and index <= position:
+            raise Unfixable("a starred argument may hold it")
+        if index == position and arg.keyword is None:
+            return replace(file, arg.value, text)
+    return add_argument(file, call, keyword, text)
+
+
+def remove_argument(file: File, call: Call, arg: Arg) -> tuple[Edit, ...]:
+    """Take an argument out of a call, with its comma."""
+    return remove_arguments(file, call, [arg])
+
+
+def remove_arguments(file: File, call: Call, args: Iterable[Arg]) -> tuple[Edit, ...]:
+    """Take arguments out of a call; one on lines of its own goes with the comment behind it."""
+    _refuse(call)
+    text = file.source.text
+    gone = {call.args.index(arg) for arg in args}
+    if len(gone) < len(call.args):
+        spans = [(arg.start, arg.end) for arg in call.args]
+        return places.make(file, *places.removals(text, spans, gone))
+    if not gone:
+        return ()
+    start, end = call.args[0].start, call.args[-1].end
+    opening, closing = _inside(file, call)
+    if not (places.has_comment(text, opening, start) or places.has_comment(text, end, closing)):
+        return places.make(file, (opening, closing, ""))
+    comma = places.comma_after(text, end)
+    if comma is not None and not places.has_comment(text, end, comma):
+        return places.make(file, (start, comma, ""))
+    if comma is not None:
+        return places.make(file, (start, end, ""), (comma - 1, comma, ""))
+    return places.make(file, (start, end, ""))
+
+
+def replace_arguments(file: File, call: Call, text: str) -> tuple[Edit, ...]:
+    """Put other arguments, written out, in place of all those of a call."""
+    _refuse(call)
+    if not are_arguments(text):
+        raise Unfixable(f"{text!r} are no arguments")
+    old = file.source.text
+    start, end = _inside(file, call)
+    if places.has_comment(old, start, end):
+        raise Unfixable("a comment would be lost")
+    if call.args and text:
+        start, end = call.args[0].start, call.args[-1].end
+        end = places.comma_after(old, end) or end
+    return places.make(file, (start, end, text))
+
+
+def _refuse(call: Call) -> None:
+    if any(isinstance(node, tree.FormattedString) for node in call.ancestors()):
+        raise Unfixable("the call stands inside a string")
+
+
+def _refuse_unknown_keys(call: Call) -> None:
+    if any(arg.star == "**" for arg in call.args):
+        raise Unfixable("the call's ** argument may hold it already")
+
+
+def _value(text: str) -> str:
+    return f"({text})" if spelled(text)[0] < Precedence.TERNARY else text
+
+
+def _inside(file: File, call: Call) -> tuple[int, int]:
+    """The span between the parentheses of a call."""
+    return places.skip(file.source.text, call.func.outer[1]) + 1, call.end - 1
+
+
+def _into_empty(file: File, call: Call, new: Sequence[str]) -> Change:
+    text = file.source.text
+    opening, closing = _inside(file, call)
+    if not places.has_comment(text, opening, closing):
+        return opening, closing, ", ".join(new)
+    at = places.line_start(text, closing)
+    blanks = text[at:closing] + places.unit(file, call)
+    return at, at, f"{blanks}{', '.join(new)}{places.newline(file, opening)}"
+
+
+def _generator_parentheses(call: Call) -> tuple[str, str]:
+    """What a generator that is the only argument needs when it is that no longer."""
+    value = call.args[0].value
+    bare = isinstance(value, tree.Comprehension) and value.kind == "generator"
+    return ("(", ")") if bare and not in_parentheses(value) else ("", "")
