@@ -15,6 +15,7 @@ from trainlint.edits import Edit
 from trainlint.rewrite.expressions import replace, unwrap, wrap
 from trainlint.rewrite.imports import add_import
 from trainlint.rewrite.places import Unfixable, together
+from trainlint.rewrite.statements import delete
 from trainlint.semantics import tensors, tree
 from trainlint.semantics.losses import LossEvaluation
 from trainlint.semantics.readers import Readers, Reads, applications
@@ -70,7 +71,7 @@ def move_activation(file: File, evaluations: Sequence[LossEvaluation], kind: str
         line = file.source.position(escape.node.start)[1]
         doubts.append(f"line {line}: {escape.why}")
     for clamp in _unique(reads.clamps):
-        edits.append(unwrap(file, clamp, _clamped(clamp)))
+        edits.append(_unclamp(file, clamp))
     for read in _unique(reads.others):
         edits.append(_restore(file, read, found, kind))
     return Move(together(*edits), tuple(dict.fromkeys(doubts)))
@@ -133,6 +134,17 @@ def _container(file: File, layer: tree.Call) -> tree.Call:
         if file.names.qualified(call.func) != "torch.nn.Sequential":
             return container
         container = call
+
+
+def _unclamp(file: File, clamp: tree.Call) -> tuple[Edit, ...]:
+    inner = _clamped(clamp)
+    statement = clamp.parent
+    if isinstance(statement, tree.Assign) and len(statement.targets) == 1:
+        target = statement.targets[0]
+        if isinstance(target, tree.Name) and isinstance(inner, tree.Name):
+            if target.id == inner.id:  # p = p.clamp(...)
+                return delete(file, statement)
+    return unwrap(file, clamp, inner)
 
 
 def _clamped(call: tree.Call) -> tree.Expr:

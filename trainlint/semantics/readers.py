@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
 MAX_STEPS = 400
+# What is the same with the activation and without it.
+UNCHANGED = frozenset(
+    "argmax argmin argsort backward dim is_cuda is_floating_point ndimension nelement numel "
+    "ones_like zeros_like rand_like randn_like empty_like full_like new_ones new_zeros new_full "
+    "new_empty size type".split()
+)
 Path = tuple[int | str, ...]
 
 
@@ -57,10 +63,10 @@ class Readers:
     def of(self, expr: Expr, path: Path = ()) -> Reads:
         """The reads of what an expression evaluates to (of its part at ``path``)."""
         reads = self._follow(expr, path)
-        if not reads.losses and not path and not reads.escapes:
-            # Nothing of it reaches a loss: one activation around the whole is enough.
-            return Reads(others=[expr]) if reads.others else reads
-        return reads
+        if path or reads.losses or isinstance(expr.parent, tree.FormattedString):
+            return reads
+        # Nothing of it reaches a loss: one activation around the whole serves every reader.
+        return Reads(others=[expr]) if reads.others or reads.escapes else reads
 
     def _follow(self, expr: Expr, path: Path) -> Reads:
         self._steps += 1
@@ -79,13 +85,13 @@ class Readers:
                 return self._assigned([parent.target], expr, path)
             case tree.NamedExpr() if expr is parent.value:
                 reads = self._assigned([parent.target], expr, path)
-                reads += self._follow(parent, path)
+                reads += self.of(parent, path)
                 return reads
             case tree.Return():
                 return self._returned(parent, expr, path)
             case tree.Sequence() if parent.kind != "set":
                 index = next(i for i, item in enumerate(parent.elts) if item is expr)
-                return self._follow(parent, (index, *path))
+                return self.of(parent, (index, *path))
             case tree.Dict():
                 return self._in_dict(parent, expr, path)
             case tree.Subscript() if expr is parent.value:
@@ -93,7 +99,7 @@ class Readers:
             case tree.Attribute() if expr is parent.value:
                 return self._attribute(parent, expr, path)
             case tree.IfExp() if expr is not parent.test:
-                return self._follow(parent, path)
+                return self.of(parent, path)
             case tree.ExprStmt():
                 return Reads()
             case tree.FormattedString():
@@ -186,7 +192,7 @@ class Readers:
         callers = self.file.values.graph.callers(function)
         reads = Reads()
         for call, _owner in callers:
-            reads += self._follow(call, path)
+            reads += self.of(call, path)
         if reads.losses or path:
             if not callers:
                 reads.escapes.append(Escape(expr, f"nothing here calls `{function.name}`"))
@@ -197,17 +203,17 @@ class Readers:
         for key, value in zip(display.keys, display.values, strict=True):
             if value is expr:
                 if isinstance(key, tree.Constant) and isinstance(key.value, int | str):
-                    return self._follow(display, (key.value, *path))
+                    return self.of(display, (key.value, *path))
                 return self._other(expr, path)
         return Reads()  # it is a key
 
     def _subscripted(self, subscript: tree.Subscript, expr: Expr, path: Path) -> Reads:
         if not path:
-            return self._follow(subscript, ())
+            return self.of(subscript, ())
         key = self.file.values.literal(subscript.index[0]) if len(subscript.index) == 1 else ...
         if key is ...:
             return self._other(expr, path)
-        return self._follow(subscript, path[1:]) if key == path[0] else Reads()
+        return self.of(subscript, path[1:]) if key == path[0] else Reads()
 
     def _attribute(self, attribute: tree.Attribute, expr: Expr, path: Path) -> Reads:
         call = attribute.parent
@@ -217,7 +223,7 @@ class Readers:
             return self._other(expr, path)
         if path:
             return self._of_container(attribute, call, expr, path)
-        if attribute.attr in {"size", "dim", "numel", "type", "argmax", "backward"}:
+        if attribute.attr in UNCHANGED:
             return Reads()
         return self._operation(call, attribute.attr, expr, path)
 
@@ -227,7 +233,7 @@ class Readers:
         if attribute.attr == "get" and call.args:
             key = self.file.values.literal(call.args[0].value)
             if key is not ...:
-                return self._follow(call, path[1:]) if key == path[0] else Reads()
+                return self.of(call, path[1:]) if key == path[0] else Reads()
         if attribute.attr == "keys":
             return Reads()
         return self._other(expr, path)
@@ -235,13 +241,13 @@ class Readers:
     def _operation(self, call: tree.Call, name: str, expr: Expr, path: Path) -> Reads:
         if path:
             return self._other(expr, path)
-        if name in {"argmax", "numel"}:
-            return Reads()  # the same with and without the activation
+        if name in UNCHANGED:
+            return Reads()
         if name in tensors.SHAPE | tensors.CAST and name != "numpy":
-            reads = self._follow(call, ())
+            reads = self.of(call, ())
             return reads if reads.losses or reads.escapes else self._other(expr, ())
         if name in tensors.CLAMP:
-            reads = self._follow(call, ())
+            reads = self.of(call, ())
             if not reads.losses:
                 return self._other(expr, ())
             reads.clamps.append(call)

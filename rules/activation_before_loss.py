@@ -1,0 +1,345 @@
+"""Rules about an activation in front of a loss that applies it by itself, or works better without.
+
+All of them ask the same question (what is the input of this loss?) and offer the same fix: the
+activation leaves its source and comes back around every other read of the output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from trainlint.api import (
+    Edit,
+    File,
+    Finding,
+    Fix,
+    Rule,
+    Safety,
+    Severity,
+    Step,
+    Unfixable,
+    all_of,
+    any_of,
+    contexts,
+    losses,
+    rewrite,
+    tensors,
+    tree,
+)
+
+Convert = Callable[[losses.LossEvaluation, Sequence[losses.LossEvaluation]], tuple[Edit, ...]]
+
+SIGMOID_BEFORE_BCE = Rule(
+    "AMP002",
+    "sigmoid-before-bce",
+    Severity.WARNING,
+    needs=all_of(
+        any_of("BCELoss", "binary_cross_entropy"), any_of("sigmoid", "Sigmoid", "expit")
+    ),
+    fix=Safety.UNSAFE,
+)
+SIGMOID_BEFORE_LOGITS_LOSS = Rule(
+    "AMP003",
+    "sigmoid-before-bce-with-logits",
+    Severity.ERROR,
+    needs=all_of(
+        any_of(
+            "BCEWithLogitsLoss",
+            "binary_cross_entropy_with_logits",
+            "MultiLabelSoftMarginLoss",
+            "multilabel_soft_margin_loss",
+        ),
+        any_of("sigmoid", "Sigmoid", "expit"),
+    ),
+    fix=Safety.UNSAFE,
+)
+SOFTMAX_BEFORE_CROSS_ENTROPY = Rule(
+    "LOS001",
+    "softmax-before-cross-entropy",
+    Severity.ERROR,
+    needs=all_of(any_of("CrossEntropyLoss", "cross_entropy"), any_of("softmax", "Softmax")),
+    fix=Safety.UNSAFE,
+)
+
+
+@SIGMOID_BEFORE_BCE.check
+def sigmoid_before_bce(file: File) -> Iterator[Finding]:
+    """A sigmoid is followed by a BCE loss on probabilities, where a loss on logits is stable.
+
+    ## What it does
+    Finds `nn.BCELoss` and `F.binary_cross_entropy` whose input is known to be a sigmoid's output,
+    through methods, attributes, containers and returned dicts. Under autocast AMP001 speaks.
+
+    ## Why is this bad?
+    For a logit beyond about 17 in float32 the sigmoid is exactly 1 (beyond about -104 exactly 0).
+    PyTorch then clamps the logarithm at -100, and the gradient of a confidently wrong sample is 0:
+    the sample that matters most teaches nothing. `BCEWithLogitsLoss` uses the log-sum-exp form.
+
+    ## Example
+    ```python
+    import torch
+    from torch import nn
+
+
+    def loss(x, y):
+        head = nn.Linear(8, 1)
+        return nn.functional.binary_cross_entropy(torch.sigmoid(head(x)), y)
+    ```
+
+    ## Use instead
+    ```python
+    import torch
+    from torch import nn
+
+
+    def loss(x, y):
+        head = nn.Linear(8, 1)
+        return nn.functional.binary_cross_entropy_with_logits(head(x), y)
+    ```
+
+    ## Fix safety
+    Unsafe: the loss and its gradients change where the sigmoid saturates. Every input of the
+    criterion must be a sigmoid with only shapes, types and clamps behind it, and every read of the
+    output must be known; otherwise the fix is only shown, or there is none.
+
+    ## Since
+    0.1.0
+
+    ## References
+    - PyTorch documentation of `BCEWithLogitsLoss` and of the clamp in `BCELoss`
+    """
+    evaluations = losses.loss_evaluations(file, losses.BCE)
+    for evaluation in evaluations:
+        origins = _all_of(file, evaluation, {tensors.SIGMOID})
+        if not origins or _shared(file, evaluation, origins):
+            continue
+        regions = contexts.entered(file, evaluation.call, contexts.is_autocast)
+        if any(region is not None for region in regions):
+            continue
+
+        def convert(
+            one: losses.LossEvaluation, family: Sequence[losses.LossEvaluation]
+        ) -> tuple[Edit, ...]:
+            return rewrite.to_logits_form(file, one, family)
+
+        loss = evaluation.name.rpartition(".")[2]
+        yield Finding(
+            evaluation.call,
+            f"the input of `{loss}` is the output of a sigmoid: where the sigmoid saturates, the "
+            "gradient is exactly 0 and a confidently wrong sample teaches nothing; the logits form "
+            "of the loss has no such limit",
+            trail=_trail(evaluation, origins, "sigmoid"),
+            fixes=tuple(_move(file, evaluation, evaluations, tensors.SIGMOID, convert)),
+        )
+
+
+@SIGMOID_BEFORE_LOGITS_LOSS.check
+def sigmoid_before_logits_loss(file: File) -> Iterator[Finding]:
+    """A sigmoid is applied to the input of a loss that applies one by itself.
+
+    ## What it does
+    Finds `nn.BCEWithLogitsLoss` and its kind whose input is known to be a sigmoid's output.
+
+    ## Why is this bad?
+    The sigmoid is applied twice. The loss then sees values between 0 and 1 as logits, so that the
+    probability it works with lies between 0.5 and 0.73: it cannot come near 0 for any negative
+    sample, and gradients are small everywhere.
+
+    ## Example
+    ```python
+    import torch
+    from torch import nn
+
+    criterion = nn.BCEWithLogitsLoss()
+
+
+    def loss(head, x, y):
+        return criterion(torch.sigmoid(head(x)), y)
+    ```
+
+    ## Use instead
+    ```python
+    import torch
+    from torch import nn
+
+    criterion = nn.BCEWithLogitsLoss()
+
+
+    def loss(head, x, y):
+        return criterion(head(x), y)
+    ```
+
+    ## Fix safety
+    Unsafe: the loss changes, which is the point. Every input of the criterion must be a sigmoid
+    with only shapes, types and clamps behind it, and every read of the output must be known.
+
+    ## Since
+    0.1.0
+
+    ## References
+    - PyTorch documentation of `BCEWithLogitsLoss`
+    """
+    evaluations = losses.loss_evaluations(file, losses.BCE_WITH_LOGITS)
+    for evaluation in evaluations:
+        origins = _all_of(file, evaluation, {tensors.SIGMOID})
+        if not origins:
+            continue
+        loss = evaluation.name.rpartition(".")[2]
+        yield Finding(
+            evaluation.call,
+            f"`{loss}` applies a sigmoid by itself and its input is the output of one already: "
+            "the loss works with probabilities between 0.5 and 0.73 only",
+            trail=_trail(evaluation, origins, "sigmoid"),
+            fixes=tuple(_move(file, evaluation, evaluations, tensors.SIGMOID)),
+        )
+
+
+@SOFTMAX_BEFORE_CROSS_ENTROPY.check
+def softmax_before_cross_entropy(file: File) -> Iterator[Finding]:
+    """A softmax is applied to the input of a cross entropy, which applies one by itself.
+
+    ## What it does
+    Finds `nn.CrossEntropyLoss` and `F.cross_entropy` whose input is known to be the output of a
+    softmax or, as information, of a log-softmax.
+
+    ## Why is this bad?
+    After two softmaxes the probability of the right class among C classes can never be above
+    e / (e + C - 1), which is 0.23 for ten classes: the loss stays high and gradients shrink. A
+    log-softmax applied twice is itself again, which costs time and nothing else.
+
+    ## Example
+    ```python
+    import torch
+    from torch import nn
+
+    criterion = nn.CrossEntropyLoss()
+
+
+    def loss(head, x, y):
+        return criterion(torch.softmax(head(x), dim=1), y)
+    ```
+
+    ## Use instead
+    ```python
+    import torch
+    from torch import nn
+
+    criterion = nn.CrossEntropyLoss()
+
+
+    def loss(head, x, y):
+        return criterion(head(x), y)
+    ```
+
+    ## Fix safety
+    Unsafe: the loss changes, which is the point. The softmax comes back around every other read of
+    the output; its dimension must be written as a number, and no shape may change in between unless
+    it counts from the end.
+
+    ## Since
+    0.1.0
+
+    ## References
+    - PyTorch documentation of `CrossEntropyLoss`: the input holds unnormalised logits
+    """
+    evaluations = losses.loss_evaluations(file, losses.CROSS_ENTROPY)
+    for evaluation in evaluations:
+        origins = _all_of(file, evaluation, {tensors.SOFTMAX, tensors.LOG_SOFTMAX})
+        if not origins:
+            continue
+        kind = origins[0].kind
+        loss = evaluation.name.rpartition(".")[2]
+        if kind == tensors.SOFTMAX:
+            what = (
+                f"`{loss}` applies log-softmax by itself and its input is a softmax already: among "
+                "C classes the right one can never get a probability above e / (e + C - 1), and "
+                "the loss cannot come near 0"
+            )
+        else:
+            what = (
+                f"`{loss}` applies log-softmax by itself and its input is one already: the values "
+                "stay the same, the second one is wasted (`NLLLoss` takes log-probabilities)"
+            )
+        yield Finding(
+            evaluation.call,
+            what,
+            trail=_trail(evaluation, origins, kind.replace("_", "-")),
+            fixes=tuple(_move(file, evaluation, evaluations, kind)),
+            severity=None if kind == tensors.SOFTMAX else Severity.INFO,
+        )
+
+
+def _all_of(
+    file: File, evaluation: losses.LossEvaluation, kinds: set[str]
+) -> list[tensors.Origin]:
+    """The origins of a loss's input that are such an activation, clamped or reshaped at most."""
+    found = tensors.origins(file.values, evaluation.input, evaluation.frame)
+    return [
+        origin
+        for origin in found
+        if origin.kind in kinds and all(op.kind != "other" for op in origin.ops)
+    ]
+
+
+def _shared(
+    file: File, evaluation: losses.LossEvaluation, origins: Sequence[tensors.Origin]
+) -> bool:
+    """True when the same probabilities also enter another loss term."""
+    name = evaluation.input
+    if not isinstance(name, tree.Name):
+        return False
+    mine = {binding.node for binding in file.values.definitions(name)[0]}
+    statement = tree.statement_of(evaluation.call)
+    for use in file.all(tree.Name):
+        if use is name or use.id != name.id or tree.function_of(use) is not tree.function_of(name):
+            continue
+        call = use.parent.parent if isinstance(use.parent, tree.Arg) else None
+        if not isinstance(call, tree.Call) or call is evaluation.call:
+            continue
+        called = tree.dotted(call.func) or ""
+        if "loss" not in called.rpartition(".")[2].lower():
+            continue
+        if call in (node for node in statement.walk()) or mine & {
+            binding.node for binding in file.values.definitions(use)[0]
+        }:
+            return True
+    return False
+
+
+def _trail(
+    evaluation: losses.LossEvaluation, origins: Sequence[tensors.Origin], kind: str
+) -> tuple[Step, ...]:
+    origin = origins[0]
+    steps = [Step(origin.node, f"the {kind} is applied here")]
+    steps.extend(step for step in origin.trail if isinstance(step.node, tree.Return))
+    if evaluation.criterion is not None:
+        steps.append(Step(evaluation.criterion.call, "the criterion is built here"))
+    return tuple(dict.fromkeys(steps))
+
+
+def _move(
+    file: File,
+    evaluation: losses.LossEvaluation,
+    evaluations: Sequence[losses.LossEvaluation],
+    kind: str,
+    convert: Convert | None = None,
+) -> Iterator[Fix]:
+    family = [evaluation]
+    if convert is not None and evaluation.criterion is not None:
+        criterion = evaluation.criterion.call
+        family = [
+            e for e in evaluations if e.criterion is not None and e.criterion.call is criterion
+        ]
+    try:
+        move = rewrite.move_activation(file, family, kind)
+        edits = move.edits
+        if convert is not None:
+            edits = rewrite.together(edits, convert(evaluation, family))
+    except Unfixable:
+        return
+    yield Fix(
+        f"Give the loss logits, and apply the {kind.replace('_', '-')} where the output is read",
+        edits,
+        Safety.SHOWN if move.doubts else Safety.UNSAFE,
+        "; ".join(move.doubts),
+    )
