@@ -38,7 +38,7 @@ class Fix:
     note: str = ""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Conflict(Exception):
     """Two edits of one text overlap."""
 
@@ -64,11 +64,14 @@ def apply(text: str, edits: Iterable[Edit]) -> str:
 
     Raises:
         Conflict: two of the edits overlap.
+        ValueError: an edit speaks of a place that the text does not have.
     """
     pieces: list[str] = []
     cursor = 0
     last: Edit | None = None
     for edit in sorted(set(edits), key=lambda e: (e.start, e.end, e.text)):
+        if not 0 <= edit.start <= edit.end <= len(text):
+            raise ValueError(f"{edit.path} has no range from {edit.start} to {edit.end}")
         if last is not None and (edit.start < cursor or overlaps(last, edit)):
             raise Conflict(last, edit)
         pieces.append(text[cursor : edit.start])
