@@ -5,7 +5,18 @@ from trainlint.diagnostics import Confidence, Severity
 from trainlint.edits import Edit, Fix, Safety
 from trainlint.rewrite import Unfixable
 from trainlint.rule import Finding, Rule, Step
-from trainlint.semantics import callgraph, contexts, losses, script, tensors, tree, values
+from trainlint.semantics import (
+    callgraph,
+    contexts,
+    guards,
+    losses,
+    references,
+    script,
+    signatures,
+    tensors,
+    tree,
+    values,
+)
 from trainlint.semantics.facts import File
 from trainlint.semantics.flow import ENTRY, EXIT, Flow
 from trainlint.targets import Range, Version
@@ -33,9 +44,12 @@ __all__ = [
     "any_of",
     "callgraph",
     "contexts",
+    "guards",
     "losses",
+    "references",
     "rewrite",
     "script",
+    "signatures",
     "tensors",
     "tree",
     "values",

@@ -26,13 +26,14 @@ class Surroundings:
     """What a file's project says of it.
 
     ``local_modules`` are the top-level modules that belong to the project, ``imported`` tells that
-    another file of it imports this one.
+    another file of it imports this one, ``imported_names`` which names they take ("*" for all).
     """
 
     targets: Mapping[str, Range]
     options: Mapping[str, Mapping[str, Any]]
     local_modules: frozenset[str] = frozenset()
     imported: bool = False
+    imported_names: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,144 @@
+"""Where a file refers to names of a library, and through which of its bindings."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trainlint.semantics import tree
+from trainlint.semantics.names import Binding, canonical
+from trainlint.semantics.tree import Expr
+
+if TYPE_CHECKING:
+    from trainlint.semantics.facts import File
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference:
+    """One expression that means (or, if not ``certain``, can mean) ``name``.
+
+    ``bindings`` are those that give its first word, ``root``, a meaning there; none where that
+    comes from a star import.
+    """
+
+    expr: tree.Name | tree.Attribute
+    name: str
+    root: tree.Name
+    bindings: tuple[Binding, ...]
+    certain: bool
+
+
+def references(file: File, wanted: Container[str]) -> list[Reference]:
+    """The places that read one of the names (or, as an attribute, set it), in source order."""
+    found = list(_of_star(file, wanted))
+    for expr in (*file.all(tree.Name), *file.all(tree.Attribute)):
+        if not any(name in wanted for name in file.names.candidates(expr)):
+            continue
+        if isinstance(expr, tree.Name) and is_bound_by(expr):
+            continue
+        reference = _resolve(file, expr, wanted)
+        if reference is not None:
+            found.append(reference)
+    return sorted(found, key=lambda reference: reference.expr.start)
+
+
+def is_bound_by(expr: Expr) -> bool:
+    """Whether an expression is a target that is bound or deleted, and is not read."""
+    below: tree.Node = expr
+    node = expr.parent
+    while isinstance(node, tree.Sequence | tree.Starred):
+        below, node = node, node.parent
+    if isinstance(node, tree.Assign):
+        return any(target is below for target in node.targets)
+    return node is not None and getattr(node, "target", None) is below
+
+
+def handed_on(file: File, binding: Binding) -> str | None:
+    """How a name reaches other files (``__all__`` names it), None where nothing says that."""
+    scope = file.names.inner(file.module)
+    if binding not in scope.bindings.get(binding.name, ()):
+        return None
+    name = binding.name
+    if name in exported_names(file):
+        return f"`__all__` names `{name}`"
+    if isinstance(binding.node, tree.Alias) and binding.node.asname == binding.node.name:
+        return f"`as {name}` hands it on"
+    if not file.surroundings.imported_names.isdisjoint({name, "*"}):
+        return f"another file imports `{name}` from this one"
+    return None
+
+
+def exported_names(file: File) -> frozenset[str]:
+    """The names in ``__all__``, however it is put together."""
+    found = set()
+    for node in file.all(tree.Constant):
+        if not isinstance(node.value, str):
+            continue
+        statement = tree.statement_of(node)
+        if isinstance(statement.parent, tree.Module) and any(
+            isinstance(part, tree.Name) and part.id == "__all__" for part in statement.walk()
+        ):
+            found.add(node.value)
+    return frozenset(found)
+
+
+def _of_star(file: File, wanted: Container[str]) -> Iterator[Reference]:
+    """The names that nothing binds but the file's only star import."""
+    stars = [statement for statement in file.all(tree.ImportFrom) if statement.star]
+    if len(stars) != 1 or stars[0].level:
+        return
+    for name in file.all(tree.Name):
+        meant = canonical(f"{stars[0].module}.{name.id}")
+        if meant in wanted and file.names.find(name.id, name) is None:
+            yield Reference(name, meant, name, (), certain=True)
+
+
+def _resolve(
+    file: File, expr: tree.Name | tree.Attribute, wanted: Container[str]
+) -> Reference | None:
+    root, rest = _split(expr)
+    found = file.names.find(root.id, root)
+    if found is None:
+        return None
+    bindings = [binding for binding in found[1] if not _is_nothing(binding)]
+    if len(bindings) > 1:
+        reaching, _ = file.values.definitions(root)
+        bindings = [binding for binding in reaching if not _is_nothing(binding)]
+    names = {
+        None if known is None else canonical(f"{known}{rest}")
+        for binding in bindings
+        for known in _meanings(file, binding)
+    }
+    meant = [name for name in names if name is not None and name in wanted]
+    if not meant:
+        return None
+    return Reference(expr, min(meant), root, tuple(bindings), len(names) == 1)
+
+
+def _split(expr: tree.Name | tree.Attribute) -> tuple[tree.Name, str]:
+    rest = ""
+    inner: Expr = expr
+    while isinstance(inner, tree.Attribute):
+        rest = f".{inner.attr}{rest}"
+        inner = inner.value
+    assert isinstance(inner, tree.Name)
+    return inner, rest
+
+
+def _meanings(file: File, binding: Binding) -> Iterator[str | None]:
+    match binding:
+        case Binding(kind="import"):
+            yield binding.qualified
+        case Binding(kind="assign", path=(), value=tree.Name() | tree.Attribute() as value):
+            yield from file.names.candidates(value)
+        case _:
+            yield None
+
+
+def _is_nothing(binding: Binding) -> bool:
+    """``torch = None`` behind an ``except ImportError``, and ``del``: no meaning of their own."""
+    if binding.kind == "delete":
+        return True
+    value = binding.value
+    return binding.kind == "assign" and isinstance(value, tree.Constant) and value.value is None
