@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import TypeVar
 
@@ -873,3 +874,237 @@ def test_an_import_is_unused_once_nothing_reads_it(code, unused):
 def test_every_import_of_a_package_may_be_an_export():
     file = read("from a import b\n", "pkg/__init__.py")
     assert not rewrite.unused_after(file, file.all(tree.Alias)[0])
+
+
+# Moving and indenting
+
+
+@pytest.mark.parametrize(
+    ("code", "moved", "expected"),
+    [
+        ("a  # of a\nb\nc\n", "a", "b\nc\na  # of a\n"),
+        ("a\nb\nc", "a", "b\nc\na"),
+        ("a(\n  1)\nb\nc\n", "a(", "b\nc\na(\n  1)\n"),
+        ("x = '''\n  1'''\nb\nc\n", "x =", "b\nc\nx = '''\n  1'''\n"),
+        ("if x:\n    a\n    b\nc\n", "a", "if x:\n    b\nc\na\n"),
+        ("if x:\n    a\nc\n", "a", "if x:\n    pass\nc\na\n"),
+        ("if x: a\nc\n", "a", "if x: pass\nc\na\n"),
+        ("a; b\nc\n", "a", "b\nc\na\n"),
+        ("a\r\nc\r\n", "a", "c\r\na\r\n"),
+        ("a\nif x:\n\tb; c\n", "a", "if x:\n\tb; c\n\ta\n"),
+        ("if a:\n  a\n  # of a\n\nc\n", "if a:", "\nc\nif a:\n  a\n  # of a\n"),
+        ("if a: b\nif x:\n\tc\n", "if a:", "if x:\n\tc\n\tif a: b\n"),
+        ("if a:\n\tb(\n\t1)\nif x:\n\tc\n", "if a:", "if x:\n\tc\n\tif a:\n\t\tb(\n\t\t1)\n"),
+    ],
+)
+def test_a_statement_is_moved_behind_another(code, moved, expected):
+    file = read(code)
+    edits = rewrite.move(file, stmt(file, moved), after=stmt(file, "c"))
+    assert after(file, edits) == expected
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("a\nb\nc\n", "c\na\nb\n"),
+        ("a\nb\nc", "c\na\nb"),
+        ("a\nif x:\n    b\n    c\n", "c\na\nif x:\n    b\n"),
+        ("# top\na\nb\n# of c\nc  # x\n", "# top\nc  # x\na\nb\n# of c\n"),
+    ],
+)
+def test_a_statement_is_moved_above_another(code, expected):
+    file = read(code)
+    edits = rewrite.move(file, stmt(file, "c"), before=stmt(file, "a"))
+    assert after(file, edits) == expected
+
+
+def test_a_statement_that_is_there_already_is_not_moved():
+    file = read("a\nb")
+    assert rewrite.move(file, stmt(file, "b"), after=stmt(file, "a")) == ()
+    assert rewrite.move(file, stmt(file, "a"), before=stmt(file, "b")) == ()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "x = '''\n  1'''\nif y:\n    c\n",
+        "x = 1 + \\\n  1\nif y:\n    c\n",
+        "x = f'''\n  {1}'''\nif y:\n    c\n",
+        "x = ('a'\n  '''b\n''')\nif y:\n    c\n",
+        "x = f'{y}' '''b\n'''\nif y:\n    c\n",
+    ],
+)
+def test_a_string_or_joined_line_is_not_indented_anew(code):
+    file = read(code)
+    first, second = file.module.body
+    with pytest.raises(Unfixable):
+        rewrite.move(file, first, after=stmt(file, "c"))
+    with pytest.raises(Unfixable):
+        rewrite.wrap_in_with(file, [first, second], "with a:")
+
+
+def test_a_statement_is_not_moved_into_itself_or_out_of_a_shared_line():
+    file = read("if x:\n    c\n")
+    with pytest.raises(Unfixable):
+        rewrite.move(file, file.module.body[0], after=stmt(file, "c"))
+
+
+@pytest.mark.parametrize(
+    ("code", "names", "expected"),
+    [
+        ("a\nb\nc\n", "ab", "with x():\n    a\n    b\nc\n"),
+        ("a\n\n# of b\nb  # x", "ab", "with x():\n    a\n\n    # of b\n    b  # x"),
+        ("if y:\n\ta\n\tb\n", "b", "if y:\n\ta\n\twith x():\n\t\tb\n"),
+        ("if y:\r\n  a\r\n", "a", "if y:\r\n  with x():\r\n    a\r\n"),
+        ("a; b\nc\n", "ab", "with x():\n    a; b\nc\n"),
+        ("a(\n1)\n", "a", "with x():\n    a(\n    1)\n"),
+        (
+            "for a in b:\n  c\n  # of c\nd\n",
+            "f",
+            "with x():\n  for a in b:\n    c\n    # of c\nd\n",
+        ),
+    ],
+)
+def test_statements_are_put_under_a_with(code, names, expected):
+    file = read(code)
+    body = [node for node in file.module.walk() if isinstance(node, tree.Stmt)]
+    chosen = [node for node in body if file.text(node)[0] in names and node.end - node.start != 1]
+    chosen = chosen or [node for node in body if file.text(node) in set(names)]
+    assert after(file, rewrite.wrap_in_with(file, chosen, "with x():")) == expected
+
+
+def test_statements_apart_or_on_shared_lines_are_not_put_under_a_with():
+    file = read('"""Doc."""\na; b\nc\nd\n')
+    doc, a, b, c, d = file.module.body
+    for chosen in ([b, c], [c, a], [a], [b], [doc, a, b], [a, b, d]):
+        with pytest.raises(Unfixable):
+            rewrite.wrap_in_with(file, chosen, "with x():")
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("with x:\n    a\n    b\nc\n", "a\nb\nc\n"),
+        ("with x:  # why\n    # of a\n    a\n\n    b", "# of a\na\n\nb"),
+        ("with (\n    x as y,\n):\n    a\n", "a\n"),
+        ("with x: a; b\n", "a; b\n"),
+        ("with x:\\\n  a\n", "a\n"),
+        ("if z:\n\twith x:\n\t\ta\n\t\tif b:\n\t\t\tc\n\td\n", "if z:\n\ta\n\tif b:\n\t\tc\n\td\n"),
+        ("with x:\r\n    a\r\n", "a\r\n"),
+        ("with x:\n    a(\n  1)\n", "a(\n  1)\n"),
+        ("with x:\n    a\n    # of a\n# of b\nb\n", "a\n# of a\n# of b\nb\n"),
+    ],
+)
+def test_a_block_is_left_without_its_header(code, expected):
+    file = read(code)
+    assert after(file, rewrite.dedent(file, find(file, tree.With))) == expected
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "if x:\n    a\nelse:\n    b\n",
+        "with x:\n    '''a\n    '''\n",
+        "with x:\n    a = 1 \\\n    + 2\n",
+        "def f():\n    a\n",
+        "try:\n    a\nfinally:\n    b\n",
+    ],
+)
+def test_a_block_is_not_dedented_where_that_would_change_more(code):
+    file = read(code)
+    with pytest.raises(Unfixable):
+        rewrite.dedent(file, file.module.body[0])
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("def f(): pass\n", "@d()\ndef f(): pass\n"),
+        ("async def f(): pass", "@d()\nasync def f(): pass"),
+        ("@a\n# of f\ndef f(): pass\n", "@a\n# of f\n@d()\ndef f(): pass\n"),
+        (
+            "class A:\r\n\t@a\r\n\tdef f(self): pass",
+            "class A:\r\n\t@a\r\n\t@d()\r\n\tdef f(self): pass",
+        ),
+    ],
+)
+def test_a_function_is_decorated_below_its_other_decorators(code, expected):
+    file = read(code)
+    edits = rewrite.add_decorator(file, find(file, tree.FunctionDef), "d()")
+    assert after(file, edits) == expected
+
+
+# Byte order marks and notebooks
+
+
+def notebook(*cells: str) -> File:
+    made = [
+        {"cell_type": "code", "source": text, "metadata": {}, "outputs": [], "execution_count": n}
+        for n, text in enumerate(cells, 1)
+    ]
+    content = {"cells": made, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    decoded = source.decode("train.ipynb", json.dumps(content).encode())
+    return File(decoded, lower.parse(decoded.code), Surroundings({}, {}))
+
+
+def cells_after(file: File, edits: Iterable[Edit]) -> list[str]:
+    edited = file.source.edited(edits)
+    lower.parse(edited.code)
+    return [cell["source"] for cell in json.loads(edited.to_bytes())["cells"]]
+
+
+def test_a_byte_order_mark_stays_in_front():
+    decoded = source.decode("train.py", b"\xef\xbb\xbfa\r\n")
+    file = File(decoded, lower.parse(decoded.code), Surroundings({}, {}))
+    edits = rewrite.insert_before(file, file.module.body[0], ["new"])
+    assert decoded.edited(edits).to_bytes() == b"\xef\xbb\xbfnew\r\na\r\n"
+
+
+def test_an_import_is_added_in_the_cell_that_needs_it():
+    file = notebook("import os", "%matplotlib inline\n# plot\na\nb", "import sys\nc")
+    first, _ = rewrite.add_import(file, "torch", "exp", at=stmt(file, "b"))
+    assert cells_after(file, first) == [
+        "import os",
+        "%matplotlib inline\n# plot\nimport torch\na\nb",
+        "import sys\nc",
+    ]
+    second, _ = rewrite.add_import(file, "torch", "exp", at=stmt(file, "c"))
+    assert cells_after(file, second)[2] == "import sys\nimport torch\nc"
+    third, text = rewrite.add_import(file, "sys", "path", at=stmt(file, "c"))
+    assert (third, text) == ((), "sys.path")
+
+
+def test_the_last_line_of_a_cell_is_the_end_of_its_text():
+    file = notebook("a\nb", "c")
+    assert cells_after(file, rewrite.insert_after(file, stmt(file, "b"), ["new"])) == [
+        "a\nb\nnew",
+        "c",
+    ]
+    assert cells_after(file, rewrite.delete(file, stmt(file, "b"))) == ["a", "c"]
+    assert cells_after(file, rewrite.delete(file, stmt(file, "c"))) == ["a\nb", ""]
+
+
+def test_no_statement_leaves_its_cell():
+    file = notebook("a\nb", "c")
+    with pytest.raises(Unfixable, match="cell"):
+        rewrite.move(file, stmt(file, "a"), after=stmt(file, "c"))
+    with pytest.raises(Unfixable, match="cell"):
+        rewrite.wrap_in_with(file, [stmt(file, "b"), stmt(file, "c")], "with x:")
+
+
+def test_the_commands_of_a_notebook_are_left_alone():
+    file = notebook("x = !ls\nfor a in b:\n    a\n    !ls\nc")
+    assert cells_after(file, rewrite.insert_after(file, stmt(file, "for"), ["new"])) == [
+        "x = !ls\nfor a in b:\n    a\n    !ls\nnew\nc"
+    ]
+    assert cells_after(file, rewrite.insert_after(file, stmt(file, "x ="), ["new"])) == [
+        "x = !ls\nnew\nfor a in b:\n    a\n    !ls\nc"
+    ]
+    assert cells_after(file, rewrite.dedent(file, stmt(file, "for"))) == ["x = !ls\na\n!ls\nc"]
+    assert cells_after(file, rewrite.wrap_in_with(file, [stmt(file, "for")], "with y:")) == [
+        "x = !ls\nwith y:\n    for a in b:\n        a\n        !ls\nc"
+    ]
+    with pytest.raises(Unfixable, match="Python"):
+        rewrite.delete(file, stmt(file, "for"))
+    with pytest.raises(Unfixable, match="Python"):
+        rewrite.wrap(file, find(file, tree.Constant), "f(", ")")

@@ -25,6 +25,7 @@ from trainlint.rewrite.imports import (
     replace_import_name,
     unused_after,
 )
+from trainlint.rewrite.moves import Moves, joined
 from trainlint.rewrite.places import Unfixable, together
 from trainlint.rewrite.statements import (
     add_decorator,
@@ -37,6 +38,7 @@ from trainlint.rewrite.statements import (
 )
 
 __all__ = [
+    "Moves",
     "Precedence",
     "Unfixable",
     "add_argument",
@@ -48,6 +50,7 @@ __all__ = [
     "insert_after",
     "insert_argument_first",
     "insert_before",
+    "joined",
     "move",
     "move_activation",
     "name_argument",

@@ -117,12 +117,14 @@ def wrap_in_with(file: File, statements: Sequence[Stmt], header: str) -> tuple[E
         raise Unfixable("the statements do not follow each other")
     if not places.starts_line(text, first.start) or not _ends_line(text, last):
         raise Unfixable("the statements share a line with others")
+    if places.cell(file, first.start) != places.cell(file, last.start):
+        raise Unfixable("the change would cross notebook cells")
     start, end = places.line_start(text, first.start), _block_end(file, last, first)
     _refuse_protected(file, statements, start, end)
     base, unit = places.indentation(text, first.start), places.unit(file, first)
     newline = places.newline(file, first.start)
     changes: list[Change] = [(start, start, f"{base}{header}{newline}")]
-    for at, line in _lines(text, start, end):
+    for at, line in _lines(file.source.text, start, end):
         if line.strip():
             into = at + len(base) if line.startswith(base) else at
             changes.append((into, into, unit))
@@ -152,7 +154,7 @@ def dedent(file: File, compound: Stmt) -> tuple[Edit, ...]:
     end = _block_end(file, compound, compound)
     _refuse_protected(file, body, start, end)
     changes: list[Change] = [(places.line_start(text, compound.start), start, "")]
-    for at, line in _lines(text, start, end):
+    for at, line in _lines(file.source.text, start, end):
         if line.startswith(inner):
             changes.append((at + len(base), at + len(inner), ""))
     return places.make(file, *changes)
