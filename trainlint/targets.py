@@ -10,12 +10,21 @@ Version = tuple[int, ...]
 
 # The newest release that the tables of trainlint know.
 NEWEST: dict[str, Version] = {
-    "librosa": (0, 11),
+    "librosa": (1, 0),
     "numpy": (2, 4),
     "sklearn": (1, 9),
-    "torch": (2, 13),
+    "torch": (2, 15),
     "torchaudio": (2, 11),
     "torchvision": (0, 29),
+}
+# The newest release that was two years old when that one came out.
+_SETTLED: dict[str, Version] = {
+    "librosa": (0, 10, 2),
+    "numpy": (1, 26),
+    "sklearn": (1, 4),
+    "torch": (2, 4),
+    "torchaudio": (2, 4),
+    "torchvision": (0, 19),
 }
 
 _ALIASES = {
@@ -123,6 +132,15 @@ class Range:
 def newest(library: str) -> Version | None:
     """The newest release that the tables know; None for a library that has no table."""
     return NEWEST.get(library)
+
+
+def settled(library: str, version: Version) -> bool:
+    """True if a release came at least two years before the newest one that the tables know.
+
+    Where nobody named the oldest release, a fix may rely on what such a release brought.
+    """
+    last = _SETTLED.get(library)
+    return last is not None and _key(version) <= _key(last)
 
 
 def default_range(library: str) -> Range:
