@@ -120,12 +120,11 @@ def _code_cell(cell: dict[str, Any], number: int, raw: str) -> CodeCell:
     source: Spanned = cell["source"] if "source" in cell else cell["input"]
     value = source.value
     lines = value if isinstance(value, list) else [value]
-    line = raw.count("\n", 0, source.start) + 1
-    if not all(isinstance(part, str) for part in lines):
-        raise NotebookError(f"cell {number} has a source that is not text", line)
-    text = "".join(lines)
-    if "\0" in text or _SURROGATE.search(text):
-        raise NotebookError(f"cell {number} holds a character that no program can hold", line)
+    text = "".join(lines) if all(isinstance(line, str) for line in lines) else None
+    if text is None or "\0" in text or _SURROGATE.search(text):
+        line = raw.count("\n", 0, source.start) + 1
+        problem = "has a source that is not text" if text is None else "holds a broken character"
+        raise NotebookError(f"cell {number} {problem}", line)
     return CodeCell(number, text, source.start, source.end, _is_python_cell(cell))
 
 
@@ -173,19 +172,19 @@ def _new_value(raw: str, cell: CodeCell, text: str) -> str:
         return "".join(
             ('"', *characters[:head], middle, *characters[len(characters) - tail :], '"')
         )
-    lines = [_dumped(line, ascii_only) for line in re.findall(r"[^\n]*\n|[^\n]+", text)]
     items: list[Spanned] = load(value, _LINES)
-    if not items or not lines:
-        return _new_list(raw, cell.start, lines)
-    opening, closing = value[: items[0].start], value[items[-1].end :]
+    if not items or not text:
+        return _new_list(raw, cell.start, _dumped_lines(text, ascii_only))
     head, tail, middle = _kept_items([item.value for item in items], cell.text, text)
-    gap = value[items[0].end : items[1].start] if len(items) > 1 else _gap(raw, opening[1:])
-    parts = [_dumped(line, ascii_only) for line in re.findall(r"[^\n]*\n|[^\n]+", middle)]
-    if head:
-        parts.insert(0, value[items[0].start : items[head - 1].end])
+    after = value[items[-tail].start :] if tail else value[items[-1].end :]
+    if not middle:
+        return (value[: items[head].start] if tail else value[: items[head - 1].end]) + after
+    gaps = [value[left.end : right.start] for left, right in pairwise(items)]
+    gap = gaps[0] if gaps else _gap(raw, value[1 : items[0].start])
+    before = value[: items[head].start] if head < len(items) else value[: items[-1].end] + gap
     if tail:
-        parts.append(value[items[-tail].start : items[-1].end])
-    return opening + gap.join(parts) + closing
+        after = (gaps[-tail] if tail < len(items) else gap) + after
+    return before + gap.join(_dumped_lines(middle, ascii_only)) + after
 
 
 def _kept_items(items: list[str], old: str, new: str) -> tuple[int, int, str]:
@@ -235,6 +234,10 @@ def _gap(raw: str, opening: str) -> str:
     if "\n" in opening:
         return "," + opening
     return ", " if _SPACED.match(raw) else ","
+
+
+def _dumped_lines(text: str, ascii_only: bool) -> list[str]:
+    return [_dumped(line, ascii_only) for line in re.findall(r"[^\n]*\n|[^\n]+", text)]
 
 
 def _dumped(text: str, ascii_only: bool) -> str:
