@@ -13,6 +13,7 @@ from trainlint.rewrite.arguments import (
     name_arguments,
     remove_argument,
     remove_arguments,
+    rename_keyword,
     replace_arguments,
     set_argument,
 )
@@ -60,6 +61,7 @@ __all__ = [
     "remove_import_name",
     "remove_import_names",
     "rename_import",
+    "rename_keyword",
     "replace",
     "replace_arguments",
     "replace_import_name",

@@ -32,7 +32,8 @@ class Reference:
 def references(file: File, wanted: Container[str]) -> list[Reference]:
     """The places that read one of the names (or, as an attribute, set it), in source order."""
     found = list(_of_star(file, wanted))
-    for expr in (*file.all(tree.Name), *file.all(tree.Attribute)):
+    exprs: list[tree.Name | tree.Attribute] = [*file.all(tree.Name), *file.all(tree.Attribute)]
+    for expr in exprs:
         if not any(name in wanted for name in file.names.candidates(expr)):
             continue
         if isinstance(expr, tree.Name) and is_bound_by(expr):
@@ -67,6 +68,39 @@ def handed_on(file: File, binding: Binding) -> str | None:
     if not file.surroundings.imported_names.isdisjoint({name, "*"}):
         return f"another file imports `{name}` from this one"
     return None
+
+
+def calls_of(file: File, expr: Expr) -> list[tree.Call] | None:
+    """The calls of what an expression gives, None where there can be others.
+
+    They are known where it is called at once, or where the one name that it is assigned to (also
+    as an alternative: ``a if x else b``) is only called.
+    """
+    below: tree.Node = expr
+    node = expr.parent
+    while isinstance(node, tree.IfExp) and below is not node.test:
+        below, node = node, node.parent
+    if isinstance(node, tree.Call) and node.func is below:
+        return [node]
+    if not isinstance(node, tree.Assign) or len(node.targets) != 1:
+        return None
+    target = node.targets[0]
+    found = file.names.find(target.id, target) if isinstance(target, tree.Name) else None
+    if found is None or isinstance(found[0].node, tree.ClassDef):
+        return None
+    if any(binding.value is not node.value or handed_on(file, binding) for binding in found[1]):
+        return None
+    calls = []
+    for name in file.all(tree.Name):
+        if name.id != found[1][0].name or name is target:
+            continue
+        seen = file.names.find(name.id, name)
+        if seen is None or seen[0] is not found[0]:
+            continue
+        if not isinstance(name.parent, tree.Call) or name.parent.func is not name:
+            return None
+        calls.append(name.parent)
+    return calls
 
 
 def exported_names(file: File) -> frozenset[str]:

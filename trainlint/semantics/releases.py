@@ -1,0 +1,199 @@
+"""Whether code runs only on some releases of a library: version tests, feature tests, fallbacks.
+
+A script that asks which release it runs on, or that catches the lack of a name, knows of the old
+and the new form; the one that it keeps for the old release is no fault.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Set
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from trainlint.semantics import tree
+from trainlint.semantics.tree import Expr, Node
+
+if TYPE_CHECKING:
+    from trainlint.semantics.facts import File
+
+# What is raised where a release lacks a module, a name or a parameter.
+_LACK = frozenset({"ImportError", "ModuleNotFoundError", "AttributeError", "NameError"})
+_BROAD = frozenset({"Exception", "BaseException", "TypeError", "RuntimeError", "ValueError"})
+_FEATURE_TESTS = frozenset(
+    {
+        "builtins.hasattr",
+        "builtins.getattr",
+        "inspect.signature",
+        "inspect.getfullargspec",
+        "importlib.util.find_spec",
+        "importlib.metadata.version",
+        "pkg_resources.get_distribution",
+    }
+)
+_MAX_DEPTH = 4
+
+
+def is_for_some_releases(
+    file: File, node: Node, library: str, instead: Set[str] = frozenset()
+) -> bool:
+    """True where a test of the library's release, or an ``except`` for a lack, selects a node.
+
+    ``instead`` are the qualified names of the newer form: beside one of them, any ``except`` is
+    a fallback.
+    """
+    below = node
+    for above in node.ancestors():
+        match above:
+            case tree.If() | tree.IfExp() if below is not above.test:
+                if tests_release(file, above.test, library):
+                    return True
+            case tree.BoolOp() if below is above.right:
+                if tests_release(file, above.left, library):
+                    return True
+            case tree.Try() if _is_fallback(file, above, below, node, library, instead):
+                return True
+            case _:
+                pass
+        if isinstance(below, tree.Stmt) and _is_answered_before(file, below, library):
+            return True
+        below = above
+    return False
+
+
+def tests_release(file: File, test: Expr, library: str, depth: int = _MAX_DEPTH) -> bool:
+    """Whether a test asks for the release of a library, or for something that not all have."""
+    return any(_asks(file, node, library, depth) for node in test.walk())
+
+
+def _asks(file: File, node: Node, library: str, depth: int) -> bool:
+    match node:
+        case tree.Attribute(attr="__version__"):
+            return (file.names.qualified(node) or library).partition(".")[0] == library
+        case tree.Call():
+            if file.names.qualified(node.func) not in _FEATURE_TESTS:
+                return False
+            return any(_names_library(file, arg.value, library) for arg in node.args)
+        case tree.Attribute():
+            return _words(library).search(node.attr) is not None
+        case tree.Name():
+            if _words(library).search(node.id):
+                return True
+            return depth > 0 and any(
+                _is_answer(file, bound, library, depth - 1) for bound in _bindings(file, node)
+            )
+        case _:
+            return False
+
+
+@lru_cache(maxsize=16)
+def _words(library: str) -> re.Pattern[str]:
+    """Names that speak of a release: ``TORCH_VERSION``, ``is_torch_greater_than_2_4``."""
+    after = r"(version|_g[et]|_l[et]|greater|less|newer|older|at_least|_v?\d)"
+    return re.compile(rf"{library}\w*{after}|version\w*{library}|^is_{library}", re.IGNORECASE)
+
+
+def _names_library(file: File, expr: Expr, library: str) -> bool:
+    for node in expr.walk():
+        if isinstance(node, tree.Constant) and isinstance(node.value, str):
+            if node.value.partition(".")[0] == library:
+                return True
+        elif isinstance(node, tree.Name):
+            name = file.names.qualified(node) or ""
+            if name.partition(".")[0] == library:
+                return True
+    return False
+
+
+def _bindings(file: File, name: tree.Name) -> Iterator[Node]:
+    found = file.names.find(name.id, name)
+    for binding in found[1] if found is not None else ():
+        if binding.kind in {"assign", "function"}:
+            yield binding.node
+
+
+def _is_answer(file: File, node: Node, library: str, depth: int) -> bool:
+    """Whether what a name is bound to is the answer of such a test."""
+    match node:
+        case tree.Assign(value=tree.Constant()):
+            return any(
+                isinstance(above, tree.Try) and _catches_lack(above, library)
+                for above in node.ancestors()
+            )
+        case tree.Assign(value=value):
+            return tests_release(file, value, library, depth)
+        case tree.FunctionDef():
+            returned = [part.value for part in node.walk() if isinstance(part, tree.Return)]
+            return any(v is not None and tests_release(file, v, library, depth) for v in returned)
+        case _:
+            return False
+
+
+def _catches_lack(statement: tree.Try, library: str) -> bool:
+    """Whether a ``try`` asks for something of a library and catches that it is not there."""
+    return any(_catches(handler, _LACK) for handler in statement.handlers) and any(
+        _is_of(node, library) for part in statement.body for node in part.walk()
+    )
+
+
+def _is_of(node: Node, library: str) -> bool:
+    match node:
+        case tree.ImportFrom(level=0):
+            return node.module.partition(".")[0] == library
+        case tree.Alias() if isinstance(node.parent, tree.Import):
+            return node.name.partition(".")[0] == library
+        case tree.Name():
+            return node.id == library
+        case _:
+            return False
+
+
+def _is_fallback(
+    file: File, statement: tree.Try, below: Node, node: Node, library: str, instead: Set[str]
+) -> bool:
+    if isinstance(below, tree.Handler):
+        if _catches_lack(statement, library) and _catches(below, _LACK):
+            return True
+        return _mentions(file, statement.body, instead)
+    if below not in statement.body:
+        return False
+    if any(_catches(handler, _LACK) for handler in statement.handlers):
+        return True
+    imported = isinstance(node, tree.Alias | tree.Import | tree.ImportFrom)
+    return any(
+        _catches(handler, _BROAD) and (imported or _mentions(file, handler.body, instead))
+        for handler in statement.handlers
+    )
+
+
+def _catches(handler: tree.Handler, names: Set[str]) -> bool:
+    """Whether a handler names one of the exceptions; a bare one catches what is broad."""
+    if handler.type is None:
+        return names is _BROAD
+    listed = handler.type.elts if isinstance(handler.type, tree.Sequence) else [handler.type]
+    return any((tree.dotted(item) or "").rpartition(".")[2] in names for item in listed)
+
+
+def _mentions(file: File, block: list[tree.Stmt], names: Set[str]) -> bool:
+    for statement in block:
+        for node in statement.walk():
+            if isinstance(node, tree.ImportFrom):
+                if any(f"{node.module}.{alias.name}" in names for alias in node.names):
+                    return True
+            elif isinstance(node, tree.Name | tree.Attribute):
+                if not names.isdisjoint(file.names.candidates(node)):
+                    return True
+    return False
+
+
+def _is_answered_before(file: File, statement: tree.Stmt, library: str) -> bool:
+    """Whether an earlier statement of the block leaves the function on some releases."""
+    if isinstance(statement.parent, tree.Module | None):
+        return False
+    for earlier in tree.block_of(statement):
+        if earlier is statement:
+            return False
+        if isinstance(earlier, tree.If) and isinstance(earlier.body[-1], tree.Return):
+            if tests_release(file, earlier.test, library):
+                return True
+    return False
