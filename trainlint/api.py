@@ -6,15 +6,20 @@ from trainlint.edits import Edit, Fix, Safety
 from trainlint.rewrite import Unfixable
 from trainlint.rule import Finding, Rule, Step
 from trainlint.semantics import (
+    backward,
     callgraph,
     contexts,
     guards,
     losses,
     references,
     releases,
+    roles,
+    rows,
     script,
     signatures,
+    splits,
     tensors,
+    transformers,
     tree,
     values,
 )
@@ -43,6 +48,7 @@ __all__ = [
     "Version",
     "all_of",
     "any_of",
+    "backward",
     "callgraph",
     "contexts",
     "guards",
@@ -50,9 +56,13 @@ __all__ = [
     "references",
     "releases",
     "rewrite",
+    "roles",
+    "rows",
     "script",
     "signatures",
+    "splits",
     "tensors",
+    "transformers",
     "tree",
     "values",
 ]

@@ -15,6 +15,7 @@ from trainlint.targets import Range
 
 if TYPE_CHECKING:
     from trainlint.semantics.script import Script
+    from trainlint.semantics.splits import Splits
     from trainlint.semantics.values import Values
 
 T = TypeVar("T", bound=tree.Node)
@@ -114,3 +115,9 @@ class File:
         from trainlint.semantics.script import Script
 
         return Script(self)
+
+    @cached_property
+    def splits(self) -> Splits:
+        from trainlint.semantics.splits import Splits
+
+        return Splits(self)
