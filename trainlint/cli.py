@@ -37,14 +37,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(words: list[str]) -> int:
-    from trainlint import arguments
+    from trainlint.commands import arguments
     from trainlint.rulebook import RulebookError
     from trainlint.settings import SettingsError
 
     try:
-        args = arguments.parse(words)
-        return _command(args)
-    except SystemExit as stop:
+        return _command(arguments.parse(words))
+    except SystemExit as stop:  # help or the version was printed
         return int(stop.code or 0)
     except (arguments.UsageError, SettingsError, RulebookError) as error:
         _last_words(str(error))
@@ -53,43 +52,22 @@ def _main(words: list[str]) -> int:
 
 def _command(args: argparse.Namespace) -> int:
     match args.command:
-        case "check":
-            from trainlint.checking import run_check
+        case "check" | "baseline":
+            from trainlint.commands import check
 
-            return run_check(args)
+            return check.run_check(args) if args.command == "check" else check.run_baseline(args)
         case "fix":
-            from trainlint.repair import run_fix
+            from trainlint.commands import fix
 
-            return run_fix(args)
-        case "baseline":
-            from trainlint.checking import run_baseline
-
-            return run_baseline(args)
-        case "rules" | "explain":
-            from trainlint import catalogue
+            return fix.run_fix(args)
+        case _:
+            from trainlint.commands import catalogue
 
             return catalogue.run(args)
-        case _:
-            return _clear_cache(args.cache_dir)
-
-
-def _clear_cache(directory: str | None) -> int:
-    from pathlib import Path
-
-    from trainlint.cache import Cache
-    from trainlint.console import emit
-
-    cache = Cache.open(Path(directory) if directory else None)
-    removed = cache.clear()
-    if cache.trouble:
-        _last_words(f"the cache cannot be cleared: {cache.trouble}")
-        return FAILED
-    emit(f"Removed {removed} files of the cache.\n")
-    return DONE
 
 
 def _last_words(line: str) -> None:
-    from trainlint.console import complain
+    from trainlint.commands.console import complain
 
     try:
         complain(line)

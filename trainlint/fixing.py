@@ -127,7 +127,7 @@ class _Work:
                 if reason is not None:
                     self._withhold(diagnostic, fix, f"it needs {path}: {reason}")
                     return None
-                edits.setdefault(path, []).append(_edit(self.sources[path], edit))
+                edits.setdefault(path, []).append(edit_of(self.sources[path], edit))
             return diagnostic, fix, edits
         return None
 
@@ -187,7 +187,8 @@ def _key(diagnostic: Diagnostic) -> tuple[str, str, str]:
     return diagnostic.location.path, diagnostic.code, diagnostic.fingerprint
 
 
-def _edit(source: Source, edit: TextEdit) -> Edit:
+def edit_of(source: Source, edit: TextEdit) -> Edit:
+    """The edit in offsets of the source that it speaks of."""
     place = edit.location
     start = source.offset(place.line, place.column, place.cell)
     end = source.offset(place.end_line, place.end_column, place.cell)

@@ -86,8 +86,9 @@ class Item:
 
 @dataclass(slots=True)
 class Checked:
-    """A report, and the files that it speaks of."""
+    """A report, the run that made it, and the files that it speaks of."""
 
+    run: Run
     report: Report
     items: list[Item]
     notes: list[str] = field(default_factory=list)  # lines for the person who called
@@ -165,7 +166,7 @@ def check(
         run.close()
     report = collect(run, items, failures)
     report.seconds = time.perf_counter() - started
-    return Checked(report, items, list(run.finder.left_out.values()))
+    return Checked(run, report, items, list(run.finder.left_out.values()))
 
 
 def find(

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from trainlint import __version__, baseline, console, reports
-from trainlint.arguments import UsageError
+from trainlint import __version__, baseline, reports
+from trainlint.commands import console
+from trainlint.commands.arguments import UsageError
 from trainlint.diagnostics import Failure, Report, Severity
 from trainlint.reports.wording import counted, failure_title, place
 from trainlint.run import STDIN, Checked, Item, Options, Tick, check
@@ -37,8 +38,7 @@ def run_check(args: argparse.Namespace) -> int:
     deliver(text, args.output_file)
     if args.output_format == "github":
         _step_summary(report, context)
-    for failure in fatal(report.failures, strict=args.strict_parse):
-        console.complain(f"{place(failure)}: {failure_title(failure)}: {failure.message}")
+    name(fatal(report.failures, strict=args.strict_parse))
     return exit_code(report, args.fail_on, strict=args.strict_parse)
 
 
@@ -56,8 +56,7 @@ def run_baseline(args: argparse.Namespace) -> int:
         raise UsageError(f"{args.output_file}: cannot be written: {_reason(error)}") from None
     console.emit(f"Wrote {counted(len(shown), 'finding')} to {args.output_file}.\n")
     failures = fatal(checked.report.failures)
-    for failure in failures:
-        console.complain(f"{place(failure)}: {failure_title(failure)}: {failure.message}")
+    name(failures)
     return FAILED if failures else CLEAN
 
 
@@ -72,7 +71,7 @@ def options_of(args: argparse.Namespace) -> Options:
     return Options(
         selection,
         dict(args.target or ()),
-        pedantic=args.pedantic or getattr(args, "fail_on", "") == "info",
+        pedantic=args.pedantic,
         force_exclude=args.force_exclude,
         allow_project_rules=args.allow_project_rules,
         baseline=_read_baseline(getattr(args, "baseline", None)),
@@ -116,6 +115,12 @@ def exit_code(report: Report, fail_on: str, *, strict: bool = False) -> int:
 def fatal(failures: Sequence[Failure], *, strict: bool = False) -> list[Failure]:
     """The failures that mean that the work could not be done."""
     return [f for f in failures if strict or f.named or f.stage in ("rule", "write")]
+
+
+def name(failures: Sequence[Failure]) -> None:
+    """One line on standard error for each."""
+    for failure in failures:
+        console.complain(f"{place(failure)}: {failure_title(failure)}: {failure.message}")
 
 
 def context_of(args: argparse.Namespace, checked: Checked, stdin: bytes | None) -> reports.Context:
@@ -222,7 +227,7 @@ def progress() -> Iterator[Tick | None]:
     if not console.is_terminal(sys.stderr) or os.environ.get("TERM") == "dumb":
         yield None
         return
-    from trainlint.progress import Bar
+    from trainlint.commands.progress import Bar
 
     bar = Bar()
     try:
