@@ -37,10 +37,17 @@ class Moves:
         """The text of a use after the move, and the edits elsewhere that this text needs.
 
         Raises:
-            Unfixable: it can mean something else, or the new name cannot be brought in.
+            Unfixable: it can mean something else, another file may take the name from here, or
+                the new name cannot be brought in.
         """
-        if not reference.certain or not reference.bindings:
-            raise Unfixable(f"`{reference.root.id}` is not bound by one import")
+        if not reference.bindings:
+            raise Unfixable(f"`{reference.root.id}` comes from a star import")
+        if not reference.certain:
+            raise Unfixable(f"`{reference.root.id}` can also mean something else")
+        for binding in reference.bindings:
+            why = handed_on(self.file, binding)
+            if why is not None and (binding in self._moving or self.source(binding)):
+                raise Unfixable(why)
         new, old = self.new[reference.name], self.file.text(reference.expr)
         if all(b in self._moving or self.source(b) for b in reference.bindings):
             return (), old
@@ -85,13 +92,10 @@ class Moves:
         Names of the same statement that nothing uses go away, where no other one stays.
 
         Raises:
-            Unfixable: another file may take a name from here, or a comment would be lost.
+            Unfixable: a comment would be lost.
         """
         moved: dict[tree.Import | tree.ImportFrom, dict[tree.Alias, str]] = {}
         for binding in dict.fromkeys(b for reference in group for b in reference.bindings):
-            why = handed_on(self.file, binding)
-            if why is not None and (binding in self._moving or self.source(binding)):
-                raise Unfixable(why)
             if binding in self._moving and isinstance(binding.node, tree.Alias):
                 statement = tree.statement_of(binding.node)
                 assert isinstance(statement, tree.Import | tree.ImportFrom)
@@ -99,34 +103,48 @@ class Moves:
                 aliases[binding.node] = self._moved_name(binding, self._by_binding[binding][0])
         return together(*(self._statement(s, aliases) for s, aliases in moved.items()))
 
-    def stale_modules(self) -> Iterator[tuple[tree.Alias, list[Reference]]]:
-        """Each ``import torch.old`` that only some of the uses need, with these."""
+    def stale(self) -> Iterator[tuple[tree.Alias, list[Reference]]]:
+        """The imports that nothing needs once some of the uses are spelled anew, with these."""
         for binding, users in self._by_binding.items():
             alias = binding.node
-            if not isinstance(alias, tree.Alias) or alias.asname is not None:
+            if not isinstance(alias, tree.Alias) or binding in self._moving:
                 continue
-            whole = isinstance(alias.parent, tree.Import) and "." in alias.name
-            if not whole or any(f"{n}.".startswith(f"{alias.name}.") for n in self.new.values()):
+            if isinstance(alias.parent, tree.Import) and alias.asname is None:
+                through = self._through_module(alias, users)
+            elif handed_on(self.file, binding) or self._is_package(binding):
                 continue
-            through = {r.expr for r in users if r.name.startswith(f"{alias.name}.")}
-            others = (
-                node
-                for node in self.file.all(tree.Attribute)
-                if alias.name in self.file.names.candidates(node)
-                and through.isdisjoint([node, *node.ancestors()])
-            )
-            if through and next(others, None) is None:
-                yield alias, [r for r in users if r.expr in through]
+            else:
+                through = users
+                if not imports.unused_after(self.file, alias, [user.expr for user in users]):
+                    continue
+            if through:
+                yield alias, through
 
     def drop(self, alias: tree.Alias) -> tuple[Edit, ...]:
-        """Take away ``import torch.old``; where nothing else binds ``torch``, import that."""
+        """Take a stale import away; where nothing else binds ``torch``, import that instead."""
         found = self.file.names.find(alias.bound, alias)
         statement = tree.statement_of(alias)
+        if isinstance(statement, tree.ImportFrom) or alias.asname is not None:
+            return imports.remove_import_name(self.file, alias)
         for binding in found[1] if found is not None else ():
             other = tree.statement_of(binding.node)
             if binding.node is not alias and other.parent is statement.parent:
                 return imports.remove_import_name(self.file, alias)
         return imports.rename_import(self.file, alias, alias.bound)
+
+    def _through_module(self, alias: tree.Alias, users: Sequence[Reference]) -> list[Reference]:
+        """The uses that need ``import torch.old``, where they alone do."""
+        module = alias.name
+        if "." not in module or any(f"{n}.".startswith(f"{module}.") for n in self.new.values()):
+            return []
+        through = {user.expr: user for user in users if user.name.startswith(f"{module}.")}
+        for node in self.file.all(tree.Attribute):
+            if tree.dotted(node) == module and not any(a in through for a in node.ancestors()):
+                return []
+        return list(through.values())
+
+    def _is_package(self, binding: Binding) -> bool:
+        return any(name.startswith(f"{binding.qualified}.") for name in self.new.values())
 
     def _statement(
         self, statement: tree.Import | tree.ImportFrom, aliases: Mapping[tree.Alias, str]
@@ -178,7 +196,8 @@ class Moves:
             if not new.endswith(old[len(known) :]):
                 return False
         moved = {self._moved_name(binding, reference) for reference in users}
-        return len(moved) == 1 and self._is_read_only_by(binding, users)
+        same = {name.rpartition(".")[2] for name in moved} == {known.rpartition(".")[2]}
+        return same and len(moved) == 1 and self._is_read_only_by(binding, users)
 
     def _is_read_only_by(self, binding: Binding, users: Sequence[Reference]) -> bool:
         roots = {reference.root for reference in users}

@@ -103,6 +103,59 @@ def calls_of(file: File, expr: Expr) -> list[tree.Call] | None:
     return calls
 
 
+def is_annotation(expr: Expr) -> bool:
+    """Whether an expression stands in the annotation of a parameter, a variable or a result."""
+    below: tree.Node = expr
+    for above in expr.ancestors():
+        if below in (getattr(above, "annotation", None), getattr(above, "returns", None)):
+            return True
+        if not isinstance(above, Expr):
+            return False
+        below = above
+    return False
+
+
+def is_type_test(file: File, expr: Expr) -> bool:
+    """Whether a class is named in ``isinstance`` or ``issubclass``, alone or in a tuple."""
+    node = expr.parent.parent if isinstance(expr.parent, tree.Sequence) else expr.parent
+    call = node.parent if isinstance(node, tree.Arg) else None
+    tests = {"builtins.isinstance", "builtins.issubclass"}
+    return isinstance(call, tree.Call) and file.names.qualified(call.func) in tests
+
+
+def base_constructions(file: File, cls: tree.ClassDef) -> list[tree.Call] | None:
+    """The calls ``super().__init__(...)`` by which a class makes its only base.
+
+    None where others decide what the base gets: the class has no constructor of its own, several
+    bases, or another way to call them.
+    """
+    init = cls.method("__init__")
+    if init is None or len(cls.bases) > 1:
+        return None
+    calls = [
+        node
+        for node in init.walk()
+        if isinstance(node, tree.Call)
+        and isinstance(node.func, tree.Attribute)
+        and node.func.attr == "__init__"
+    ]
+    plain = all(file.text(call.func) == "super().__init__" for call in calls)
+    return calls if calls and plain else None
+
+
+def replaced_names(file: File) -> Iterator[tuple[str, tree.Call]]:
+    """The qualified names that calls such as ``mock.patch`` and ``setattr`` replace."""
+    for call in file.calls:
+        func = tree.dotted(call.func) or ""
+        if func.rpartition(".")[2] not in {"patch", "object", "setattr", "delattr"}:
+            continue
+        given = [arg.value for arg in call.args[:2]]
+        owner = file.names.qualified(given[0]) if given else None
+        for item in given:
+            if isinstance(item, tree.Constant) and isinstance(item.value, str):
+                yield canonical(f"{owner}.{item.value}" if owner else item.value), call
+
+
 def exported_names(file: File) -> frozenset[str]:
     """The names in ``__all__``, however it is put together."""
     found = set()
