@@ -105,6 +105,13 @@ def test_a_new_text_gets_the_parentheses_that_its_place_asks_for(code, old, new,
     assert after(file, rewrite.replace(file, expr(file, old), new)) == expected
 
 
+def test_what_is_assigned_to_is_only_replaced_by_what_can_be():
+    file = read("y = a\n")
+    assert after(file, rewrite.replace(file, expr(file, "y"), "self.y")) == "self.y = a\n"
+    with pytest.raises(Unfixable, match="assigned"):
+        rewrite.replace(file, expr(file, "y"), "f(y)")
+
+
 @pytest.mark.parametrize("text", ["a b", "x = 1", "a  # why", "", "return"])
 def test_what_is_no_expression_is_never_put_in_place_of_one(text):
     file = read("y = a\n")
@@ -812,6 +819,7 @@ def test_one_name_is_taken_out_of_an_import_or_replaced():
         ("from .. import a\n", ["a"], "from torch.amp import a\n"),
         ("import torch.cuda.amp as x, os\n", ["torch.cuda.amp"], "import torch.amp as x, os\n"),
         ("import torch.cuda.amp\n", ["torch.cuda.amp"], "import torch.amp\n"),
+        ("import amp\n", ["amp"], "import torch.amp as amp\n"),
     ],
 )
 def test_names_are_imported_from_another_module(code, moved, expected):

@@ -143,8 +143,19 @@ def read(text: str) -> File:
     return File(decoded, lower.parse(decoded.code), Surroundings({}, {}))
 
 
+class _Flat(ast.NodeTransformer):
+    """Makes ``(a or b) or c`` the same as ``a or b or c``."""
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.BoolOp:
+        self.generic_visit(node)
+        first = node.values[0]
+        if isinstance(first, ast.BoolOp) and isinstance(first.op, type(node.op)):
+            node.values[:1] = first.values
+        return node
+
+
 def meaning(text: str) -> str:
-    return ast.dump(ast.parse(text))
+    return ast.dump(_Flat().visit(ast.parse(text)))
 
 
 def outcome(file: File, edits: Iterable[Edit]) -> str:
@@ -248,7 +259,7 @@ def _changed(text: str, call: ast.Call, change: Callable[[ast.Call], None]) -> s
     same = [node for node in calls if _position(node) == _position(call)]
     for node in same:
         change(node)
-    return ast.dump(module)
+    return ast.dump(_Flat().visit(module))
 
 
 def _position(node: ast.Call) -> tuple[int, int, int, int]:
@@ -332,7 +343,7 @@ def _is_mark(node: ast.AST) -> bool:
 
 
 def _unmarked(text: str) -> str:
-    return ast.dump(_Statements().visit(ast.parse(text)))
+    return ast.dump(_Flat().visit(_Statements().visit(ast.parse(text))))
 
 
 def _statements(file: File) -> list[tree.Stmt]:
@@ -377,7 +388,7 @@ def test_a_deleted_statement_takes_nothing_along(program: str, data: st.DataObje
 
 
 class _Unwrapped(ast.NodeTransformer):
-    def visit_With(self, node: ast.With) -> ast.AST | list[ast.stmt]:  # noqa: N802
+    def visit_With(self, node: ast.With) -> ast.AST | list[ast.stmt]:
         self.generic_visit(node)
         context = node.items[0].context_expr
         if isinstance(context, ast.Name) and context.id == "new":

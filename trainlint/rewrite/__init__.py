@@ -15,9 +15,11 @@ from trainlint.rewrite.arguments import (
     remove_arguments,
     rename_keyword,
     replace_arguments,
+    respell_arguments,
     set_argument,
 )
-from trainlint.rewrite.expressions import Precedence, replace, unwrap, wrap
+from trainlint.rewrite.blocks import add_decorator, dedent, move, wrap_in_with
+from trainlint.rewrite.expressions import replace, unwrap, wrap
 from trainlint.rewrite.imports import (
     add_import,
     remove_import_name,
@@ -28,15 +30,8 @@ from trainlint.rewrite.imports import (
 )
 from trainlint.rewrite.moves import Moves, joined
 from trainlint.rewrite.places import Unfixable, together
-from trainlint.rewrite.statements import (
-    add_decorator,
-    dedent,
-    delete,
-    insert_after,
-    insert_before,
-    move,
-    wrap_in_with,
-)
+from trainlint.rewrite.precedence import Precedence
+from trainlint.rewrite.statements import delete, insert_after, insert_before
 
 __all__ = [
     "Moves",
@@ -65,6 +60,7 @@ __all__ = [
     "replace",
     "replace_arguments",
     "replace_import_name",
+    "respell_arguments",
     "set_argument",
     "to_logits_form",
     "together",

@@ -7,14 +7,9 @@ from typing import TYPE_CHECKING
 
 from trainlint.edits import Edit
 from trainlint.rewrite import places
-from trainlint.rewrite.expressions import (
-    Precedence,
-    are_arguments,
-    in_parentheses,
-    replace,
-    spelled,
-)
+from trainlint.rewrite.expressions import replace
 from trainlint.rewrite.places import Change, Unfixable
+from trainlint.rewrite.precedence import Precedence, are_arguments, in_parentheses, spelled
 from trainlint.semantics import tree
 from trainlint.semantics.tree import Arg, Call
 
@@ -120,6 +115,46 @@ def name_arguments(file: File, names: Mapping[Arg, str]) -> tuple[Edit, ...]:
     if len(set(names.values())) != len(names):
         raise Unfixable("two arguments would have one name")
     return places.make(file, *changes)
+
+
+def rename_keyword(file: File, arg: Arg, keyword: str) -> tuple[Edit, ...]:
+    """Give an argument that has a keyword another one."""
+    call, old = arg.parent, arg.keyword
+    if not isinstance(call, Call) or old is None:
+        raise Unfixable("the argument has no keyword")
+    _refuse(call)
+    if any(item.keyword == keyword for item in call.args):
+        raise Unfixable(f"the call has {keyword}= already")
+    if any(item.star == "**" for item in call.args):
+        raise Unfixable("the call's ** argument may hold it already")
+    return places.make(file, (arg.start, arg.start + len(old), keyword))
+
+
+def respell_arguments(
+    file: File,
+    call: Call,
+    names: Mapping[Arg, str],
+    dropped: Iterable[Arg] = (),
+    added: Mapping[str, str] | None = None,
+) -> tuple[Edit, ...]:
+    """Pass arguments as another function takes them: under other names, some left out, some more.
+
+    An argument that is not mentioned stays as it is.
+    """
+    gone, more = set(dropped), dict(added or {})
+    if gone:
+        pieces = [_spelled(file, arg, names.get(arg)) for arg in call.args if arg not in gone]
+        pieces += [f"{name}={_value(text)}" for name, text in more.items()]
+        return replace_arguments(file, call, ", ".join(pieces))
+    bare = {arg: name for arg, name in names.items() if arg.keyword is None}
+    edits = [name_arguments(file, bare), add_arguments(file, call, more)]
+    edits += [rename_keyword(file, arg, name) for arg, name in names.items() if arg.keyword]
+    return places.together(*edits)
+
+
+def _spelled(file: File, arg: Arg, name: str | None) -> str:
+    keyword = name or arg.keyword
+    return f"{keyword}={file.text(arg.value)}" if keyword else file.source.text[arg.start : arg.end]
 
 
 def set_argument(

@@ -23,6 +23,9 @@ _REACHED = {
         "optim optim.lr_scheduler random utils utils.data".split()
     ),
     "numpy": frozenset("linalg random".split()),
+    "librosa": frozenset(
+        "beat core decompose effects feature filters onset segment sequence util".split()
+    ),
 }
 
 
@@ -99,12 +102,13 @@ def rename_import(
     changes: list[Change] = []
     if isinstance(stmt, tree.Import):
         for alias in moved:
-            if alias.asname is None and module.partition(".")[0] != alias.bound:
+            kept = alias.asname is not None or module.partition(".")[0] == alias.bound
+            if not kept and "." in alias.name:
                 raise Unfixable(f"{alias.bound} would not be bound any more")
             end = alias.start + len(alias.name)
             if text[alias.start : end] != alias.name:
                 raise Unfixable("blanks stand inside the module's name")
-            changes.append((alias.start, end, module))
+            changes.append((alias.start, end, module if kept else f"{module} as {alias.bound}"))
         return places.make(file, *changes)
     if len(moved) == len(names):
         changes.append((stmt.module_start, stmt.module_end, module))

@@ -1,4 +1,4 @@
-"""Edits of whole statements: insert, delete, move, wrap in a ``with``, dedent, decorate."""
+"""Edits beside and of one statement: insert lines after or before it, delete it."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ def insert_after(file: File, stmt: Stmt, lines: Sequence[str]) -> tuple[Edit, ..
     The lines may be indented by fours among themselves, which become the file's own unit. On a
     line that holds more than one statement they are joined by ``;``.
     """
-    _refuse(file, stmt)
+    refuse_elif(file, stmt)
     text = file.source.code
-    if not _ends_line(text, stmt) or (_is_inline(file, stmt) and lines):
+    if not ends_line(text, stmt) or (_is_inline(file, stmt) and lines):
         return places.make(file, (stmt.end, stmt.end, f"; {_joined(lines)}"))
     first = _first_on_line(file, stmt)
-    at = _block_end(file, stmt, first)
+    at = block_end(file, stmt, first)
     return places.make(file, _line_change(file, at, _indented(file, stmt, first, lines)))
 
 
 def insert_before(file: File, stmt: Stmt, lines: Sequence[str]) -> tuple[Edit, ...]:
     """Put lines directly above a statement and its decorators, below the comments above it."""
-    _refuse(file, stmt)
+    refuse_elif(file, stmt)
     if is_docstring(stmt):
         raise Unfixable("a docstring must come first")
     if isinstance(stmt, tree.ImportFrom) and stmt.module == "__future__":
@@ -58,7 +58,7 @@ def delete(file: File, stmt: Stmt) -> tuple[Edit, ...]:
 
     Comments above it stay. The only statement of a block becomes ``pass``, and keeps the comment.
     """
-    _refuse(file, stmt)
+    refuse_elif(file, stmt)
     text = file.source.code
     block = tree.block_of(stmt)
     if len(block) == 1 and not isinstance(stmt.parent, tree.Module):
@@ -73,110 +73,11 @@ def delete(file: File, stmt: Stmt) -> tuple[Edit, ...]:
     return places.make(file, _line_span(file, stmt))
 
 
-def move(
-    file: File, stmt: Stmt, *, after: Stmt | None = None, before: Stmt | None = None
-) -> tuple[Edit, ...]:
-    """Move a statement, with the comment behind it, behind or above another one."""
-    other = after or before
-    if other is None or other is stmt or stmt in other.ancestors() or other in stmt.ancestors():
-        raise Unfixable("the statement cannot be moved there")
-    if places.cell(file, stmt.start) != places.cell(file, other.start):
-        raise Unfixable("the change would cross notebook cells")
-    text, whole = file.source.code, file.source.text
-    block = tree.block_of(stmt)
-    if other in block and block.index(other) - block.index(stmt) == (-1 if after else 1):
-        return ()
-    if not (places.starts_line(text, stmt.start) and _ends_line(text, stmt)):
-        if isinstance(stmt, tree.Compound):
-            raise Unfixable("the statement shares its line")
-        lines = [whole[stmt.start : stmt.end]]
-    else:
-        start, end = places.line_start(text, stmt.start), _block_end(file, stmt, stmt)
-        base = text[start : stmt.start]
-        unit = places.unit(file, stmt)
-        if base != places.indentation(text, other.start):
-            _refuse_protected(file, [stmt], start, end)
-            pieces = [line for _, line in _lines(whole, start, end)]
-            lines = [_in_fours(line.removeprefix(base), unit) for line in pieces]
-        else:
-            lines = [whole[stmt.start : end]]
-    insert = insert_after(file, after, lines) if after else insert_before(file, other, lines)
-    return places.together(delete(file, stmt), insert)
-
-
-def wrap_in_with(file: File, statements: Sequence[Stmt], header: str) -> tuple[Edit, ...]:
-    """Put statements that follow each other under ``header`` (``with torch.no_grad():``)."""
-    first, last = statements[0], statements[-1]
-    _refuse(file, first)
-    if is_docstring(first):
-        raise Unfixable("a docstring must come first")
-    text = file.source.code
-    block = tree.block_of(first)
-    begin = block.index(first)
-    if list(statements) != block[begin : begin + len(statements)]:
-        raise Unfixable("the statements do not follow each other")
-    if not places.starts_line(text, first.start) or not _ends_line(text, last):
-        raise Unfixable("the statements share a line with others")
-    if places.cell(file, first.start) != places.cell(file, last.start):
-        raise Unfixable("the change would cross notebook cells")
-    start, end = places.line_start(text, first.start), _block_end(file, last, first)
-    _refuse_protected(file, statements, start, end)
-    base, unit = places.indentation(text, first.start), places.unit(file, first)
-    newline = places.newline(file, first.start)
-    changes: list[Change] = [(start, start, f"{base}{header}{newline}")]
-    for at, line in _lines(file.source.text, start, end):
-        if line.strip():
-            into = at + len(base) if line.startswith(base) else at
-            changes.append((into, into, unit))
-    if not base:
-        changes[:2] = [(start, start, f"{header}{newline}{unit}")]
-    return places.make(file, *changes)
-
-
-def dedent(file: File, compound: Stmt) -> tuple[Edit, ...]:
-    """Take the header of a ``with``, ``if`` or loop away and leave its block in its place."""
-    _refuse(file, compound)
-    if not isinstance(compound, tree.With | tree.If | tree.For | tree.While) or getattr(
-        compound, "orelse", None
-    ):
-        raise Unfixable("the statement is more than a header and one block")
-    text, body = file.source.code, compound.body
-    if not places.starts_line(text, body[0].start):
-        if places.has_comment(text, compound.header_end, body[0].start):
-            raise Unfixable("a comment would be lost")
-        return places.make(file, (compound.start, body[0].start, ""))
-    if not places.starts_line(text, compound.start):
-        raise Unfixable("the statement shares its line")
-    base, inner = (places.indentation(text, s.start) for s in (compound, body[0]))
-    if not inner.startswith(base) or inner == base:
-        raise Unfixable("tabs and blanks are mixed")
-    start = places.next_line(text, compound.header_end)
-    end = _block_end(file, compound, compound)
-    _refuse_protected(file, body, start, end)
-    changes: list[Change] = [(places.line_start(text, compound.start), start, "")]
-    for at, line in _lines(file.source.text, start, end):
-        if line.startswith(inner):
-            changes.append((at + len(base), at + len(inner), ""))
-    return places.make(file, *changes)
-
-
-def add_decorator(file: File, function: tree.FunctionDef, text: str) -> tuple[Edit, ...]:
-    """Put ``@text`` directly above ``def``, below the decorators that the function has."""
-    code = file.source.code
-    at = code.rindex("def", function.start, function.name_start)
-    if function.is_async:
-        at = code.rindex("async", function.start, at)
-    if not places.starts_line(code, at):
-        raise Unfixable("the function shares its line")
-    start = places.line_start(code, at)
-    new = f"{code[start:at]}@{text}{places.newline(file, at)}"
-    return places.make(file, (start, start, new))
-
-
 # Where a statement stands
 
 
-def _refuse(file: File, stmt: Stmt) -> None:
+def refuse_elif(file: File, stmt: Stmt) -> None:
+    """Refuse what the tree shows as a statement and the text as the end of one."""
     if isinstance(stmt, tree.If) and file.source.code.startswith("elif", stmt.start):
         raise Unfixable("an elif is no statement of its own")
 
@@ -193,7 +94,8 @@ def is_docstring(stmt: Stmt) -> bool:
     )
 
 
-def _ends_line(text: str, stmt: Stmt) -> bool:
+def ends_line(text: str, stmt: Stmt) -> bool:
+    """Whether no other statement follows on the line on which a statement ends."""
     return _REST.match(text, stmt.end) is not None
 
 
@@ -211,7 +113,7 @@ def _is_inline(file: File, stmt: Stmt) -> bool:
     return not places.starts_line(file.source.code, _first_on_line(file, stmt).start)
 
 
-def _block_end(file: File, stmt: Stmt, first: Stmt) -> int:
+def block_end(file: File, stmt: Stmt, first: Stmt) -> int:
     """The end of the last line of a statement, before its newline.
 
     Comments behind it that are indented deeper than its beginning belong to its block, and so do
@@ -238,7 +140,7 @@ def _block_end(file: File, stmt: Stmt, first: Stmt) -> int:
 def _line_span(file: File, stmt: Stmt) -> Change:
     """The deletion of all lines of a statement; at the end of the text, of the newline before."""
     text = file.source.code
-    start, end = places.line_start(text, stmt.start), _block_end(file, stmt, stmt)
+    start, end = places.line_start(text, stmt.start), block_end(file, stmt, stmt)
     low, high = places.cell(file, stmt.start)
     if end < high:
         return start, min(places.next_line(text, end), high), ""
@@ -248,16 +150,6 @@ def _line_span(file: File, stmt: Stmt) -> Change:
 
 
 # Lines
-
-
-def _lines(text: str, start: int, end: int) -> list[tuple[int, str]]:
-    """Offset and text of every line that begins in a span."""
-    found = []
-    at = start
-    while at < end:
-        found.append((at, text[at : places.line_end(text, at)]))
-        at = places.next_line(text, at)
-    return found
 
 
 def _line_change(file: File, end: int, lines: Sequence[str]) -> Change:
@@ -281,41 +173,8 @@ def _indented(file: File, stmt: Stmt, first: Stmt, lines: Sequence[str]) -> list
     return found
 
 
-def _in_fours(line: str, unit: str) -> str:
-    depth = 0
-    while unit != "    " and line.startswith(unit):
-        line = line[len(unit) :]
-        depth += 1
-    return "    " * depth + line
-
-
 def _joined(lines: Sequence[str]) -> str:
     for line in lines:
         if _COMPOUND.match(line) or line[:1].isspace() or tokens.comments(line) or not line:
             raise Unfixable("the line holds other statements")
     return "; ".join(lines)
-
-
-def _refuse_protected(file: File, statements: Sequence[Stmt], start: int, end: int) -> None:
-    """Refuse to indent lines anew that begin inside a string or behind a backslash."""
-    text = file.source.code
-    if any(line.endswith("\\") for _, line in _lines(text, start, end)):
-        raise Unfixable("a line is joined to the next by a backslash")
-    strings = [text[start:end]]
-    for statement in statements:
-        for node in statement.walk():
-            piece = text[node.start : node.end]
-            if isinstance(node, tree.FormattedString):
-                parts = [(value.start, value.end) for value in node.values]
-                whole = not parts or (node.start, node.end) in parts
-                if whole and _breaks(piece):
-                    raise Unfixable("a string goes over several lines")
-            elif isinstance(node, tree.Constant):
-                strings.append(piece)
-    for piece in strings:
-        if any(_breaks(piece[begin:stop]) for begin, stop in tokens.scan(piece)):
-            raise Unfixable("a string goes over several lines")
-
-
-def _breaks(text: str) -> bool:
-    return "\n" in text or "\r" in text
