@@ -18,6 +18,7 @@ from trainlint.semantics.tree import Expr
 from trainlint.semantics.values import FunctionValue, Instance, Literal, Method, Object
 
 if TYPE_CHECKING:
+    from trainlint.semantics.accumulation import AccumulationWindow
     from trainlint.semantics.facts import File
 
 Body = tree.Module | tree.FunctionDef
@@ -183,6 +184,13 @@ class Script:
             return False
         inner = tree.enclosing_loop(event.call)
         return inner is not None
+
+    @cached_property
+    def accumulation_windows(self) -> list[AccumulationWindow]:
+        """The loops that step once for several backwards."""
+        from trainlint.semantics.accumulation import windows
+
+        return windows(self)
 
     def epoch_loop(self, loop: tree.Loop) -> tree.Loop | None:
         """The loop around a batch loop: in the same body, or around a call of its function."""
