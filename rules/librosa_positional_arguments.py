@@ -56,7 +56,7 @@ from trainlint.api import (
     Severity,
     Unfixable,
     any_of,
-    guards,
+    releases,
     rewrite,
     signatures,
     tree,
@@ -93,7 +93,7 @@ def check(file: File) -> Iterator[Finding]:
             continue
         if row.removed is not None and target.overlaps_from(row.removed):
             continue  # AUD002 speaks of it
-        if guards.guarded(file, call):
+        if releases.is_for_some_releases(file, call, LIBRARY, {name or ""}):
             continue
         certain = target.wholly_from(row.keyword_only)
         fixes, why = _fixes(file, call, row, surplus)

@@ -6,10 +6,10 @@ from trainlint.edits import Edit, Fix, Safety
 from trainlint.rewrite import Unfixable
 from trainlint.rule import Finding, Rule, Step
 from trainlint.semantics import (
+    audio,
     backward,
     callgraph,
     contexts,
-    guards,
     losses,
     references,
     releases,
@@ -48,10 +48,10 @@ __all__ = [
     "Version",
     "all_of",
     "any_of",
+    "audio",
     "backward",
     "callgraph",
     "contexts",
-    "guards",
     "losses",
     "references",
     "releases",

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from trainlint.semantics import tree
 from trainlint.targets import Range, Version, parse_version, settled
 
 
@@ -97,6 +98,22 @@ class Row:
         return Spelling(name)
 
 
+def bound(call: tree.Call, row: Row, target: Range) -> dict[str, tree.Arg] | None:
+    """The arguments of a call by the names of the parameters, in the order of the call.
+
+    None where a star hides some, or where releases of the range differ in what a position means.
+    """
+    if row.removed is not None and not target.wholly_from(row.removed):
+        target = Range(target.low, row.removed, target.known, below=True)
+    found: dict[str, tree.Arg] = {}
+    for position, arg in enumerate(call.args):
+        name = arg.keyword or row.name_at(position, target)
+        if arg.star or name is None:
+            return None
+        found[name] = arg
+    return found
+
+
 def available(library: str, rename: Rename, target: Range) -> Spelling | None:
     """The new name where the whole range has it, else the old one where that is not gone."""
     has_new = reaches_back(library, rename.since, target)
@@ -153,6 +170,41 @@ class Table:
             for module, rows in held.items()
             if len(rows) > 1 and module not in self and all(row.removed for row in rows)
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """The call that stands in the place of one that is gone.
+
+    ``arguments`` maps old names to new ones (None: all keep theirs); ``constants`` may be left
+    out or have this value, and are dropped; ``add`` is source text; ``since`` is the first release
+    that has the replacement; ``none`` says why no call does the same.
+    """
+
+    name: str
+    since: Version | None
+    arguments: Mapping[str, str] | None = None
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    add: Mapping[str, str] = field(default_factory=dict)
+    none: str = ""
+
+
+def replacements(text: str) -> dict[str, Replacement]:
+    """The functions' replacements in a JSON text that was written by hand."""
+    found: dict[str, Replacement] = {}
+    for raw in json.loads(text)["rows"]:
+        if "parameter" in raw:
+            continue
+        made = Replacement(
+            raw["replacement"],
+            parse_version(raw["since"]),
+            raw.get("arguments"),
+            raw.get("constants", {}),
+            {name: json.dumps(value) for name, value in raw.get("add", {}).items()},
+            "" if raw["fix"] else raw["needs"][0].removeprefix("none: "),
+        )
+        found.update(dict.fromkeys(raw["names"], made))
+    return found
 
 
 def _row(library: str, raw: Mapping[str, Any], releases: list[Version]) -> Row:
