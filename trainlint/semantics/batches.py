@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.boundary import definition, same
+from trainlint.semantics.boundary import definition, same, spelled
 from trainlint.semantics.counting import last_name, unwrapped
 from trainlint.semantics.tree import Expr
 from trainlint.semantics.values import ClassValue, Display, FunctionValue, Instance, Object
@@ -76,6 +76,71 @@ def batches(file: File, source: Expr) -> int | None:
             return None
         return number // size if drop else math.ceil(number / size)
     return _length(file, source)
+
+
+def is_sized(file: File, source: Expr, loop: tree.Loop) -> bool:
+    """True for a display, a range, a loader of a map-style dataset, or what ``len`` is taken of.
+
+    The script's own ``len`` counts where it is taken of the same binding in the same function, or
+    for an attribute in the same class.
+    """
+    if tree.dotted(source) is None:
+        return False
+    values = file.values.of(source)
+    known = [v for v in values if isinstance(v, Instance | Display)]
+    if any(isinstance(v, Instance) and not _is_map_style(file, v) for v in known):
+        return False
+    if known and len(known) == len(values):
+        return all(_has_length(file, v) for v in known) or _is_measured(file, source, loop)
+    return _is_measured(file, source, loop)
+
+
+def _is_map_style(file: File, loader: Instance) -> bool:
+    """False for a loader of an ``IterableDataset``."""
+    given = loader.call.arg(0, "dataset")
+    if loader.name != "torch.utils.data.DataLoader" or given is None:
+        return True
+    for value in file.values.of(given, loader.frame):
+        if isinstance(value, Object):
+            bases = file.values.graph.bases(value.cls)
+            if "torch.utils.data.IterableDataset" in bases:
+                return False
+    return True
+
+
+def _has_length(file: File, value: Instance | Display) -> bool:
+    if isinstance(value, Display):
+        return isinstance(value.expr, tree.Sequence) or (
+            isinstance(value.expr, tree.Comprehension) and value.expr.kind == "list"
+        )
+    if value.name != "torch.utils.data.DataLoader":
+        return value.name in {"builtins.range", "builtins.list"}
+    given = value.call.arg(0, "dataset")
+    return given is not None and any(
+        isinstance(v, Display) or _is_known_dataset(v) or _has_len(file, v)
+        for v in file.values.of(given, value.frame)
+    )
+
+
+def _is_known_dataset(value: object) -> bool:
+    return isinstance(value, Instance) and value.name.startswith(("torch.", "torchvision."))
+
+
+def _has_len(file: File, value: object) -> bool:
+    return isinstance(value, Object) and file.values.graph.method(value.cls, "__len__") is not None
+
+
+def _is_measured(file: File, source: Expr, loop: tree.Loop) -> bool:
+    text, function, cls = spelled(file, source), tree.function_of(loop), tree.class_of(loop)
+    for call in file.calls_to("builtins.len"):
+        given = call.arg(0)
+        if given is None or spelled(file, given) != text:
+            continue
+        if tree.function_of(call) is function:
+            return True
+        if isinstance(source, tree.Attribute) and cls is not None and tree.class_of(call) is cls:
+            return True
+    return False
 
 
 def _literal(file: File, given: Expr | None, default: object) -> object:

@@ -39,13 +39,15 @@ class Index:
     """The number that a window's test reads.
 
     At the test it is the number of micro-batches since the start plus ``lag`` (None: not known);
-    ``restarts`` tells that every pass over the loader begins at the same number.
+    ``restarts`` tells that every pass over the loader begins at the same number. A counter has
+    ``increments``, and ``early`` tells whether it is counted up ahead of the test.
     """
 
     lag: int | None
     restarts: bool
-    enumerated: bool
+    enumerated: bool = False
     increments: tuple[Stmt, ...] = ()
+    early: bool | None = None
 
 
 def taken(file: File, loop: tree.Loop) -> Taken | None:
@@ -127,7 +129,7 @@ def index_of(
     if isinstance(index, tree.BinOp):  # epoch * len(loader) + i
         parts = (index.left, index.right) if index.op == "+" else ()
         inner = [_loop_index(file, loop, linear_of(file, part).base) for part in parts]
-        return Index(None, False, False) if any(inner) else None
+        return Index(None, False) if any(inner) else None
     direct = _loop_index(file, loop, index)
     if direct is not None:
         return direct
@@ -166,16 +168,14 @@ def _counter(
     if flow.reaches(here, [here], avoiding=points):
         return None  # not every micro-batch is counted
     start, restarts = _start(file, flow, loop, outside)
-    if len(increments) != 1:
-        return Index(None, restarts, False, tuple(increments))
-    if not flow.reaches(header, [at], avoiding=points):
-        before = 1
-    elif not flow.reaches(points[0], [at], avoiding=[header]):
-        before = 0
-    else:
-        return Index(None, restarts, False, tuple(increments))
-    lag = None if start is None else start + before - 1
-    return Index(lag, restarts, False, tuple(increments))
+    early: bool | None = None
+    if len(increments) == 1:
+        if not flow.reaches(header, [at], avoiding=points):
+            early = True
+        elif not flow.reaches(points[0], [at], avoiding=[header]):
+            early = False
+    lag = None if start is None or early is None else start + early - 1
+    return Index(lag, restarts, False, tuple(increments), early)
 
 
 def _start(file: File, flow: Flow, loop: tree.Loop, outside: list[Stmt]) -> tuple[int | None, bool]:

@@ -127,11 +127,11 @@ class Script:
         for node in own_nodes(body):
             if not isinstance(node, tree.Call):
                 continue
-            for function in self._called(node):
+            for function in self.called(node):
                 for event in self._collect(function, depth - 1, seen | {body}):
                     yield event.at(node)
 
-    def _called(self, call: tree.Call) -> list[tree.FunctionDef]:
+    def called(self, call: tree.Call) -> list[tree.FunctionDef]:
         """The functions of this file that a call can run and in which something happens."""
         func = call.func
         name = func.id if isinstance(func, tree.Name) else getattr(func, "attr", None)
@@ -188,7 +188,7 @@ class Script:
     @cached_property
     def accumulation_windows(self) -> list[AccumulationWindow]:
         """The loops that step once for several backwards."""
-        from trainlint.semantics.accumulation import windows
+        from trainlint.semantics.windows import windows
 
         return windows(self)
 
@@ -236,6 +236,8 @@ class Script:
                 return self._step(call, func.value)
             case "zero_grad" | "zero_grad_":
                 return Event(ZERO_GRAD, call, call, func.value)
+            case "zero_" | "fill_" if (owner := _gradient_of(func.value)) is not None:
+                return Event(ZERO_GRAD, call, call, owner)
             case "update" if self.is_scaler(func.value):
                 return Event(UPDATE, call, call, func.value)
             case "unscale_" if self.is_scaler(func.value):
@@ -369,6 +371,15 @@ def _last_name(expr: Expr) -> str | None:
             return _last_name(expr.func)
         case _:
             return None
+
+
+def _gradient_of(expr: Expr) -> Expr | None:
+    """``p`` for ``p.grad`` and ``p.grad.data``, None for what is no gradient."""
+    while isinstance(expr, tree.Attribute):
+        if expr.attr == "grad":
+            return expr.value
+        expr = expr.value
+    return None
 
 
 def _within(node: tree.Node, loop: tree.Loop) -> bool:

@@ -113,8 +113,7 @@ def _is_even(window: AccumulationWindow) -> bool:
         limit = items.source.arg(1)
         if limit is not None and is_multiple(window.file, limit, window.k):
             return True
-    known = window.batches is not None and window.k_value is not None
-    return known and window.shift == 0 and window.batches % window.k_value == 0  # type: ignore[operator]
+    return window.leftover == 0
 
 
 def _is_trimmed(window: AccumulationWindow) -> bool:
