@@ -21,7 +21,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        code = _main(words)
+        code = _again(words)
+        if code is None:
+            code = _main(words)
         sys.stdout.flush()
     except KeyboardInterrupt:
         _last_words("interrupted")
@@ -34,6 +36,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         _last_words(f"the output cannot be written: {error.strerror or error}")
         return FAILED
     return code
+
+
+def _again(words: list[str]) -> int | None:
+    """Give the answer of an earlier run if it still stands: most of a run's cost are imports."""
+    from trainlint.recall import recall
+
+    answer = recall(words)
+    if answer is None:
+        return None
+    from trainlint.commands.console import emit
+
+    emit(answer.out)
+    emit(answer.err, sys.stderr)
+    return answer.code
 
 
 def _main(words: list[str]) -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 
 from trainlint.checked import SLACK_NS, blake2b, read_checked, write_checked
 from trainlint.enginekey import MEMO_SUFFIX
+from trainlint.recall import path_stamps
 from trainlint.targets import NEWEST, Range, library_name, parse_version
 
 GROUP = "trainlint.rules"
@@ -39,20 +39,6 @@ class Installed:
                 version = parse_version(text)
                 found[library] = Range(version, version)
         return found
-
-
-def path_stamps() -> list[tuple[str, int]]:
-    """The folders that may hold distributions, with their modification times.
-
-    The working directory is none of them, though Python may put it first.
-    """
-    here = os.getcwd()
-    stamps = []
-    for entry in dict.fromkeys(sys.path):
-        if entry and os.path.abspath(entry) != here:
-            with suppress(OSError):
-                stamps.append((entry, os.stat(entry).st_mtime_ns))
-    return stamps
 
 
 def installed(memo_folder: str | None) -> Installed:

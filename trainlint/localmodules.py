@@ -21,7 +21,7 @@ class LocalModules:
     def __init__(self) -> None:
         self.asked: dict[str, dict[str, bool]] = {}  # folder -> name -> whether it is there
         self._names: dict[str, frozenset[str]] = {}
-        self._roots: dict[tuple[str, str], tuple[str, ...]] = {}
+        self.known_roots: dict[tuple[str, str], tuple[str, ...]] = {}
 
     def among(self, words: list[str], folder: str, root: str) -> frozenset[str]:
         """Those of the words that are modules for a file in that folder of that project."""
@@ -34,13 +34,13 @@ class LocalModules:
     def roots(self, folder: str, root: str) -> tuple[str, ...]:
         """The folders in which an import of a file in ``folder`` may begin."""
         key = (folder, root)
-        if key not in self._roots:
+        if key not in self.known_roots:
             top = folder
             while self.holds_file(top, "__init__.py") and os.path.dirname(top) != top:
                 top = os.path.dirname(top)
             places = (folder, top, root, os.path.join(root, "src"))
-            self._roots[key] = tuple(dict.fromkeys(place for place in places if place))
-        return self._roots[key]
+            self.known_roots[key] = tuple(dict.fromkeys(place for place in places if place))
+        return self.known_roots[key]
 
     def holds(self, folder: str, name: str) -> bool:
         """Whether a module or regular package of that name stands in the folder.

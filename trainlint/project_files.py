@@ -136,11 +136,16 @@ def _settings_in(directory: str, names: Sequence[str] = SETTINGS_FILES) -> Setti
     return None
 
 
-def _user_settings() -> Settings | None:
+def user_settings_file() -> str:
+    """Where the user's own settings stand, which hold where a project has none."""
     import platformdirs
 
     folder = platformdirs.user_config_dir("trainlint", appauthor=False)
-    return _settings_in(folder, names=("trainlint.toml",))
+    return os.path.join(folder, "trainlint.toml")
+
+
+def _user_settings() -> Settings | None:
+    return _settings_in(os.path.dirname(user_settings_file()), names=("trainlint.toml",))
 
 
 def _bytes(path: str) -> bytes | None:

@@ -23,7 +23,8 @@ class Result:
     @property
     def keepable(self) -> bool:
         """False for what another run might see otherwise: a crash, a deadline, a rule's defect."""
-        return all(failure.stage in ("decode", "parse") for failure in self.failures)
+        known = self.depth > SCANNED
+        return all(known and failure.stage in ("decode", "parse") for failure in self.failures)
 
     def to_bytes(self) -> bytes:
         """The result as plain JSON."""

@@ -18,6 +18,8 @@ from trainlint.diagnostics import Failure, Report
 from trainlint.discover import File, discover
 from trainlint.installed import Installed, installed
 from trainlint.localmodules import LocalModules, import_words
+from trainlint.project_files import user_settings_file
+from trainlint.recall import Grounds
 from trainlint.results import COMPILED, PARSED, SCANNED, Kept, Result
 from trainlint.rulebook import Rulebook, Sources, open_rulebook
 from trainlint.settings import Selection, Settings
@@ -91,7 +93,8 @@ class Checked:
     run: Run
     report: Report
     items: list[Item]
-    notes: list[str] = field(default_factory=list)  # lines for the person who called
+    repeatable: bool  # another run would say the same
+    notes: list[str]  # lines for the person who called
 
 
 class Run:
@@ -120,6 +123,10 @@ class Run:
         if sources not in self._rulebooks:
             self._rulebooks[sources] = open_rulebook(self.cache, sources)
         return self._rulebooks[sources]
+
+    def rulebooks(self) -> list[Rulebook]:
+        """Those that some file was checked with."""
+        return list(self._rulebooks.values())
 
     def session(self, rulebook: Rulebook) -> Session:
         """The kept results of this folder under these rules; their roles hold the rest."""
@@ -166,7 +173,23 @@ def check(
         run.close()
     report = collect(run, items, failures)
     report.seconds = time.perf_counter() - started
-    return Checked(run, report, items, list(run.finder.left_out.values()))
+    repeatable = not failures and all(item.result and item.result.keepable for item in items)
+    return Checked(run, report, items, repeatable, list(run.finder.left_out.values()))
+
+
+def grounds_of(checked: Checked, paths: Iterable[str], baseline: str | None) -> Grounds:
+    """What the report stands on, so that it can be repeated while all of that stands."""
+    run = checked.run
+    grounds = Grounds()
+    grounds.local = run.local
+    grounds.files = [item.file.path for item in checked.items if item.on_disk]
+    grounds.files += [user_settings_file(), *([os.path.abspath(baseline)] if baseline else ())]
+    grounds.near = [run.cwd, *run.finder.folders]
+    named = [os.path.abspath(os.path.join(run.cwd, path)) for path in paths]
+    tops = tuple(path.rstrip(os.sep) + os.sep for path in named if os.path.isdir(path))
+    grounds.walked = [path for path in run.finder.folders if (path + os.sep).startswith(tops)]
+    grounds.extra = [path for rulebook in run.rulebooks() for path in rulebook.extra]
+    return grounds
 
 
 def find(

@@ -79,6 +79,7 @@ def _parse_command(command: str, argv: Sequence[str]) -> argparse.Namespace:
         kind = "option" if word.startswith("-") else "argument"
         raise UsageError(f"{command} knows no {kind} {word!r}{_nearest(word, options)}")
     known.command = command
+    known.argv = [command, *argv]
     return known
 
 

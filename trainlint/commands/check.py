@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from trainlint import __version__, baseline, reports
+from trainlint import __version__, baseline, recall, reports
 from trainlint.commands import console
 from trainlint.commands.arguments import UsageError
 from trainlint.diagnostics import Failure, Report, Severity
 from trainlint.reports.wording import counted, failure_title, place
-from trainlint.run import STDIN, Checked, Item, Options, Tick, check
+from trainlint.run import STDIN, Checked, Item, Options, Tick, check, grounds_of
 from trainlint.settings import Selection
 
 if TYPE_CHECKING:
@@ -26,20 +27,42 @@ CLEAN, FOUND, FAILED = 0, 1, 2
 
 def run_check(args: argparse.Namespace) -> int:
     """Check the paths, report, and say by the exit code what came of it."""
+    started_ns = time.time_ns()
     options = options_of(args)
     paths, stdin = inputs(args)
     with progress() as tick:
         checked = check(paths, options, stdin=stdin, tick=tick)
     report = checked.report
-    for note in checked.notes:
-        console.complain(note)
     context = context_of(args, checked, stdin)
     text = reports.render(report, args.output_format, context)
     deliver(text, args.output_file)
-    if args.output_format == "github":
-        _step_summary(report, context)
-    name(fatal(report.failures, strict=args.strict_parse))
-    return exit_code(report, args.fail_on, strict=args.strict_parse)
+    summary_file = os.environ.get("GITHUB_STEP_SUMMARY")
+    if args.output_format == "github" and summary_file:
+        _write_step_summary(summary_file, report, context)
+    fatal_ones = fatal(report.failures, strict=args.strict_parse)
+    complaints = "".join(
+        console.complaint(line) for line in (*checked.notes, *map(_told, fatal_ones))
+    )
+    console.emit(complaints, sys.stderr)
+    code = exit_code(report, args.fail_on, strict=args.strict_parse)
+    if checked.repeatable and not summary_file:
+        again = _as_repeated(report, args.output_format, text, context)
+        answer = recall.Answer(again, complaints, code)
+        recall.remember(args.argv, answer, grounds_of(checked, paths, args.baseline), started_ns)
+    return code
+
+
+def _as_repeated(report: Report, output_format: str, text: str, context: reports.Context) -> str:
+    """What a run would say that finds everything as it is now."""
+    if output_format not in ("json", "junit"):
+        return text
+    report.parsed, report.cached = 0, report.files
+    report.seconds = float(recall.SECONDS)
+    return reports.render(report, output_format, context)
+
+
+def _told(failure: Failure) -> str:
+    return f"{place(failure)}: {failure_title(failure)}: {failure.message}"
 
 
 def run_baseline(args: argparse.Namespace) -> int:
@@ -120,7 +143,7 @@ def fatal(failures: Sequence[Failure], *, strict: bool = False) -> list[Failure]
 def name(failures: Sequence[Failure]) -> None:
     """One line on standard error for each."""
     for failure in failures:
-        console.complain(f"{place(failure)}: {failure_title(failure)}: {failure.message}")
+        console.complain(_told(failure))
 
 
 def context_of(args: argparse.Namespace, checked: Checked, stdin: bytes | None) -> reports.Context:
@@ -208,17 +231,15 @@ def deliver(text: str, path: str | None) -> None:
         raise UsageError(f"{path}: cannot be written: {_reason(error)}") from None
 
 
-def _step_summary(report: Report, context: reports.Context) -> None:
-    path = os.environ.get("GITHUB_STEP_SUMMARY")
-    if path:
-        from trainlint.reports import github
+def _write_step_summary(path: str, report: Report, context: reports.Context) -> None:
+    from trainlint.reports import github
 
-        text = github.step_summary(report, context)
-        try:
-            with open(path, "a", encoding="utf-8", errors="backslashreplace") as stream:
-                stream.write(text)
-        except OSError as error:
-            console.complain(f"{path}: cannot be written: {_reason(error)}")
+    text = github.step_summary(report, context)
+    try:
+        with open(path, "a", encoding="utf-8", errors="backslashreplace") as stream:
+            stream.write(text)
+    except OSError as error:
+        console.complain(f"{path}: cannot be written: {_reason(error)}")
 
 
 @contextmanager

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TextIO
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TextIO
 
 
 def emit(text: str, stream: TextIO | None = None) -> None:
@@ -21,11 +24,16 @@ def emit(text: str, stream: TextIO | None = None) -> None:
         out.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
-def complain(line: str) -> None:
-    """One line on standard error."""
+def complaint(line: str) -> str:
+    """One line for standard error, in which nothing acts as a command."""
     from trainlint.reports.neutral import guarded, shown
 
-    emit(f"trainlint: {guarded(shown(line))}\n", sys.stderr)
+    return f"trainlint: {guarded(shown(line))}\n"
+
+
+def complain(line: str) -> None:
+    """Write one line on standard error."""
+    emit(complaint(line), sys.stderr)
 
 
 def is_terminal(stream: TextIO) -> bool:
