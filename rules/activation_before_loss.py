@@ -109,9 +109,8 @@ def sigmoid_before_bce(file: File) -> Iterator[Finding]:
     - PyTorch documentation of `BCEWithLogitsLoss` and of the clamp in `BCELoss`
     """
     evaluations = losses.loss_evaluations(file, losses.BCE)
-    for evaluation in evaluations:
-        origins = _all_of(file, evaluation, {tensors.SIGMOID})
-        if not origins or _shared(file, evaluation, origins):
+    for evaluation, origins in _faults(file, evaluations, {tensors.SIGMOID}):
+        if _shared(file, evaluation):
             continue
         regions = contexts.entered(file, evaluation.call, contexts.is_autocast)
         if any(region is not None for region in regions):
@@ -180,10 +179,7 @@ def sigmoid_before_logits_loss(file: File) -> Iterator[Finding]:
     - PyTorch documentation of `BCEWithLogitsLoss`
     """
     evaluations = losses.loss_evaluations(file, losses.BCE_WITH_LOGITS)
-    for evaluation in evaluations:
-        origins = _all_of(file, evaluation, {tensors.SIGMOID})
-        if not origins:
-            continue
+    for evaluation, origins in _faults(file, evaluations, {tensors.SIGMOID}):
         loss = evaluation.name.rpartition(".")[2]
         yield Finding(
             evaluation.call,
@@ -242,11 +238,9 @@ def softmax_before_cross_entropy(file: File) -> Iterator[Finding]:
     ## References
     - PyTorch documentation of `CrossEntropyLoss`: the input holds unnormalised logits
     """
+    kinds = {tensors.SOFTMAX, tensors.LOG_SOFTMAX}
     evaluations = losses.loss_evaluations(file, losses.CROSS_ENTROPY)
-    for evaluation in evaluations:
-        origins = _all_of(file, evaluation, {tensors.SOFTMAX, tensors.LOG_SOFTMAX})
-        if not origins:
-            continue
+    for evaluation, origins in _faults(file, evaluations, kinds):
         kind = origins[0].kind
         loss = evaluation.name.rpartition(".")[2]
         if kind == tensors.SOFTMAX:
@@ -269,21 +263,32 @@ def softmax_before_cross_entropy(file: File) -> Iterator[Finding]:
         )
 
 
-def _all_of(
-    file: File, evaluation: losses.LossEvaluation, kinds: set[str]
-) -> list[tensors.Origin]:
-    """The origins of a loss's input that are such an activation, clamped or reshaped at most."""
-    found = tensors.origins(file.values, evaluation.input, evaluation.frame)
-    return [
-        origin
-        for origin in found
-        if origin.kind in kinds and all(op.kind != "other" for op in origin.ops)
-    ]
+def _faults(
+    file: File, evaluations: Sequence[losses.LossEvaluation], kinds: set[str]
+) -> Iterator[tuple[losses.LossEvaluation, list[tensors.Origin]]]:
+    """The evaluations whose input is such an activation, clamped or reshaped at most.
+
+    One activation in front of one criterion is one fault, however often it is evaluated: the
+    first evaluation that trains speaks for the others.
+    """
+    found: dict[object, tuple[losses.LossEvaluation, list[tensors.Origin]]] = {}
+    for evaluation in evaluations:
+        origins = [
+            origin
+            for origin in tensors.origins(file.values, evaluation.input, evaluation.frame)
+            if origin.kind in kinds and all(op.kind != "other" for op in origin.ops)
+        ]
+        if not origins:
+            continue
+        criterion = evaluation.criterion.call if evaluation.criterion else evaluation.call
+        fault = (origins[0].node, criterion)
+        known = found.get(fault)
+        if known is None or contexts.under_no_grad(file, known[0].call):
+            found[fault] = (evaluation, origins)
+    yield from found.values()
 
 
-def _shared(
-    file: File, evaluation: losses.LossEvaluation, origins: Sequence[tensors.Origin]
-) -> bool:
+def _shared(file: File, evaluation: losses.LossEvaluation) -> bool:
     """True when the same probabilities also enter another loss term."""
     name = evaluation.input
     if not isinstance(name, tree.Name):

@@ -26,6 +26,7 @@ from trainlint.semantics.values import (
 )
 
 SIGMOID, SOFTMAX, LOG_SOFTMAX, LOG_SIGMOID = "sigmoid", "softmax", "log_softmax", "log_sigmoid"
+MAX_STEPS = 60  # operations between an origin and its use
 LOGITS, NORMALIZED, UNKNOWN = "logits", "l2_normalised", "unknown"
 
 _FUNCTIONS = {
@@ -123,10 +124,14 @@ class Origin:
 
 def origins(values: Values, expr: Expr, frame: Frame | None = None) -> list[Origin]:
     """The alternatives of what an expression's elements are; unknown ones are among them."""
-    found: list[Origin] = []
-    for value in values.of(expr, frame):
-        found.extend(_of(values, value))
-    return found
+    key = (expr, frame)
+    if key in values.tracing or len(values.tracing) > MAX_STEPS:
+        return [Origin(UNKNOWN, expr, expr, None, frame, (), (), "it goes round in a loop")]
+    values.tracing.add(key)
+    try:
+        return [origin for value in values.of(expr, frame) for origin in _of(values, value)]
+    finally:
+        values.tracing.discard(key)
 
 
 def of_value(values: Values, value: Value) -> list[Origin]:

@@ -12,7 +12,7 @@ file holds.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from trainlint.rule import Step
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 MAX_DEPTH = 12  # calls inside calls; deeper is unknown
 MAX_ALTERNATIVES = 24
+MAX_EVALUATIONS = 2000  # for one question
+MAX_STEPS = 80  # names, attributes and calls from an expression to its value
 
 # Calls that hand back their first argument, or the object they are a method of.
 WRAPPERS = frozenset(
@@ -49,15 +51,19 @@ SAME_OBJECT = frozenset(
 Path = tuple[int | str, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Frame:
-    """One call under evaluation; ``call`` is None when only the object is known."""
+    """One call under evaluation; ``call`` is None when only the object is known.
+
+    Frames of the same call on the same object are equal, so that what was found in one is known
+    in the other.
+    """
 
     function: tree.FunctionDef | tree.Lambda
     call: tree.Call | None
     caller: Frame | None
     owner: Object | None
-    depth: int
+    depth: int = field(compare=False)
 
     @property
     def chain(self) -> list[tree.Call]:
@@ -75,9 +81,9 @@ class Frame:
 class Value:
     """``node`` is where the value comes from, ``trail`` how it got here (outermost last)."""
 
-    node: Node
+    node: Node = field(compare=False)
     frame: Frame | None
-    trail: tuple[Step, ...]
+    trail: tuple[Step, ...] = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,9 +133,12 @@ class Applied(Value):
     call: tree.Call
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Object(Value):
-    """An object of a class of the project; ``call`` made it, None when that is not known."""
+    """An object of a class of the project; ``call`` made it, None when that is not known.
+
+    Two are equal when one call in one frame made both, whatever way they took since.
+    """
 
     cls: tree.ClassDef
     call: tree.Call | None
@@ -184,18 +193,25 @@ class Values:
 
         self.file = file
         self.graph = CallGraph(file, self)
+        self.tracing: set[tuple[Node, Frame | None]] = set()  # tensors under way, see ``tensors``
         self._active: set[tuple[Node, Frame | None, Path]] = set()
-        self._memo: dict[tuple[Node, Path], list[Value]] = {}
+        self._memo: dict[tuple[Node, Frame | None, Path], list[Value]] = {}
+        self._cut = 0  # evaluations that a circle, the depth or the budget ended
+        self._budget = MAX_EVALUATIONS
 
     def of(self, expr: Expr, frame: Frame | None = None, path: Path = ()) -> list[Value]:
         """The alternatives of an expression, or of the part of it that ``path`` names."""
-        memo = frame is None
-        if memo and (expr, path) in self._memo:
-            return self._memo[expr, path]
         key = (expr, frame, path)
-        if key in self._active:
-            return [Unknown(expr, frame, (), "it depends on itself")]
-        outermost = not self._active
+        known = self._memo.get(key)
+        if known is not None:
+            return known
+        if not self._active and not self.tracing:
+            self._budget = MAX_EVALUATIONS
+        self._budget -= 1
+        if key in self._active or len(self._active) > MAX_STEPS or self._budget < 0:
+            self._cut += 1
+            return [Unknown(expr, frame, (), "it depends on itself or on too much")]
+        cut = self._cut
         self._active.add(key)
         try:
             found: list[Value] = []
@@ -206,8 +222,8 @@ class Values:
                     break
         finally:
             self._active.discard(key)
-        if memo and outermost:  # what a circle cut short is not kept
-            self._memo[expr, path] = found
+        if cut == self._cut or not self._active:  # what was cut short on the way is not kept
+            self._memo[key] = found
         return found
 
     def only(self, expr: Expr, frame: Frame | None = None) -> Value | None:
