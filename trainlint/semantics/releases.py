@@ -31,6 +31,7 @@ _FEATURE_TESTS = frozenset(
         "pkg_resources.get_distribution",
     }
 )
+_EXITS = frozenset({"sys.exit", "os._exit", "builtins.exit", "builtins.quit"})
 _MAX_DEPTH = 4
 
 
@@ -46,10 +47,10 @@ def is_for_some_releases(
     for above in node.ancestors():
         match above:
             case tree.If() | tree.IfExp() if below is not above.test:
-                if tests_release(file, above.test, library):
+                if asks_release(file, above.test, library):
                     return True
             case tree.BoolOp() if below is above.right:
-                if tests_release(file, above.left, library):
+                if asks_release(file, above.left, library):
                     return True
             case tree.Try() if _is_fallback(file, above, below, node, library, instead):
                 return True
@@ -61,7 +62,7 @@ def is_for_some_releases(
     return False
 
 
-def tests_release(file: File, test: Expr, library: str, depth: int = _MAX_DEPTH) -> bool:
+def asks_release(file: File, test: Expr, library: str, depth: int = _MAX_DEPTH) -> bool:
     """Whether a test asks for the release of a library, or for something that not all have."""
     return any(_asks(file, node, library, depth) for node in test.walk())
 
@@ -121,10 +122,10 @@ def _is_answer(file: File, node: Node, library: str, depth: int) -> bool:
                 for above in node.ancestors()
             )
         case tree.Assign(value=value):
-            return tests_release(file, value, library, depth)
+            return asks_release(file, value, library, depth)
         case tree.FunctionDef():
             returned = [part.value for part in node.walk() if isinstance(part, tree.Return)]
-            return any(v is not None and tests_release(file, v, library, depth) for v in returned)
+            return any(v is not None and asks_release(file, v, library, depth) for v in returned)
         case _:
             return False
 
@@ -157,12 +158,43 @@ def _is_fallback(
         return _mentions(file, statement.body, instead)
     if below not in statement.body:
         return False
-    if any(_catches(handler, _LACK) for handler in statement.handlers):
-        return True
     imported = isinstance(node, tree.Alias | tree.Import | tree.ImportFrom)
+    for handler in statement.handlers:
+        if _ends_program(file, handler):
+            continue
+        if _catches(handler, _LACK):
+            # One that imports the library, too, asks whether it is there at all.
+            if not imported or _binds(handler, node) or not _imports_all_of(statement, library):
+                return True
+        elif _catches(handler, _BROAD) and (imported or _mentions(file, handler.body, instead)):
+            return True
+    return False
+
+
+def _ends_program(file: File, handler: tree.Handler) -> bool:
+    """Whether nothing goes on behind a handler, so that it is no other way."""
+    last = handler.body[-1]
+    if isinstance(last, tree.ExprStmt) and isinstance(last.value, tree.Call):
+        return file.names.qualified(last.value.func) in _EXITS
+    return isinstance(last, tree.Raise)
+
+
+def _binds(handler: tree.Handler, node: Node) -> bool:
+    """Whether a handler gives another meaning to the name that an import binds."""
+    name = node.bound if isinstance(node, tree.Alias) else ""
+    for statement in handler.body:
+        for part in statement.walk():
+            if isinstance(part, tree.Name | tree.FunctionDef | tree.ClassDef | tree.Alias):
+                bound = getattr(part, "id", "") or getattr(part, "bound", "")
+                if name in {bound, getattr(part, "name", "")}:
+                    return True
+    return False
+
+
+def _imports_all_of(statement: tree.Try, library: str) -> bool:
     return any(
-        _catches(handler, _BROAD) and (imported or _mentions(file, handler.body, instead))
-        for handler in statement.handlers
+        isinstance(part, tree.Import) and any(alias.name == library for alias in part.names)
+        for part in statement.body
     )
 
 
@@ -178,11 +210,13 @@ def _mentions(file: File, block: list[tree.Stmt], names: Set[str]) -> bool:
     for statement in block:
         for node in statement.walk():
             if isinstance(node, tree.ImportFrom):
-                if any(f"{node.module}.{alias.name}" in names for alias in node.names):
-                    return True
+                found = {f"{node.module}.{alias.name}" for alias in node.names}
             elif isinstance(node, tree.Name | tree.Attribute):
-                if not names.isdisjoint(file.names.candidates(node)):
-                    return True
+                found = {name or "" for name in file.names.candidates(node)}
+            else:
+                continue
+            if not names.isdisjoint(found):
+                return True
     return False
 
 
@@ -193,7 +227,8 @@ def _is_answered_before(file: File, statement: tree.Stmt, library: str) -> bool:
     for earlier in tree.block_of(statement):
         if earlier is statement:
             return False
-        if isinstance(earlier, tree.If) and isinstance(earlier.body[-1], tree.Return):
-            if tests_release(file, earlier.test, library):
-                return True
+        if not isinstance(earlier, tree.If) or not isinstance(earlier.body[-1], tree.Return):
+            continue
+        if asks_release(file, earlier.test, library):
+            return True
     return False
