@@ -346,7 +346,7 @@ def test_a_folder_that_cannot_be_read_is_one_line(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(os, "scandir", refuse)
     discovery = _discover()
     assert [file.reported for file in discovery.files] == ["a.py", "open/c.py"]
-    assert discovery.failures == [Failure("closed", "read", "cannot be read: Permission denied")]
+    assert discovery.failures == [Failure("closed", "read", "Permission denied")]
     assert _discover("closed").failures[0].named
 
 

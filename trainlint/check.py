@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from trainlint import baseline, bounds, suppress
+from trainlint import baseline, bounds, suppress, syntax
 from trainlint.diagnostics import (
     Confidence,
     Diagnostic,
@@ -97,8 +97,7 @@ def _parse(source: Source, surroundings: Surroundings, outcome: Outcome) -> File
     try:
         module = lower.parse(source.code)
     except lower.ParseError as error:
-        cell, line, column = _parsed_position(source, error.line, error.column)
-        outcome.failures.append(Failure(source.path, "parse", error.message, line, column, cell))
+        outcome.failures.append(_parse_failure(source, error.message, error.line, error.column))
         return None
     except RecursionError:
         outcome.failures.append(Failure(source.path, "parse", "nested too deeply to be read"))
@@ -106,13 +105,16 @@ def _parse(source: Source, surroundings: Surroundings, outcome: Outcome) -> File
     return File(source, module, surroundings)
 
 
-def _parsed_position(source: Source, line: int, column: int) -> tuple[int | None, int, int]:
-    """Where a line and column of the parsed text lie, in a notebook inside its cell."""
-    if not source.is_notebook:
-        return None, line, column
-    lines = source.code.splitlines(keepends=True)
-    offset = sum(len(text) for text in lines[: line - 1]) + column - 1
-    return source.position(min(offset, len(source.code)))
+def _parse_failure(source: Source, message: str, line: int, column: int) -> Failure:
+    """The parser's failure, in the words of this Python where it cannot parse the text either."""
+    explained = syntax.complaint(source.code)
+    if explained is not None and explained.line is not None:
+        message, line, column = explained.message, explained.line, explained.column or 1
+    try:
+        cell, line, column = source.position(source.offset(line, column))
+    except ValueError:  # behind the last line
+        cell, line, column = source.position(len(source.text))
+    return Failure(source.path, "parse", message, line, column, cell)
 
 
 def _suppressions(file: File) -> suppress.Suppressions:

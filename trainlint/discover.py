@@ -296,4 +296,4 @@ def _below(reported: str, name: str) -> str:
 
 def _unreadable(error: OSError | ValueError) -> str:
     reason = error.strerror if isinstance(error, OSError) else None
-    return f"cannot be read: {reason or error}"
+    return str(reason or error)

@@ -83,7 +83,7 @@ def _repair_group(
             sources[item.path] = read_source(item, stdin)
         except (OSError, SourceError) as error:
             reason = error.strerror or str(error) if isinstance(error, OSError) else error.message
-            repair.failures.append(Failure(item.path, "read", f"cannot be read: {reason}"))
+            repair.failures.append(Failure(item.path, "read", reason))
     if not sources:
         return
     kinds = {item.path: item for item in items}

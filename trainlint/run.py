@@ -290,8 +290,7 @@ def scan(run: Run, items: Iterable[Item], failures: list[Failure]) -> Iterator[I
 
 
 def _unreadable(item: Item, error: OSError) -> Result:
-    message = f"cannot be read: {error.strerror or error}"
-    return Result(failures=[Failure(item.path, "read", message)])
+    return Result(failures=[Failure(item.path, "read", error.strerror or str(error))])
 
 
 def parse(run: Run, work: Sequence[Item]) -> None:
