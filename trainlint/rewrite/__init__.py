@@ -19,7 +19,9 @@ from trainlint.rewrite.arguments import (
     set_argument,
 )
 from trainlint.rewrite.blocks import add_decorator, dedent, move, wrap_in_with
+from trainlint.rewrite.clauses import catch, remove_spans
 from trainlint.rewrite.expressions import replace, unwrap, wrap
+from trainlint.rewrite.flush import step_behind_loop
 from trainlint.rewrite.imports import (
     add_import,
     remove_import_name,
@@ -31,7 +33,9 @@ from trainlint.rewrite.imports import (
 from trainlint.rewrite.moves import Moves, joined
 from trainlint.rewrite.places import Unfixable, together
 from trainlint.rewrite.precedence import Precedence
+from trainlint.rewrite.schedules import with_one_more_step
 from trainlint.rewrite.statements import delete, insert_after, insert_before
+from trainlint.rewrite.windows import counted_from_one, sized_tail, step_on_last_batch
 
 __all__ = [
     "Moves",
@@ -41,6 +45,8 @@ __all__ = [
     "add_arguments",
     "add_decorator",
     "add_import",
+    "catch",
+    "counted_from_one",
     "dedent",
     "delete",
     "insert_after",
@@ -55,6 +61,7 @@ __all__ = [
     "remove_arguments",
     "remove_import_name",
     "remove_import_names",
+    "remove_spans",
     "rename_import",
     "rename_keyword",
     "replace",
@@ -62,10 +69,14 @@ __all__ = [
     "replace_import_name",
     "respell_arguments",
     "set_argument",
+    "sized_tail",
+    "step_behind_loop",
+    "step_on_last_batch",
     "to_logits_form",
     "together",
     "unused_after",
     "unwrap",
+    "with_one_more_step",
     "wrap",
     "wrap_in_with",
 ]

@@ -1,0 +1,301 @@
+"""What a dataset answers when a sample cannot be loaded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trainlint.semantics import loading, models, tree
+from trainlint.semantics.callgraph import own_nodes
+from trainlint.semantics.loading import Failure
+from trainlint.semantics.tree import Expr
+
+if TYPE_CHECKING:
+    from trainlint.semantics.facts import File
+
+_BLANKS = frozenset(
+    f"{library}.{name}"
+    for library in ("torch", "numpy")
+    for name in (
+        "zeros ones empty full rand randn zeros_like ones_like empty_like full_like random.rand "
+        "random.randn random.normal random.uniform"
+    ).split()
+) | {"PIL.Image.new", "pydub.AudioSegment.silent", "torch.FloatTensor"}
+_MARKS = re.compile(r"mask|valid|weight|missing|ignore|skip|fail|error|corrupt|(^|_)(ok|bad)($|_)")
+_MAX_HOPS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Placeholder:
+    """A made-up part of a sample that goes out as a real one.
+
+    ``statement`` returns or assigns it, ``made`` is the expression, ``load`` what failed, ``label``
+    what it is given with, where that is known; ``borrowed`` tells that it is another sample's.
+    """
+
+    statement: tree.Stmt
+    made: Expr
+    load: tree.Node
+    label: Expr | None
+    borrowed: bool = False
+
+
+def placeholders(file: File) -> Iterator[Placeholder]:
+    """The placeholders of the datasets of a file."""
+    for cls in file.all(tree.ClassDef):
+        getitem = cls.method("__getitem__")
+        if getitem is None or not _is_dataset(file, cls):
+            continue
+        if not _gives_labels(file, getitem):
+            continue
+        for method in _methods(file, cls, getitem):
+            for failure in loading.failures(file, method):
+                found = _placeholder(file, cls, method, failure)
+                if found is not None:
+                    yield found
+
+
+def _is_dataset(file: File, cls: tree.ClassDef) -> bool:
+    bases = file.values.graph.bases(cls)
+    if any(base is not None and base.endswith(("Dataset", "Folder")) for base in bases):
+        return True
+    return cls.method("__len__") is not None and ("dataset" in cls.name.lower() or None in bases)
+
+
+def _methods(file: File, cls: tree.ClassDef, getitem: tree.FunctionDef) -> list[tree.FunctionDef]:
+    """``__getitem__`` and the methods that it reaches."""
+    found = [getitem]
+    for _ in range(_MAX_HOPS):
+        for method in tuple(found):
+            for node in own_nodes(method):
+                if not isinstance(node, tree.Call) or not _is_own_call(node, method):
+                    continue
+                called = file.values.graph.method(cls, models.last_name(node.func))
+                if called is not None and called not in found:
+                    found.append(called)
+    return found
+
+
+def _is_own_call(call: tree.Call, method: tree.FunctionDef) -> bool:
+    func = call.func
+    return (
+        isinstance(func, tree.Attribute)
+        and isinstance(func.value, tree.Name)
+        and bool(method.params)
+        and func.value.id == method.params[0].name
+    )
+
+
+# Answers
+
+
+def _placeholder(
+    file: File, cls: tree.ClassDef, method: tree.FunctionDef, failure: Failure
+) -> Placeholder | None:
+    nodes = [node for statement in failure.body for node in statement.walk()]
+    if any(isinstance(node, tree.Raise) for node in nodes):
+        return None
+    if any(_marks(statement) for statement in nodes if isinstance(statement, tree.Assign)):
+        return None
+    is_item = method.name == "__getitem__"
+    returns = [node for node in nodes if isinstance(node, tree.Return) and node.value is not None]
+    for statement in returns:
+        assert statement.value is not None
+        found = _returned(file, cls, statement.value, is_item, failure)
+        if found is not None:
+            made, label = found
+            return Placeholder(statement, made, failure.load, label)
+    if returns or any(isinstance(node, tree.Continue | tree.Break) for node in nodes):
+        return None
+    return _assigned(file, method, failure)
+
+
+def _returned(
+    file: File, cls: tree.ClassDef, value: Expr, is_item: bool, failure: Failure
+) -> tuple[Expr, Expr | None] | None:
+    """The blank part of an answer and its label; None where it is marked or holds no blank."""
+    parts = _parts(file, value)
+    if parts is None:
+        if not is_item:
+            return (value, None) if _is_blank(file, value, failure.body) else None
+        return _from_method(file, cls, value)
+    keys = [key for key, _ in parts]
+    if any(_is_mark(part) for _, part in parts) or any(_MARKS.search(key.lower()) for key in keys):
+        return None
+    blank = [part for _, part in parts if _is_blank(file, part, failure.body)]
+    labels = [part for _, part in parts if part not in blank and not _names_path(part)]
+    if not blank or (is_item and not labels):
+        return None
+    return blank[0], labels[0] if labels else None
+
+
+def _from_method(file: File, cls: tree.ClassDef, value: Expr) -> tuple[Expr, Expr | None] | None:
+    """The blank part of what a method made for the purpose returns: ``self._placeholder()``."""
+    if not isinstance(value, tree.Call) or not isinstance(value.func, tree.Attribute):
+        return None
+    if models.last_name(value.func) == "__getitem__":
+        return None
+    method = file.values.graph.method(cls, value.func.attr)
+    if method is None or not isinstance(value.func.value, tree.Name):
+        return None
+    for statement in file.values.graph.returns(method):
+        assert statement.value is not None
+        inner = Failure(method.body, value, ())
+        found = _parts(file, statement.value)
+        if found is not None:
+            return _returned(file, cls, statement.value, True, inner)
+    return None
+
+
+def _parts(file: File, value: Expr) -> list[tuple[str, Expr]] | None:
+    """The parts of a tuple or dict, by their keys; None for one value alone."""
+    if isinstance(value, tree.Name):
+        given = file.values.definitions(value)[0]
+        made = [b.value for b in given if b.value is not None and not b.path]
+        if len(made) != 1 or not isinstance(made[0], tree.Dict | tree.Sequence):
+            return None
+        value = made[0]
+    match value:
+        case tree.Sequence() if len(value.elts) > 1:
+            return [(models.last_name(item), item) for item in value.elts]
+        case tree.Dict() if len(value.values) > 1:
+            keys = [k.value if isinstance(k, tree.Constant) else "" for k in value.keys]
+            return [(str(k), v) for k, v in zip(keys, value.values, strict=True)]
+        case _:
+            return None
+
+
+def _is_blank(file: File, expr: Expr, body: Sequence[tree.Stmt]) -> bool:
+    """True for a made-up tensor or image, also through a name that these statements bind."""
+    if isinstance(expr, tree.Name):
+        made = [a.value for a in _assignments(body) if _binds(a, expr.id)]
+        return bool(made) and all(_is_blank(file, value, ()) for value in made)
+    return isinstance(expr, tree.Call) and any(
+        isinstance(node, tree.Call) and file.names.qualified(node.func) in _BLANKS
+        for node in expr.walk()
+    )
+
+
+def _assignments(body: Sequence[tree.Stmt]) -> Iterator[tree.Assign]:
+    for statement in body:
+        for node in statement.walk():
+            if isinstance(node, tree.Assign):
+                yield node
+
+
+def _binds(assign: tree.Assign, name: str) -> bool:
+    return any(isinstance(target, tree.Name) and target.id == name for target in assign.targets)
+
+
+def _is_mark(expr: Expr) -> bool:
+    """True for what tells that a part is missing: None, False, a negative number."""
+    match expr:
+        case tree.Constant():
+            return expr.value is None or expr.value is False
+        case tree.UnaryOp(op="-"):
+            return True
+        case tree.Call():
+            return any(_is_mark(arg.value) for arg in expr.args if arg.keyword is None)
+        case tree.Name() | tree.Attribute():
+            return _MARKS.search(models.last_name(expr).lower()) is not None
+        case _:
+            return False
+
+
+def _names_path(expr: Expr) -> bool:
+    return re.search(r"path|file|name|idx|index|(^|_)id$", models.last_name(expr)) is not None
+
+
+def _marks(assign: tree.Assign) -> bool:
+    names = [models.last_name(target) for target in assign.targets]
+    if any(_MARKS.search(name.lower()) for name in names):
+        return True
+    return _is_mark(assign.value) or any("label" in n.lower() or "target" in n for n in names)
+
+
+def _gives_labels(file: File, getitem: tree.FunctionDef) -> bool:
+    """True when an item has several parts, so that one of them can be the label of another."""
+    for statement in file.values.graph.returns(getitem):
+        value = statement.value
+        if value is None or _parts(file, value) is not None:
+            return True
+        if isinstance(value, tree.Name) and _is_filled(getitem, value.id):
+            return True
+    return False
+
+
+def _is_filled(function: tree.FunctionDef, name: str) -> bool:
+    keys = 0
+    for node in own_nodes(function):
+        if isinstance(node, tree.Assign) and isinstance(node.targets[0], tree.Subscript):
+            target = node.targets[0].value
+            keys += isinstance(target, tree.Name) and target.id == name
+    return keys > 1
+
+
+def _assigned(file: File, method: tree.FunctionDef, failure: Failure) -> Placeholder | None:
+    """A placeholder that takes the place of what should have been loaded, and is returned."""
+    for assign in _assignments(failure.body):
+        if len(assign.targets) != 1 or not isinstance(assign.targets[0], tree.Name):
+            continue
+        borrowed = _is_borrowed(assign, failure)
+        if not borrowed and not _is_blank(file, assign.value, ()):
+            continue
+        if _is_returned(file, method, assign.targets[0].id, assign.start):
+            return Placeholder(assign, assign.value, failure.load, None, borrowed)
+    return None
+
+
+def _is_borrowed(assign: tree.Assign, failure: Failure) -> bool:
+    """True for a load like the one that failed, of a sample picked by a number of its own."""
+    target = assign.targets[0]
+    assert isinstance(target, tree.Name)
+    if not any(_binds(a, target.id) for a in _assignments(failure.tried)):
+        return False
+    calls = [node for node in assign.value.walk() if isinstance(node, tree.Call)]
+    name = models.last_name(failure.load.func)
+    if not any(models.last_name(call.func) == name for call in calls):
+        return False
+    for node in assign.value.walk():
+        if isinstance(node, tree.Subscript) and len(node.index) == 1:
+            index = node.index[0]
+            number = isinstance(index, tree.Constant) and isinstance(index.value, int)
+            own = isinstance(node.value, tree.Attribute)
+            if own and (number or isinstance(index, tree.BinOp | tree.Call)):
+                return True
+    return False
+
+
+def _is_returned(file: File, method: tree.FunctionDef, name: str, after: int) -> bool:
+    """True when a value under a name, or what is made of it, is returned."""
+    names = {name}
+    statements = sorted(
+        (n for n in own_nodes(method) if isinstance(n, tree.Stmt) and n.start > after),
+        key=lambda n: n.start,
+    )
+    for statement in statements:
+        match statement:
+            case tree.Assign():
+                if _reads(statement.value, names):
+                    names.update(_roots(statement.targets))
+            case tree.Return() if statement.value is not None:
+                if _reads(statement.value, names):
+                    parts = _parts(file, statement.value) or []
+                    return not any(_is_mark(part) for _, part in parts)
+            case _:
+                pass
+    return False
+
+
+def _reads(expr: Expr, names: set[str]) -> bool:
+    return any(isinstance(node, tree.Name) and node.id in names for node in expr.walk())
+
+
+def _roots(targets: Sequence[Expr]) -> Iterator[str]:
+    for target in targets:
+        for node in target.walk():
+            if isinstance(node, tree.Name):
+                yield node.id
+                break
