@@ -6,12 +6,11 @@ import warnings
 from typing import Any
 
 import pytest
+from trainlint.rules.deprecated_cuda_amp import RULE
 
 from trainlint.check import check_source
 from trainlint.edits import Safety
 from trainlint.fixing import fix_sources
-from trainlint.registry import shipped
-from trainlint.rule import Rule
 from trainlint.semantics.facts import Surroundings
 from trainlint.source import decode
 from trainlint.testing import check_text, fix_text
@@ -104,13 +103,6 @@ def main():
 """
 
 
-@pytest.fixture(scope="module")
-def rule() -> Rule:
-    found = shipped().find("AMP004")
-    assert found is not None
-    return found
-
-
 def run(program: str) -> tuple[Any, list[str]]:
     """What ``main()`` returns, and the deprecations that it warned of."""
     with warnings.catch_warnings(record=True) as caught:
@@ -128,11 +120,9 @@ def same(left: list[Any], right: list[Any]) -> bool:
 
 
 @pytest.mark.parametrize("program", [CUDA_FORMS, CPU_FORMS], ids=["cuda", "cpu"])
-def test_the_safe_fix_leaves_weights_and_losses_and_ends_the_warnings(
-    rule: Rule, program: str
-) -> None:
+def test_the_safe_fix_leaves_weights_and_losses_and_ends_the_warnings(program: str) -> None:
     before, warned = run(program)
-    after, still_warned = run(fix_text(rule, program, Safety.SAFE))
+    after, still_warned = run(fix_text(RULE, program, Safety.SAFE))
     assert warned
     assert not still_warned
     assert same(before, after)
@@ -144,55 +134,53 @@ def test_on_the_cpu_autocast_and_scaler_are_really_on() -> None:
     assert [r.item() for r in result[6::3]] == [16, 32, 32, 64, 64]
 
 
-def test_a_changed_import_alone_loses_the_scale_without_a_word(rule: Rule) -> None:
+def test_a_changed_import_alone_loses_the_scale_without_a_word() -> None:
     program = (
         "from torch.cpu.amp import GradScaler\n\n\n"
         "def main():\n    return GradScaler(2.0**4).get_scale()\n"
     )
     assert run(program)[0] == 2.0**4
     assert run(program.replace("torch.cpu.amp", "torch.amp"))[0] == 2.0**16
-    assert run(fix_text(rule, program, Safety.SAFE))[0] == 2.0**4
+    assert run(fix_text(RULE, program, Safety.SAFE))[0] == 2.0**4
 
 
-def test_a_flag_by_position_without_a_device_raises(rule: Rule) -> None:
+def test_a_flag_by_position_without_a_device_raises() -> None:
     program = (
         "import torch\nfrom torch.cpu.amp import autocast\n\n\n"
         "def main():\n    with autocast(False):\n        return torch.eye(2) @ torch.eye(2)\n"
     )
     with pytest.raises(ValueError, match="device_type"):
         run(program.replace("torch.cpu.amp", "torch.amp"))
-    assert same([run(program)[0]], [run(fix_text(rule, program, Safety.SAFE))[0]])
+    assert same([run(program)[0]], [run(fix_text(RULE, program, Safety.SAFE))[0]])
 
 
 def test_inside_a_region_of_another_dtype_the_old_default_is_kept(
-    rule: Rule, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("torch.cuda.amp.common.amp_definitely_not_available", lambda: False)
     monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda *_: True)
     naive = NESTED.replace("torch.cuda.amp.autocast()", 'torch.autocast("cuda")')
     assert run(NESTED)[0] is torch.float16
     assert run(naive)[0] is torch.bfloat16
-    assert run(fix_text(rule, NESTED, Safety.SAFE))[0] is torch.float16
+    assert run(fix_text(RULE, NESTED, Safety.SAFE))[0] is torch.float16
 
 
-def test_a_class_that_is_tested_for_changes_together_with_the_test(rule: Rule) -> None:
-    assert fix_text(rule, TESTED_FOR, Safety.SAFE) == TESTED_FOR
-    after = fix_text(rule, TESTED_FOR, Safety.UNSAFE)
+def test_a_class_that_is_tested_for_changes_together_with_the_test() -> None:
+    assert fix_text(RULE, TESTED_FOR, Safety.SAFE) == TESTED_FOR
+    after = fix_text(RULE, TESTED_FOR, Safety.UNSAFE)
     assert "torch.cpu" not in after
     assert run(TESTED_FOR)[0] is run(after)[0] is True
 
 
 @pytest.mark.parametrize("program", [CUDA_FORMS, CPU_FORMS], ids=["cuda", "cpu"])
-def test_the_fix_of_each_finding_alone_leaves_a_program_that_runs_the_same(
-    rule: Rule, program: str
-) -> None:
+def test_the_fix_of_each_finding_alone_leaves_a_program_that_runs_the_same(program: str) -> None:
     before, _ = run(program)
-    for diagnostic in check_text(rule, program):
+    for diagnostic in check_text(RULE, program):
         source = decode("fixture.py", program.encode())
         only = diagnostic.location
         fixed = fix_sources(
             {source.path: source},
-            lambda given: check_source(given, [rule], Surroundings({}, {})),
+            lambda given: check_source(given, [RULE], Surroundings({}, {})),
             Safety.SAFE,
             shown=lambda d, only=only: d.location == only,
         )
