@@ -276,6 +276,12 @@ def test_a_text_that_is_one_string_keeps_its_unusual_escapes() -> None:
     assert replaced(source, "b", "é").to_bytes().decode() == raw.replace("nb", "n\\u00e9")
 
 
+def test_a_list_of_one_long_text_stays_one() -> None:
+    raw = '{"cells": [{"cell_type": "code", "source": ["a\\nb\\n\\nc"]}]}'
+    edited = replaced(decode("a.ipynb", raw.encode()), "b", "x\ny")
+    assert edited.to_bytes().decode() == raw.replace("nb", "nx\\ny")
+
+
 def test_the_last_of_two_equal_keys_counts_as_it_does_for_jupyter() -> None:
     raw = '{"cells": [{"source": "a", "cell_type": "code", "source": "b"}]}'
     source = decode("a.ipynb", raw.encode())

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 
 MAX_DEPTH = 100  # nested brackets and replacement fields
 MAX_LINKS = 500  # operators, attributes, calls and the like on the deepest path of one expression
@@ -24,18 +25,19 @@ def refusal(code: str) -> str | None:
     if "\r" in code:
         code = code.replace("\r\n", "\n").replace("\r", "\n")
     found = _too_many_branches(code) if code.count("elif") > MAX_BRANCHES else None
+    quiet = re.compile(_QUIET)  # compiled late, as all here: it takes as long as a small import
     position = 0
     while found is None and position < len(code):
-        if quiet := _QUIET.match(code, position):
-            position = quiet.end()
+        if lines := quiet.match(code, position):
+            position = lines.end()
         if position < len(code):
-            extent = _walk(code, position, _BRACKETS)
+            extent = _walk(code, position, _brackets())
             found = _too_much(code, position, extent)
             position = extent.end
-    if found is None:
-        return None
-    offset, reason = found
-    return f"line {code.count(chr(10), 0, offset) + 1}: {reason}; the parser cannot take that"
+    if found is not None:
+        line = code.count("\n", 0, found[0]) + 1
+        return f"line {line}: {found[1]}; the parser cannot take that"
+    return None
 
 
 # Every pattern below is unambiguous, so that a failed match costs linear time: a run of plain
@@ -55,7 +57,7 @@ _SHORT = "|".join(
 _FLAT = rf"[(\[{{]{_PLAIN}(?:(?:{_SHORT}){_PLAIN})*[)\]}}]"
 _NESTED = rf"[(\[{{]{_PLAIN}(?:(?:{_SHORT}|{_FLAT}){_PLAIN})*[)\]}}]"
 # Whole lines, too short and too flat to reach a bound.
-_QUIET = re.compile(
+_QUIET = (
     rf"(?:(?=[^\n]{{0,{MAX_LINKS - 20}}}\n)"
     rf"{_PLAIN}(?:(?:{_SHORT}|{_NESTED}){_PLAIN})*(?:\#[^\n]*)?\n){{1,500}}"
 )
@@ -100,39 +102,42 @@ class _Patterns:
                 return self.inside
             case "{":
                 return self.field
-            case _:
-                return _TEXT[kind]
+        return _text(kind)
 
 
 _OTHER = (
     rf"(?!{_WORD})[^\W\d]\w*|\d[\d_]*|\.\d[\d_]*|[^\w\n\"'#\\()\[\]{{}}\-+*/%@&|^~<>=!:.,;]+|[=!]"
 )
 _NO_STATEMENT = rf"(?!{_STATEMENT})\n"
-_BRACKETS = _Patterns(
-    _until(rf"{_BRACKET}|\n|{_QUOTE}", rf"[^()\[\]{{}}\"'#\\\n]+|{_STRING}"),
-    _until(
-        rf"{_BRACKET}|{_STATEMENT}|{_QUOTE}",
-        rf"[^()\[\]{{}}\"'#\\\n]+|{_STRING}|{_NO_STATEMENT}",
-    ),
-    _until(
-        rf"{_BRACKET}|:|{_STATEMENT}|{_QUOTE}",
-        rf"[^()\[\]{{}}\"'#\\\n:]+|{_STRING}|{_NO_STATEMENT}",
-    ),
-)
-_LINKS_INSIDE = _until(
-    rf"{_BRACKET}|{_STATEMENT}|{_LINK}|(?P<string>{_STRING})|{_QUOTE}", rf"{_OTHER}|{_NO_STATEMENT}"
-)
-_LINKS = _Patterns(
-    _until(rf"{_BRACKET}|\n|{_LINK}|(?P<string>{_STRING})|{_QUOTE}", _OTHER),
-    _LINKS_INSIDE,
-    _LINKS_INSIDE,
-)
 
 
-def _literal_text(quote: str, *, is_spec: bool) -> re.Pattern[str]:
-    """The text of a formatted string, or of a format in it, up to a field or its end."""
+@cache
+def _brackets() -> _Patterns:
+    ends, marks = rf"{_BRACKET}|{_QUOTE}", r"()\[\]{}\"'#\\\n"
+    inner_ends, others = rf"{_STATEMENT}|{ends}", rf"{_STRING}|{_NO_STATEMENT}"
+    return _Patterns(
+        _until(rf"\n|{ends}", rf"[^{marks}]+|{_STRING}"),
+        _until(inner_ends, rf"[^{marks}]+|{others}"),
+        _until(rf":|{inner_ends}", rf"[^{marks}:]+|{others}"),
+    )
+
+
+@cache
+def _links() -> _Patterns:
+    inside = _until(
+        rf"{_BRACKET}|{_STATEMENT}|{_LINK}|(?P<string>{_STRING})|{_QUOTE}",
+        rf"{_OTHER}|{_NO_STATEMENT}",
+    )
+    top = _until(rf"{_BRACKET}|\n|{_LINK}|(?P<string>{_STRING})|{_QUOTE}", _OTHER)
+    return _Patterns(top, inside, inside)
+
+
+@cache
+def _text(kind: str) -> re.Pattern[str]:
+    """The text of a formatted string, or after a colon of a format in it, up to a field or end."""
+    quote = kind.lstrip(":")
     mark = quote[0]
-    stops, skipped = (r"[{}]", "") if is_spec else (r"\{", r"|\{\{|\}")
+    stops, skipped = (r"[{}]", "") if kind[0] == ":" else (r"\{", r"|\{\{|\}")
     if len(quote) == 1:
         stops += r"|\n"
     else:
@@ -141,11 +146,7 @@ def _literal_text(quote: str, *, is_spec: bool) -> re.Pattern[str]:
     return re.compile(rf"(?:{skipped}){{0,200}}(?P<stop>{stops}|{quote}|)", re.DOTALL)
 
 
-_TEXT = {
-    prefix + quote: _literal_text(quote, is_spec=bool(prefix))
-    for quote in ('"', "'", '"""', "'''")
-    for prefix in ("", ":")
-}
+_STRINGS = frozenset(colon + quote for colon in ("", ":") for quote in ('"', "'", '"""', "'''"))
 
 
 class _Level:
@@ -154,7 +155,7 @@ class _Level:
     __slots__ = ("best", "kind", "links", "pending", "strings")
 
     def __init__(self, kind: str) -> None:
-        self.kind = kind  # "" outside, "(" any bracket, "{" field, or a key of _TEXT
+        self.kind = kind  # "" outside, "(" any bracket, "{" field, or one of _STRINGS
         self.links = 0  # since the last comma
         self.best = 0  # of the elements before it
         self.pending = 0  # `lambda` and `for` whose commas and colon do not end an element
@@ -184,7 +185,7 @@ def _walk(code: str, position: int, patterns: _Patterns) -> _Extent:
         position = max(found.end(), position + 1)
         if not stop:
             continue
-        if level.kind in _TEXT:
+        if level.kind in _STRINGS:
             if stop == "{":
                 levels.append(_Level("{"))
             elif stop == "}":
@@ -215,7 +216,7 @@ def _walk(code: str, position: int, patterns: _Patterns) -> _Extent:
             extent.depth = len(levels) - 1
             extent.worst = position
             if extent.depth > MAX_DEPTH:
-                return extent
+                break
     while len(levels) > 1:
         _close(levels)
     extent.links = max(levels[0].best, levels[0].links)
@@ -225,7 +226,7 @@ def _walk(code: str, position: int, patterns: _Patterns) -> _Extent:
 def _close(levels: list[_Level]) -> None:
     closed = levels.pop()
     links = max(closed.best, closed.links)
-    if levels[-1].kind in _TEXT:
+    if levels[-1].kind in _STRINGS:
         levels[-1].best = max(levels[-1].best, links)
     else:
         levels[-1].links += links
@@ -235,7 +236,7 @@ def _end_string(levels: list[_Level], extent: _Extent) -> None:
     """Closes the innermost formatted string, with what was left open in it."""
     is_spec = True
     while is_spec:
-        is_spec = levels[-1].kind not in _TEXT or levels[-1].kind[0] == ":"
+        is_spec = levels[-1].kind not in _STRINGS or levels[-1].kind[0] == ":"
         _close(levels)
     levels[-1].strings += 1
     extent.strings = max(extent.strings, levels[-1].strings)
@@ -264,21 +265,18 @@ def _count(level: _Level, stop: str, extent: _Extent, *, is_string: bool) -> Non
             level.links += 1
 
 
-_PATTERN = re.compile(r"\s*case\b(?!\s*[=.,)])")
-
-
 def _too_much(code: str, start: int, extent: _Extent) -> tuple[int, str] | None:
     """Where and why the logical line must not be parsed."""
     if extent.depth > MAX_DEPTH:
         return extent.worst, f"brackets nest more than {MAX_DEPTH} deep"
-    if extent.depth > MAX_PATTERN_DEPTH and _PATTERN.match(code, start):
+    if extent.depth > MAX_PATTERN_DEPTH and _CASE.match(code, start):
         return extent.worst, f"a case pattern nests more than {MAX_PATTERN_DEPTH} deep"
     if extent.end - start <= MAX_LINKS:
         return None
     line = code[start : extent.end]
     if sum(map(line.count, _LINK_MARKS)) <= MAX_LINKS:
         return None
-    counted = _walk(line, 0, _LINKS)
+    counted = _walk(line, 0, _links())
     if counted.links > MAX_LINKS:
         return start, f"an expression chains more than {MAX_LINKS} operators, attributes or calls"
     if counted.strings > MAX_STRINGS:
@@ -286,6 +284,7 @@ def _too_much(code: str, start: int, extent: _Extent) -> tuple[int, str] | None:
     return None
 
 
+_CASE = re.compile(r"\s*case\b(?!\s*[=.,)])")
 _LINE_START = re.compile(r"^([ \t\f]*)(elif|if)\b", re.MULTILINE)
 
 

@@ -184,7 +184,9 @@ def _new_value(raw: str, cell: CodeCell, text: str) -> str:
     before = value[: items[head].start] if head < len(items) else value[: items[-1].end] + gap
     if tail:
         after = (gaps[-tail] if tail < len(items) else gap) + after
-    return before + gap.join(_dumped_lines(middle, ascii_only)) + after
+    by_line = not any("\n" in item.value[:-1] for item in items)
+    new = _dumped_lines(middle, ascii_only) if by_line else [_dumped(middle, ascii_only)]
+    return before + gap.join(new) + after
 
 
 def _kept_items(items: list[str], old: str, new: str) -> tuple[int, int, str]:
@@ -199,7 +201,7 @@ def _kept_items(items: list[str], old: str, new: str) -> tuple[int, int, str]:
     tail, end = 0, len(new)
     for item in reversed(items[head:]):
         begin = end - len(item)
-        if not item or begin < len(new) - same_tail or new[begin - 1 : begin] not in ("", "\n"):
+        if begin < len(new) - same_tail or new[begin - 1 : begin] not in ("", "\n"):
             break
         tail, end = tail + 1, begin
     return head, tail, new[start:end]

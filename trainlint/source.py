@@ -10,13 +10,15 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from trainlint import edits as editing
-from trainlint import notebook as notebooks
 from trainlint.diagnostics import Location
 from trainlint.edits import Edit
 from trainlint.encoding import BOM_UTF8, DecodingError, decoded, encoded
-from trainlint.magics import blank, masked
+
+if TYPE_CHECKING:
+    from trainlint.notebook import Notebook
 
 
 class SourceError(Exception):
@@ -61,7 +63,7 @@ class Source:
     foreign: str = ""  # the language of a notebook that is not Python's; its text is empty
     _data: bytes = field(default=b"", repr=False)  # the file as it was read
     _original: str = field(default="", repr=False)  # its text
-    _notebook: notebooks.Notebook | None = field(default=None, repr=False)
+    _notebook: Notebook | None = field(default=None, repr=False)
     _spans: tuple[tuple[int, int, int], ...] = ()
     _starts: list[int] | None = field(default=None, repr=False, compare=False)
 
@@ -144,12 +146,14 @@ class Source:
         if self.text == self._original:
             return self._data
         if self._notebook is not None:
+            from trainlint.notebook import written
+
             changed = {
                 index: self.text[start:end]
                 for index, (_, start, end) in enumerate(self._spans)
                 if self.text[start:end] != self._notebook.cells[index].text
             }
-            raw = notebooks.written(self._notebook, changed)
+            raw = written(self._notebook, changed)
             return (BOM_UTF8 if self.bom else b"") + raw.encode("utf-8")
         try:
             return encoded(self.text, self.encoding, self.bom, self._data, self._original)
@@ -205,39 +209,48 @@ def decode(path: str, data: bytes) -> Source:
     if not is_notebook:
         newline = _dominant_newline(text)
         return Source(path, text, text, newline, bom, encoding, False, True, "", data, text)
+    return _decode_notebook(path, data, text, bom)
+
+
+def _decode_notebook(path: str, data: bytes, raw: str, bom: bool) -> Source:
+    from trainlint.notebook import NotebookError, read
+
     try:
-        found = notebooks.read(text)
-    except notebooks.NotebookError as error:
+        found = read(raw)
+    except NotebookError as error:
         raise SourceError("parse", error.message, error.line, error.column) from None
-    if found.foreign:
-        return Source(path, "", "", "\n", bom, encoding, True, True, found.foreign, data)
-    texts = [cell.text for cell in found.cells]
+    texts = [] if found.foreign else [cell.text for cell in found.cells]
     text = "\n".join(texts)
-    spans = _spans([cell.number for cell in found.cells], [len(cell) for cell in texts])
-    source = Source(
-        path,
-        text,
-        _code(found, texts),
-        _dominant_newline(text),
-        bom,
-        encoding,
-        True,
-        found.in_order,
+    return Source(
+        path=path,
+        text=text,
+        code=_code(found, texts),
+        newline=_dominant_newline(text),
+        bom=bom,
+        encoding="utf-8",
+        is_notebook=True,
+        in_order=found.in_order or found.foreign != "",
+        foreign=found.foreign,
+        _data=data,
+        _original=text,
+        _notebook=found,
+        _spans=_spans([cell.number for cell in found.cells], [len(cell) for cell in texts]),
     )
-    return replace(source, _data=data, _original=text, _notebook=found, _spans=spans)
 
 
 def _spans(numbers: list[int], lengths: list[int]) -> tuple[tuple[int, int, int], ...]:
     spans: list[tuple[int, int, int]] = []
     start = 0
-    for number, length in zip(numbers, lengths, strict=True):
+    for number, length in zip(numbers, lengths, strict=False):
         spans.append((number, start, start + length))
         start += length + 1
     return tuple(spans)
 
 
-def _code(notebook: notebooks.Notebook, texts: list[str]) -> str:
-    cells = zip(notebook.cells, texts, strict=True)
+def _code(notebook: Notebook, texts: list[str]) -> str:
+    from trainlint.magics import blank, masked
+
+    cells = zip(notebook.cells, texts, strict=False)
     return "\n".join(masked(text) if cell.is_python else blank(text) for cell, text in cells)
 
 
