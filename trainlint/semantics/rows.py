@@ -52,6 +52,8 @@ _JOINS = frozenset(
     "concat concatenate vstack hstack column_stack row_stack stack dstack append merge cat "
     "r_ c_ block".split()
 )
+_STACKS = frozenset("concat concatenate vstack row_stack append cat".split())
+_AUGMENTS = ("flip", "rot90", "augment", "noise", "roll", "jitter")
 _JOIN_METHODS = frozenset("join merge append assign concat with_columns insert".split())
 # Methods and attributes that leave some rows out.
 _RESTRICTS = frozenset(
@@ -59,6 +61,10 @@ _RESTRICTS = frozenset(
     "get_group filter where".split()
 )
 _FOLDS = re.compile(r"(^|_)(s?k?folds?|s?kf|cv|sss|gss|splitter|tscv)(_|\d|$)", re.I)
+_TAKEN_OUT = {
+    "-": frozenset({"mean", "median", "nanmean", "nanmedian"}),
+    "/": frozenset({"std", "nanstd", "var"}),
+}
 _PER_ROW = frozenset({1, -1, 2, "columns"})
 _DATASETS = frozenset(
     {
@@ -94,14 +100,21 @@ class Rows:
     def __init__(self, file: File, transformers: Transformers, backward: Backward) -> None:
         self.file, self.transformers, self.backward = file, transformers, backward
         self._memo: dict[Expr, list[Deed]] = {}
+        self._active: set[tuple[object, ...]] = set()
 
     def past(self, use: Use) -> list[Deed]:
         """The deeds that lie behind an expression."""
         plain = use.frame is None and not use.path and not use.drawn
         if plain and use.expr in self._memo:
             return self._memo[use.expr]
-        found = list(self._walk(use))
-        if plain:
+        if use.key in self._active:
+            return []  # an index that depends on itself
+        self._active.add(use.key)
+        try:
+            found = list(self._walk(use))
+        finally:
+            self._active.discard(use.key)
+        if plain and not self._active:
             self._memo[use.expr] = found
         return found
 
@@ -123,7 +136,7 @@ class Rows:
         expr = use.expr
         if use.drawn:
             drawn = self._drawn(use)
-            return [(drawn, False)] if drawn is not None else [], self._origin(use, whole, drawn)
+            return [(drawn, whole)] if drawn is not None else [], self._origin(use, False, drawn)
         steps = self.backward.step(use)
         if steps is not None:
             return [(step, whole) for step in steps], [] if steps else self._origin(use, whole)
@@ -253,8 +266,54 @@ class Rows:
         if root not in _TABLES or short in _READS or not given or ".random." in name:
             return [], self._origin(use, whole)
         if short in _JOINS:
-            return [(use.at(item), whole) for item in given[: 2 if short == "merge" else 1]], []
+            deeds = self._repeated(use, call, short, whole)
+            return [(use.at(item), whole) for item in given[: 2 if short == "merge" else 1]], deeds
         return [(use.at(given[0]), whole)], []
+
+    def _repeated(self, use: Use, call: tree.Call, short: str, whole: bool) -> list[Deed]:
+        """``pd.concat([df, df])`` and ``np.concatenate([X, flipped])`` hold each row twice."""
+        if short not in _STACKS or not call.args:
+            return []
+        axis = self.file.values.literal(call.arg(1, "axis") or call.arg(None, "dim"), use.frame)
+        if axis not in (..., 0, "index"):
+            return []
+        items = call.args[0].value
+        if isinstance(items, tree.BinOp) and items.op == "*":
+            count = self.file.values.literal(items.right, use.frame)
+            if isinstance(items.left, tree.Sequence) and isinstance(count, int) and count > 1:
+                data = use.at(items.left)
+                return [Deed(RESAMPLE, call, whole, use.trail, data, learns="repeat", use=use)]
+        if not isinstance(items, tree.Sequence):
+            return []
+        named = [item for item in items.elts if isinstance(item, tree.Name)]
+        for item in named:
+            for other in items.elts:
+                if other is not item and self._made_of(other, item):
+                    data = use.at(item)
+                    return [Deed(RESAMPLE, call, whole, use.trail, data, learns="repeat", use=use)]
+        return []
+
+    def _made_of(self, expr: Expr, source: tree.Name) -> bool:
+        """True when an expression is all the rows of another one, as they are or augmented."""
+        own, _ = self.file.values.definitions(source)
+        if isinstance(expr, tree.Name):
+            found, _ = self.file.values.definitions(expr)
+            if found and set(found) == set(own):
+                return True
+            if len(found) != 1 or found[0].value is None or found[0].path:
+                return False
+            expr = found[0].value
+        name = ""
+        if isinstance(expr, tree.Call):
+            name = (self.file.names.qualified(expr.func) or tree.dotted(expr.func) or "").lower()
+        augmented = isinstance(expr, tree.BinOp) or any(word in name for word in _AUGMENTS)
+        for node in expr.walk() if augmented else ():
+            if isinstance(node, tree.Subscript):
+                return False
+            if isinstance(node, tree.Name) and node.id == source.id:
+                found, _ = self.file.values.definitions(node)
+                return bool(set(found) & set(own))
+        return False
 
     def _resampled(
         self, use: Use, call: tree.Call, given: list[Expr], whole: bool
@@ -277,7 +336,9 @@ class Rows:
             part = Deed(PART, call, whole, use.trail, receiver, None, _index(use.path), use=use)
             return [], [part]
         if func.attr == "fillna" and call.args:
-            deeds = self._statistics(use, call.args[0].value, call, whole)
+            filled = self.file.text(func.value)
+            found = self._statistics(use, call.args[0].value, whole)
+            deeds = [d for d in found if d.data and self.file.text(d.data.expr) == filled]
         elif func.attr == "sample":
             deeds = self._sampled(use, call, receiver, whole)
         nexts = [(receiver, whole and func.attr not in _RESTRICTS)]
@@ -309,12 +370,19 @@ class Rows:
         self, use: Use, expr: tree.BinOp, whole: bool
     ) -> tuple[list[tuple[Use, bool]], list[Deed]]:
         deeds: list[Deed] = []
-        if expr.op in {"-", "/"}:
-            deeds = self._statistics(use, expr.right, expr, whole)
+        if expr.op in _TAKEN_OUT:
+            found = self._statistics(use, expr.right, whole)
+            deeds = [d for d in found if d.learns in _TAKEN_OUT[expr.op] and self._same(d, use, expr.left)]
         sides = [expr.left, expr.right] if expr.op in {"+", "*"} else [expr.left]
         return [(use.at(side), whole) for side in sides], deeds
 
-    def _statistics(self, use: Use, expr: Expr, node: tree.Node, whole: bool) -> list[Deed]:
+    def _same(self, deed: Deed, use: Use, expr: Expr) -> bool:
+        """True when a statistic was computed over rows of the place that an expression is from."""
+        assert deed.data is not None
+        own = {d.origin for d in self.past(deed.data) if d.kind == ORIGIN}
+        return any(d.origin in own for d in self.past(use.at(expr)) if d.kind == ORIGIN)
+
+    def _statistics(self, use: Use, expr: Expr, whole: bool) -> list[Deed]:
         """The mean, deviation or median over rows that an expression is."""
         deeds = []
         for value in self.file.values.of(expr, use.frame):

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from trainlint.diagnostics import Confidence
+from trainlint.rule import Step
 from trainlint.semantics import tree
 from trainlint.semantics.backward import Backward, Use
 from trainlint.semantics.flow import truth
-from trainlint.semantics.roles import TEST, TRAIN, VALIDATION, of_name
+from trainlint.semantics.roles import TEST, TRAIN, VALIDATION, of_name, of_path
 from trainlint.semantics.rows import ORIGIN, PART, Deed, Rows, fold_call
 from trainlint.semantics.transformers import Transformer, Transformers
 from trainlint.semantics.tree import Expr
@@ -49,6 +51,17 @@ class Split:
     name: str
     inputs: tuple[Expr, ...]
     targets: tuple[Expr, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeldOut:
+    """Why data is held out: ``what`` for a sentence, ``why`` for the place that made it so."""
+
+    what: str
+    why: str
+    node: tree.Node
+    trail: tuple[Step, ...]
+    confidence: Confidence
 
 
 class Splits:
@@ -168,9 +181,9 @@ class Splits:
         """Where the rows of an expression come from, when all of them are in it."""
         return {d.origin for d in self.rows.past(use) if d.kind == ORIGIN and d.whole}
 
-    def is_part(self, use: Use) -> bool:
-        """True when some chain takes the rows from one side of a split."""
-        return bool(self.parts(use))
+    def is_whole(self, use: Use) -> bool:
+        """True when all rows of some origin are in an expression, and no chain is of a part."""
+        return not self.parts(use) and bool(self.origins(use))
 
     def fits_before(self, transformer: Transformer, node: tree.Node) -> list[tree.Call]:
         """The fits of a transformer that can be the last one before a place.
@@ -212,6 +225,59 @@ class Splits:
         if index == 0:
             return TRAIN
         return "held out"
+
+
+    def held_out(self, use: Use) -> HeldOut | None:
+        """Whether data is a test or validation part: by its split, its file, or its name."""
+        past = self.rows.past(use)
+        text = self.file.text(use.expr)
+        taken = [(self.role(deed), deed) for deed in past if deed.kind == PART]
+        if taken:
+            role, deed = taken[0]
+            if role not in HELD_OUT or any(other not in HELD_OUT for other, _ in taken):
+                return None
+            what = "the test part" if role == TEST else "the held-out part"
+            why = "it is held out here"
+            return HeldOut(f"{what} of a split", why, deed.node, deed.trail, Confidence.HIGH)
+        origins = [deed for deed in past if deed.kind == ORIGIN]
+        for deed in origins:
+            role = self._read_from(deed.node)
+            if role in HELD_OUT and len({d.origin for d in origins}) == 1:
+                what = f"the {role} data"
+                why = f"it is read from the {role} file here"
+                return HeldOut(what, why, deed.node, deed.trail, Confidence.MEDIUM)
+        role = of_name(base_name(use.expr) or "")
+        if role in HELD_OUT and not any(self._read_from(d.node) for d in origins):
+            what = f"`{text}`, the {role} part by its name"
+            return HeldOut(what, "by its name", use.expr, (), Confidence.MEDIUM)
+        return None
+
+    def is_training(self, use: Use) -> bool:
+        """True for the train part of a split, a training file, or by a name that says so."""
+        past = self.rows.past(use)
+        if any(deed.kind == PART and self.role(deed) == TRAIN for deed in past):
+            return True
+        if any(deed.kind == ORIGIN and self._read_from(deed.node) == TRAIN for deed in past):
+            return True
+        return of_name(base_name(use.expr) or "") == TRAIN
+
+    def _read_from(self, node: tree.Node) -> str | None:
+        """The split that the path of a reading call names."""
+        if not isinstance(node, tree.Call) or not node.args:
+            return None
+        for inner in node.args[0].value.walk():
+            if isinstance(inner, tree.Constant) and isinstance(inner.value, str):
+                role = of_path(inner.value)
+                if role is not None:
+                    return role
+        return None
+
+
+def base_name(expr: Expr) -> str | None:
+    """The name at the bottom of ``X_test[cols].values``."""
+    while isinstance(expr, tree.Subscript | tree.Attribute | tree.Call):
+        expr = expr.func if isinstance(expr, tree.Call) else expr.value
+    return expr.id if isinstance(expr, tree.Name) else None
 
 
 def is_dead(node: tree.Node) -> bool:

@@ -59,24 +59,24 @@ _KINDS: dict[str, tuple[str, str]] = {
     "FactorAnalysis": (PROJECTION, "factors"),
     "DictionaryLearning": (PROJECTION, "dictionary"),
     "LatentDirichletAllocation": (PROJECTION, "topics"),
-    "LinearDiscriminantAnalysis": (PROJECTION, "class means, from the labels, too"),
+    "LinearDiscriminantAnalysis": (PROJECTION, "class means (taken from the labels, too)"),
     "UMAP": (PROJECTION, "embedding"),
     "Isomap": (PROJECTION, "embedding"),
     "LocallyLinearEmbedding": (PROJECTION, "embedding"),
     "TSNE": (EMBEDDING, "embedding"),
     "MDS": (EMBEDDING, "embedding"),
     "SpectralEmbedding": (EMBEDDING, "embedding"),
-    "SelectKBest": (SELECTOR, "scores of the features, from the labels, too"),
-    "SelectPercentile": (SELECTOR, "scores of the features, from the labels, too"),
-    "SelectFpr": (SELECTOR, "scores of the features, from the labels, too"),
-    "SelectFdr": (SELECTOR, "scores of the features, from the labels, too"),
-    "SelectFwe": (SELECTOR, "scores of the features, from the labels, too"),
-    "GenericUnivariateSelect": (SELECTOR, "scores of the features, from the labels, too"),
-    "SelectFromModel": (SELECTOR, "importances of the features, from the labels, too"),
-    "RFE": (SELECTOR, "ranking of the features, from the labels, too"),
-    "RFECV": (SELECTOR, "ranking of the features, from the labels, too"),
-    "SequentialFeatureSelector": (SELECTOR, "choice of the features, from the labels, too"),
-    "BorutaPy": (SELECTOR, "choice of the features, from the labels, too"),
+    "SelectKBest": (SELECTOR, "scores of the features (taken from the labels, too)"),
+    "SelectPercentile": (SELECTOR, "scores of the features (taken from the labels, too)"),
+    "SelectFpr": (SELECTOR, "scores of the features (taken from the labels, too)"),
+    "SelectFdr": (SELECTOR, "scores of the features (taken from the labels, too)"),
+    "SelectFwe": (SELECTOR, "scores of the features (taken from the labels, too)"),
+    "GenericUnivariateSelect": (SELECTOR, "scores of the features (taken from the labels, too)"),
+    "SelectFromModel": (SELECTOR, "importances of the features (taken from the labels, too)"),
+    "RFE": (SELECTOR, "ranking of the features (taken from the labels, too)"),
+    "RFECV": (SELECTOR, "ranking of the features (taken from the labels, too)"),
+    "SequentialFeatureSelector": (SELECTOR, "choice of the features (taken from the labels, too)"),
+    "BorutaPy": (SELECTOR, "choice of the features (taken from the labels, too)"),
     "VarianceThreshold": (SELECTOR, "variances"),
     "CountVectorizer": (VECTORIZER, "vocabulary"),
     "TfidfVectorizer": (VECTORIZER, "vocabulary and document frequencies"),
@@ -124,7 +124,7 @@ SAMPLERS = OVERSAMPLERS | frozenset(
     "NeighbourhoodCleaningRule InstanceHardnessThreshold".split()
 )
 STATISTICS = frozenset(
-    "mean std var median mode quantile percentile nanmean nanstd nanmedian average".split()
+    "mean std var median quantile percentile nanmean nanstd nanmedian average".split()
 )
 FITS = frozenset({"fit", "fit_transform", "partial_fit"})
 RESAMPLES = frozenset({"fit_resample", "fit_sample"})

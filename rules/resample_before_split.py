@@ -1,0 +1,117 @@
+'''Rows are repeated or made up before the data is split.
+
+## What it does
+Finds oversampling (`SMOTE`, `RandomOverSampler` and the like, `resample` and `sample` with
+replacement), tables joined with themselves and augmented copies whose result is split afterwards:
+by `train_test_split`, `random_split`, folds, `cross_val_score` or a search.
+
+## Why is this bad?
+Copies of a row, or rows interpolated from it, end up on both sides of the split. The model is
+measured on rows that it has seen. Scores of 0.99 on rare classes are the usual sign.
+
+Dropping rows of the larger class makes no copies and is left alone.
+
+## Example
+```python
+from imblearn.over_sampling import SMOTE
+from sklearn.model_selection import train_test_split
+
+
+def prepare(X, y):
+    X, y = SMOTE(random_state=0).fit_resample(X, y)
+    return train_test_split(X, y, random_state=0)
+```
+
+## Use instead
+```python
+from imblearn.over_sampling import SMOTE
+from sklearn.model_selection import train_test_split
+
+
+def prepare(X, y):
+    X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
+    X_train, y_train = SMOTE(random_state=0).fit_resample(X_train, y_train)
+    return X_train, X_test, y_train, y_test
+```
+
+## Fix safety
+There is no fix.
+
+## Since
+0.1.0
+
+## References
+- imbalanced-learn user guide, "Common pitfalls and recommended practices", Data leakage
+'''
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from trainlint.api import (
+    File,
+    Finding,
+    Rule,
+    Severity,
+    Step,
+    all_of,
+    any_of,
+    backward,
+    rows,
+    splits,
+    transformers,
+    tree,
+)
+
+RULE = Rule(
+    "LEK005",
+    "resample-before-split",
+    Severity.ERROR,
+    needs=all_of(
+        any_of("fit_resample", "fit_sample", "resample", "replace", "concat", "stack", "append"),
+        any_of(
+            "train_test_split",
+            "random_split",
+            "Fold",
+            "ShuffleSplit",
+            "cross_val",
+            "SearchCV",
+            "validation_split",
+        ),
+    ),
+)
+
+
+@RULE.check
+def check(file: File) -> Iterator[Finding]:
+    met: set[tree.Node] = set()
+    for split in file.splits.all:
+        for expr in split.inputs:
+            for deed in file.splits.rows.past(backward.Use(expr)):
+                if deed.kind != rows.RESAMPLE or deed.node in met or splits.is_dead(deed.node):
+                    continue
+                said = _said(file, deed)
+                if said is None:
+                    continue
+                met.add(deed.node)
+                message = (
+                    f"{said}, and the result is split afterwards: copies of a row reach both sides, "
+                    "so the model is measured on rows that it has seen. Split first, and resample "
+                    "the training part only."
+                )
+                step = Step(split.node, "the rows are divided only here")
+                yield Finding(deed.node, message, (*deed.trail[-4:], step))
+
+
+def _said(file: File, deed: rows.Deed) -> str | None:
+    match deed.learns:
+        case "resample":
+            return "`resample` draws rows with replacement here"
+        case "sample":
+            return "`sample(replace=True)` draws rows with replacement here"
+        case "repeat":
+            return "The rows are put together with copies of themselves here"
+        case name if name in transformers.OVERSAMPLERS:
+            return f"`{name}` adds rows made from others here"
+        case _:
+            return None
