@@ -1,4 +1,4 @@
-'''A BCE loss on probabilities is evaluated inside an autocast region.
+"""A BCE loss on probabilities is evaluated inside an autocast region.
 
 ## What it does
 Finds `nn.BCELoss` and `F.binary_cross_entropy` evaluated where autocast for CUDA or XPU is (or can
@@ -56,7 +56,7 @@ statement that only evaluates the loss, and ends the crash but not the loss of p
 ## References
 - PyTorch documentation, Automatic Mixed Precision package, "Prefer binary_cross_entropy_with_logits
   over binary_cross_entropy"
-'''
+"""
 
 from __future__ import annotations
 
@@ -225,13 +225,18 @@ def _outside(
     header = f"with {autocast}(device_type={text}, enabled=False):"
     edits = [imports, rewrite.wrap_in_with(file, [statement], header)]
     for value in (evaluation.input, evaluation.target):
-        if value is not None:
+        if value is not None and not _is_float(value):
             edits.append(rewrite.wrap(file, value, "", ".float()"))
     return Fix(
         "Evaluate the loss with autocast switched off (its precision near 0 and 1 stays poor)",
         rewrite.together(*edits),
         Safety.SAFE,
     )
+
+
+def _is_float(value: tree.Expr) -> bool:
+    func = value.func if isinstance(value, tree.Call) else None
+    return isinstance(func, tree.Attribute) and func.attr == "float"
 
 
 def _moves_only(file: File, call: tree.Call) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -21,6 +22,7 @@ from trainlint.semantics import tokens, tree
 from trainlint.semantics.facts import File, SuppressionFault, Surroundings
 from trainlint.source import Source
 
+RECURSION_LIMIT = 8000  # the bounds let an expression be 500 operations deep
 CONTEXT_LINES = 1  # on each side of a finding, for its fingerprint
 
 
@@ -46,6 +48,7 @@ def check_source(
     ``known`` are all codes and names that exist, for the rules about suppressions.
     """
     outcome = Outcome()
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION_LIMIT))
     file = _parse(source, surroundings, outcome)
     if file is None:
         return outcome

@@ -23,6 +23,7 @@ from trainlint.check import Outcome, check_source
 from trainlint.diagnostics import Diagnostic
 from trainlint.edits import Safety
 from trainlint.fixing import fix_sources
+from trainlint.registry import shipped
 from trainlint.rule import Rule
 from trainlint.semantics.facts import Surroundings
 from trainlint.source import Source, decode
@@ -90,11 +91,14 @@ def fix_source(rule: Rule, source: Source, allowed: Safety) -> Source:
 
 
 def _run(rule: Rule, source: Source) -> Outcome:
-    outcome = check_source(
-        source, [rule], surroundings_of(source.text), known=frozenset({rule.code, rule.name})
-    )
+    rules = [rule]
+    if rule.family == "SUP":  # whether a suppression is of use, the other rules decide
+        rules += [other for other in shipped().rules if other.family != "SUP"]
+    known = frozenset(word for other in rules for word in (other.code, other.name))
+    outcome = check_source(source, rules, surroundings_of(source.text), known=known)
     if outcome.failures:
         raise AssertionError(f"{source.path}: {outcome.failures[0].message}")
+    outcome.diagnostics = [d for d in outcome.diagnostics if d.code == rule.code]
     return outcome
 
 

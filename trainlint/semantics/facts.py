@@ -53,12 +53,9 @@ class File:
     def __init__(self, source: Source, module: tree.Module, surroundings: Surroundings) -> None:
         self.source, self.module, self.surroundings = source, module, surroundings
         self.names = Names(module, surroundings.local_modules)
-        self._kinds: dict[type, list[Any]] = {}
         self._flows: dict[tree.Node, Flow] = {}
         self.unused_suppressions: list[SuppressionFault] = []
         self.unknown_suppressions: list[SuppressionFault] = []
-        for node in module.walk():
-            self._kinds.setdefault(type(node), []).append(node)
 
     @property
     def path(self) -> str:
@@ -66,7 +63,7 @@ class File:
 
     def all(self, kind: type[T]) -> list[T]:
         """Every node of exactly this kind, in source order."""
-        return self._kinds.get(kind, [])
+        return self.module.kinds.get(kind, [])
 
     def text(self, node: tree.Node) -> str:
         """The source text of a node, without the parentheses around it."""

@@ -260,7 +260,10 @@ class OtherExpr(Expr):
 
 @dataclass(slots=True, eq=False, repr=False)
 class Module(Node):
+    """A whole file; ``kinds`` holds its nodes by their class, in source order."""
+
     body: list[Stmt]
+    kinds: dict[type, list[Any]] = field(init=False, default_factory=dict)
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -558,13 +561,44 @@ def dotted(expr: Expr) -> str | None:
     return ".".join(reversed(parts))
 
 
+def link(root: Module) -> None:
+    """Tell every node its parent and the module which nodes it has: the one walk over the tree."""
+    kinds = root.kinds
+    stack: list[Node] = [root]
+    while stack:
+        node = stack.pop()
+        kind = type(node)
+        if kind in kinds:
+            kinds[kind].append(node)
+        else:
+            kinds[kind] = [node]
+        for name in FIELDS[kind]:
+            value = getattr(node, name)
+            if value.__class__ is list:
+                for item in value:
+                    if item is not None:
+                        item.parent = node
+                        stack.append(item)
+            elif value is not None:
+                value.parent = node
+                stack.append(value)
+    for nodes in kinds.values():
+        nodes.sort(key=_start)
+
+
+def _start(node: Node) -> int:
+    return node.start
+
+
 def _fields(kind: type[Node]) -> tuple[str, ...]:
     return tuple(
         name
         for name, spec in kind.__dataclass_fields__.items()
-        if name not in {"start", "end", "parent", "outer"}
-        and str(spec.type) not in {"str", "int", "bool", "Any", "str | None", "list[str]"}
+        if name not in {"start", "end", "parent", "outer"} and str(spec.type) not in _PLAIN
     )
+
+
+_PLAIN = {"str", "int", "bool", "Any", "str | None", "list[str]", "dict[type, list[Any]]"}
 
 
 def _all_kinds(kind: type[Node]) -> Iterator[type[Node]]:

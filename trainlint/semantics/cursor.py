@@ -1,0 +1,44 @@
+"""A place in the tokens of a text that moves on as a tree is walked in source order."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from trainlint.semantics import tokens
+
+
+class OutOfStep(Exception):
+    """The tokens are not those of the tree."""
+
+
+class Cursor:
+    """``at`` is the index of the next token, ``indents`` what the current block is indented by."""
+
+    def __init__(self, spans: tokens.Spans, code: str, module: cst.Module) -> None:
+        self.spans, self.code, self.at = spans, code, 0
+        self.module, self.indents = module, [""]
+
+    def start(self) -> int:
+        return self.spans[self.at][0]
+
+    def end(self) -> int:
+        """Where the last consumed token ends."""
+        return self.spans[self.at - 1][1]
+
+    def leaf(self, value: str) -> int:
+        """Consume the token that must be ``value``; its start."""
+        start, end = self.spans[self.at]
+        if end - start != len(value) or not self.code.startswith(value, start):
+            raise OutOfStep
+        self.at += 1
+        return start
+
+    def dotted(self, node: cst.Attribute | cst.Name) -> str:
+        """A dotted name of an import or decorator, as text."""
+        if isinstance(node, cst.Name):
+            self.leaf(node.value)
+            return node.value
+        first = self.dotted(node.value)  # type: ignore[arg-type]
+        self.at += 1
+        self.leaf(node.attr.value)
+        return f"{first}.{node.attr.value}"
