@@ -75,6 +75,7 @@ class Names:
         self.star = False
         self._scopes: dict[Node, Scope] = {module: Scope(module, None)}
         self._qualified: dict[Expr, frozenset[str | None]] = {}
+        self._named: dict[tuple[Node, str], frozenset[str | None]] = {}
         self._collect(module)
 
     def scope(self, node: Node) -> Scope:
@@ -130,10 +131,18 @@ class Names:
                     known = expr.id in _BUILTINS and not (self.star and expr.id not in _COMMON)
                     yield f"builtins.{expr.id}" if known else None
                     return
-                for binding in found[1]:
-                    yield from self._of_binding(binding)
+                yield from self._of_name(found[0], expr.id)
             case _:
                 yield None
+
+    def _of_name(self, scope: Scope, name: str) -> frozenset[str | None]:
+        """The same for every place that sees the name, however often it is bound and read."""
+        key = (scope.node, name)
+        if key not in self._named:
+            self._named[key] = frozenset([None])  # ends a circle of aliases
+            bindings = scope.bindings[name]
+            self._named[key] = frozenset(q for one in bindings for q in self._of_binding(one))
+        return self._named[key]
 
     def _of_binding(self, binding: Binding) -> Iterator[str | None]:
         if binding.kind == "import":
