@@ -1,0 +1,335 @@
+"""A loss is added to a sum or collected in a list together with its autograd graph.
+
+## What it does
+Finds `total += loss`, `total = total + loss` and `losses.append(loss)` (also with a factor, in a
+dict, or through a meter's `update`) where `loss` is the tensor on which `backward` is called, a
+loss that is part of it, or a loss that an evaluation pass computes with the graph recorded.
+
+## Why is this bad?
+The tensor holds its `grad_fn`, and with it the graph of its batch. The sum links the graphs of all
+batches into one chain, the list keeps each of them: memory grows with every step, until the
+process dies hours later or each number is read. In an evaluation pass nothing was freed at all, and
+all activations of all batches stay.
+
+## Example
+```python
+import torch
+from torch import nn
+
+model = nn.Linear(4, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+total = 0.0
+for x, y in [(torch.ones(2, 4), torch.zeros(2, 1))] * 8:
+    optimizer.zero_grad()
+    loss = nn.functional.mse_loss(model(x), y)
+    loss.backward()
+    optimizer.step()
+    total += loss
+```
+
+## Use instead
+```python
+import torch
+from torch import nn
+
+model = nn.Linear(4, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+total = 0.0
+for x, y in [(torch.ones(2, 4), torch.zeros(2, 1))] * 8:
+    optimizer.zero_grad()
+    loss = nn.functional.mse_loss(model(x), y)
+    loss.backward()
+    optimizer.step()
+    total += loss.detach()
+```
+
+## Fix safety
+The first fix adds `.detach()` to the loss: the same number, on the same device, without its graph.
+It is safe where the loss is backpropagated by itself, with neither `retain_graph` nor
+`create_graph`; elsewhere it is safe only if the sum stays in its function, and shown where it
+leaves. There is no fix where the loss is a plain number on some path, since a number has no
+`detach`, and no finding where the sum or list is itself backpropagated.
+
+The second fix adds `.item()`, which is unsafe: it gives a float, rounds sums differently, waits for
+the GPU at each step, and breaks code that stacks the values or calls `.item()` on them later.
+
+## Since
+0.1.0
+
+## References
+- PyTorch FAQ, "My model reports cuda runtime error(2): out of memory": "Don't accumulate history
+  across your training loop"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from trainlint.api import (
+    Confidence,
+    File,
+    Finding,
+    Fix,
+    Rule,
+    Safety,
+    Severity,
+    Step,
+    Unfixable,
+    any_of,
+    contexts,
+    evaluation,
+    graphs,
+    references,
+    rewrite,
+    tree,
+    values,
+)
+
+RULE = Rule(
+    "MET005",
+    "loss-tensor-accumulated",
+    Severity.ERROR,
+    needs=any_of("backward", "Loss", "cross_entropy", "_loss"),
+    fix=Safety.SAFE,
+)
+_COLLECTS = frozenset({"append", "appendleft"})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Collected:
+    """A value that a statement adds to ``target``; ``node`` is the place that a finding names."""
+
+    node: tree.Node
+    value: tree.Expr
+    target: tree.Expr
+    adds: bool  # a sum, no list
+    trail: tuple[Step, ...] = ()
+    passed: bool = False  # through the call of a function that adds its argument
+
+
+@RULE.check
+def check(file: File) -> Iterator[Finding]:
+    found = graphs.Graphs(file)
+    told: set[tuple[tree.Node, tree.Expr]] = set()
+    for collected in _collected(file):
+        if found.is_backpropagated(collected.value) or not _outlives(file, collected):
+            continue
+        if contexts.under_no_grad(file, collected.node) is True:
+            continue
+        for place in _places(file, found, collected):
+            carriers = [c for c in found.carriers(place.value) if _is_recorded(file, place, c)]
+            if (
+                not carriers
+                or found.is_backpropagated(place.value)
+                or ((place.node, place.value) in told)
+            ):
+                continue
+            told.add((place.node, place.value))
+            yield _finding(file, place, carriers)
+
+
+def _collected(file: File) -> Iterator[Collected]:
+    """The sums and lists of a file, with what is added to them."""
+    for statement in file.all(tree.AugAssign):
+        if statement.op in {"+", "+="}:
+            yield Collected(statement, statement.value, statement.target, True)
+    for assign in file.all(tree.Assign):
+        value, targets = assign.value, assign.targets
+        if isinstance(value, tree.BinOp) and value.op == "+" and len(targets) == 1:
+            for own, other in ((value.left, value.right), (value.right, value.left)):
+                kept = isinstance(own, tree.Name | tree.Attribute | tree.Subscript)
+                if kept and file.text(own) == file.text(targets[0]):
+                    yield Collected(assign, other, targets[0], True)
+    for call in file.calls:
+        func = call.func
+        if isinstance(func, tree.Attribute) and func.attr in _COLLECTS and len(call.args) == 1:
+            for item in _items(call.args[0].value):
+                yield Collected(call, item, func.value, False)
+
+
+def _items(expr: tree.Expr) -> list[tree.Expr]:
+    """The values in what is appended: itself, or those of a tuple, list or dict."""
+    match expr:
+        case tree.Sequence():
+            return expr.elts
+        case tree.Dict():
+            return expr.values
+        case _:
+            return [expr]
+
+
+def _outlives(file: File, collected: Collected) -> bool:
+    """True where the sum was begun outside the loop that adds to it."""
+    base = collected.target
+    while isinstance(base, tree.Subscript):
+        base = base.value
+    if isinstance(base, tree.Attribute):
+        return True
+    if not isinstance(base, tree.Name):
+        return False
+    loop = tree.enclosing_loop(collected.node)
+    if loop is None:
+        return False
+    bindings, unbound = file.values.definitions(base)
+    return unbound or any(loop not in binding.node.ancestors() for binding in bindings)
+
+
+def _places(file: File, found: graphs.Graphs, collected: Collected) -> Iterator[Collected]:
+    """The places where the value comes from: here, or the calls that pass it as an argument."""
+    params = [
+        param
+        for name in collected.value.walk()
+        if isinstance(name, tree.Name) and (param := found.parameter(name)) is not None
+    ]
+    function = tree.function_of(collected.node)
+    own = [param for param in params if param.parent is function]
+    if not own or function is None or any(found.carriers(collected.value)):
+        yield collected
+        return
+    held = {id(n) for n in _carrying_names(collected.value)}
+    for name in collected.value.walk():
+        if not isinstance(name, tree.Name) or id(name) not in held:
+            continue
+        param = found.parameter(name)
+        if param is None or param.parent is not function:
+            continue
+        for call, _owner in file.values.graph.callers(function):
+            given = values.argument(function, call, param)
+            if given is not None and contexts.under_no_grad(file, call) is not True:
+                step = Step(collected.node, "it is added here")
+                yield Collected(call, given, collected.target, collected.adds, (step,), True)
+
+
+def _carrying_names(expr: tree.Expr) -> Iterator[tree.Name]:
+    """The names of an expression whose graph it would keep."""
+    match expr:
+        case tree.Name():
+            yield expr
+        case tree.BinOp():
+            yield from _carrying_names(expr.left)
+            yield from _carrying_names(expr.right)
+        case tree.UnaryOp():
+            yield from _carrying_names(expr.operand)
+        case tree.Call(func=tree.Attribute() as func) if func.attr in graphs.KEEPS:
+            yield from _carrying_names(func.value)
+        case _:
+            return
+
+
+def _is_recorded(file: File, place: Collected, carrier: graphs.Carrier) -> bool:
+    """True where the graph exists: something is backpropagated, or a pass is seen to record it."""
+    if carrier.source is not None:
+        return True
+    loop = tree.enclosing_loop(place.node)
+    return any(
+        found.loop is loop and evaluation.recorded(file, found) is True
+        for found in evaluation.passes(file)
+    )
+
+
+# The finding
+
+
+def _finding(file: File, place: Collected, carriers: list[graphs.Carrier]) -> Finding:
+    best = next((c for c in carriers if c.source is not None and c.source.whole), carriers[0])
+    text = " ".join(file.text(place.node).split())
+    what = " ".join(file.text(best.expr).split())
+    trail = list(place.trail)
+    if best.source is not None:
+        trail.append(Step(best.source.event.call, "backward runs on it here"))
+        graph = "the graph of each batch"
+    else:
+        graph = "the graph and all activations of each batch (nothing here switches gradients off)"
+    kept = "the sum" if place.adds else "the list"
+    message = (
+        f"`{text}` keeps `{what}` with its autograd graph: {kept} holds on to {graph}, so memory "
+        "grows with every step"
+    )
+    fixes, why = _fixes(file, place, carriers)
+    whole = best.source is None or best.source.whole
+    return Finding(
+        place.node,
+        message + why,
+        trail=tuple(trail),
+        fixes=fixes,
+        confidence=Confidence.HIGH if whole and best.certain else Confidence.MEDIUM,
+    )
+
+
+def _fixes(
+    file: File, place: Collected, carriers: list[graphs.Carrier]
+) -> tuple[tuple[Fix, ...], str]:
+    if not all(carrier.certain for carrier in carriers):
+        return (), "; no fix: on another path it is no tensor, and has no `detach`"
+    expr = carriers[0].expr if len(carriers) == 1 else place.value
+    safety = Safety.SAFE
+    if not all(_is_freed(file, carrier) for carrier in carriers) and _escapes(file, place):
+        safety = Safety.SHOWN
+    try:
+        detached = rewrite.wrap(file, expr, "", ".detach()")
+        item = rewrite.wrap(file, expr, "", ".item()")
+    except Unfixable as error:
+        return (), f"; no fix: {error.reason}"
+    first = Fix("Let go of the graph with `.detach()`", detached, safety)
+    second = Fix(
+        "Keep a float with `.item()`",
+        item,
+        min(safety, Safety.UNSAFE),
+        "what stacks the values or calls `.item()` on them later would break",
+    )
+    return (first, second), ""
+
+
+def _is_freed(file: File, carrier: graphs.Carrier) -> bool:
+    """True where a backward has used up the graph, so that nothing can go back through it again."""
+    if carrier.source is None:
+        return False
+    call = carrier.source.event.call
+    if not isinstance(call, tree.Call) or call.has_star:
+        return False
+    kept = (call.arg(None, "retain_graph"), call.arg(None, "create_graph"))
+    return all(given is None or file.values.literal(given) is False for given in kept)
+
+
+def _escapes(file: File, place: Collected) -> bool:
+    """True where the sum can reach code that might go back through it."""
+    target = place.target
+    while isinstance(target, tree.Subscript):
+        target = target.value
+    if place.passed or not isinstance(target, tree.Name):
+        return True
+    found = file.names.find(target.id, target)
+    if found is None or not isinstance(found[0].node, tree.FunctionDef):
+        return False
+    for read in file.all(tree.Name):
+        if read.id != target.id or references.is_bound_by(read):
+            continue
+        seen = file.names.find(read.id, read)
+        if seen is not None and seen[0] is found[0] and _leaves(read):
+            return True
+    return False
+
+
+def _leaves(read: tree.Name) -> bool:
+    """True where a read hands the value itself, or what is computed of it, to somewhere else."""
+    below: tree.Node = read
+    for above in read.ancestors():
+        match above:
+            case tree.Return() | tree.Yield():
+                return True
+            case tree.Call() if isinstance(below, tree.Arg):
+                name = tree.dotted(above.func)
+                return name not in {"print", "len", "float", "round", "str", "format"}
+            case tree.Attribute() if above.attr in {"item", "detach", "append", "tolist", "data"}:
+                return False
+            case tree.BinOp() | tree.UnaryOp() | tree.Subscript() | tree.Attribute() | tree.Arg():
+                pass
+            case tree.Sequence() | tree.Call() | tree.IfExp() | tree.Dict():
+                pass
+            case tree.Assign() if below is above.value:
+                return True
+            case _:
+                return False
+        below = above
+    return False
