@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.batches import batches, is_sized
-from trainlint.semantics.boundary import Boundary, Clause, Guard, spelled
+from trainlint.semantics.boundary import (
+    Atom,
+    Boundary,
+    Clause,
+    Guard,
+    clauses,
+    guards,
+    linear_of,
+    spelled,
+)
 from trainlint.semantics.counting import Index, Taken, taken
 from trainlint.semantics.script import BACKWARD, ZERO_GRAD, Body, Event
 from trainlint.semantics.tree import Expr, Stmt
@@ -60,7 +69,7 @@ class AccumulationWindow:
         """A window ends where micro-batches so far + shift is a multiple of k; 0 is right."""
         if self.index.lag is None:
             return None
-        found = self.index.lag + self.boundary.offset - self.boundary.remainder
+        found = self.index.lag + self.boundary.offset - self.boundary.remainder + self.is_pipelined
         return found % self.k_value if found > 0 and self.k_value else found
 
     @cached_property
@@ -74,9 +83,41 @@ class AccumulationWindow:
         return None if self.items is None else batches(self.file, self.items.source)
 
     @cached_property
+    def is_first_excluded(self) -> bool:
+        """True for ``i > 0 and i % k == 0``."""
+        index = spelled(self.file, self.boundary.index)
+        every = [guard for step in self.steps for guard in guards(step.site, self.loop)]
+        for guard in every:
+            for clause in clauses(self.file, guard.test, guard.wanted):
+                match clause:
+                    case (Atom(tree.Compare(ops=[">" | "!=" | ">="], left=left), True),):
+                        if spelled(self.file, linear_of(self.file, left).base) == index:
+                            return True
+                    case (Atom(tree.Name() as name, True),) if spelled(self.file, name) == index:
+                        return True
+                    case _:
+                        pass
+        return False
+
+    @cached_property
+    def is_pipelined(self) -> bool:
+        """True when an iteration steps for the micro-batches before its own."""
+        flow = self.file.flow_in(self.body)
+        header, ends = flow.point(self.loop), [flow.point(e.site) for e in self.steps]
+        starts = [flow.point(e.site) for e in self.events if e.kind == BACKWARD]
+        return not any(
+            start in ends or flow.reaches(start, ends, avoiding=[header]) for start in starts
+        )
+
+    @property
+    def is_shifted(self) -> bool:
+        """True when the test holds for the very first micro-batch."""
+        return self.shift == -1 and self.boundary.modulo and not self.is_first_excluded
+
+    @cached_property
     def leftover(self) -> int | None:
         """How many micro-batches of a pass the last full window leaves, where that is known."""
-        if self.batches is None or self.shift is None or not self.k_value:
+        if self.batches is None or self.shift is None or not self.k_value or self.is_pipelined:
             return None
         return (self.batches + self.shift) % self.k_value
 
@@ -103,7 +144,7 @@ class AccumulationWindow:
     @cached_property
     def skips(self) -> bool:
         """True when an iteration can end before its backward or before the test."""
-        if self.helper is not None:
+        if self.helper is not None or self.is_pipelined:
             return True
         test = self.guard.statement
         for node in _own_statements(self.loop.body):
@@ -160,11 +201,22 @@ class AccumulationWindow:
                 continue
             point = flow.point(event.site)
             starts = {flow.point(backward.site) for backward in self.backwards}
-            if point not in starts and not any(
-                flow.reaches(start, starts, avoiding=[point]) for start in starts
-            ):
+            if point in starts:
+                if self._clears_in_helper(event):
+                    found.append(event)
+            elif not any(flow.reaches(start, starts, avoiding=[point]) for start in starts):
                 found.append(event)
         return found
+
+    def _clears_in_helper(self, event: Event) -> bool:
+        """True when one call clears the gradients and then propagates the loss."""
+        function = tree.function_of(event.call)
+        if function is None or function is self.body or next(guards(event.call, function), None):
+            return False
+        return all(
+            tree.function_of(e.call) is function and e.call.start > event.call.start
+            for e in self.backwards
+        )
 
 
 def _own_statements(block: list[Stmt]) -> Iterator[Stmt]:

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.boundary import definition, same, spelled
+from trainlint.semantics.boundary import definition, same
 from trainlint.semantics.counting import last_name, unwrapped
 from trainlint.semantics.tree import Expr
 from trainlint.semantics.values import ClassValue, Display, FunctionValue, Instance, Object
@@ -131,10 +131,10 @@ def _has_len(file: File, value: object) -> bool:
 
 
 def _is_measured(file: File, source: Expr, loop: tree.Loop) -> bool:
-    text, function, cls = spelled(file, source), tree.function_of(loop), tree.class_of(loop)
+    text, function, cls = tree.dotted(source), tree.function_of(loop), tree.class_of(loop)
     for call in file.calls_to("builtins.len"):
         given = call.arg(0)
-        if given is None or spelled(file, given) != text:
+        if given is None or tree.dotted(given) != text:
             continue
         if tree.function_of(call) is function:
             return True

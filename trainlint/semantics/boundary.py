@@ -182,7 +182,8 @@ def _modulo(
     if isinstance(division.left, tree.Constant):
         return None  # a formatted string, or nothing that counts
     linear = linear_of(file, division.left)
-    if not isinstance(linear.base, tree.Name | tree.Attribute | tree.Subscript | tree.BinOp):
+    counted = tree.Name | tree.Attribute | tree.Subscript | tree.BinOp | tree.Call
+    if not isinstance(linear.base, counted):
         return None
     return Boundary(
         atom, wanted, linear.base, linear.offset, division.right, remainder, True, division.left

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.boundary import definition, same, spelled
-from trainlint.semantics.counting import last_name, within, writes
+from trainlint.semantics.counting import last_name, writes
 from trainlint.semantics.divisors import DIVIDES, MULTIPLIES, By, divisor_of
 from trainlint.semantics.script import BACKWARD, Event
 from trainlint.semantics.tree import Expr, Node
@@ -145,6 +145,8 @@ class _Trace:
                     yield from self._augmented(node, depth)
                 case "with" if isinstance(value, tree.Call) and value.args:
                     yield from self.of(value.args[0].value, depth - 1)
+                case "each" if node is self.window.loop:  # a weight or mask of the batch
+                    yield Division(By.NOTHING, name)
                 case "param" if isinstance(node, tree.Param):
                     yield from self._param(node, depth)
                 case _:
@@ -284,14 +286,11 @@ class _Trace:
         return own and not self.file.values.graph.assignments(cls, func.attr)
 
 
-def divisors(window: AccumulationWindow) -> list[Expr]:
-    """The places in the loop at which a loss is divided by k."""
-    found: dict[Expr, None] = {}
-    for event in window.events:
-        if event.kind != BACKWARD:
-            continue
-        for division in divisions(window, event):
-            expr = division.divisor
-            if division.by is By.K and expr is not None and within(expr, window.loop):
-                found[expr] = None
-    return list(found)
+def is_divided(window: AccumulationWindow) -> bool:
+    """True when some loss of the window is divided by k."""
+    return any(
+        division.by is By.K
+        for event in window.events
+        if event.kind == BACKWARD
+        for division in divisions(window, event)
+    )

@@ -52,13 +52,13 @@ def tail_of(window: AccumulationWindow) -> Tail | None:
         if not _never_last(window, atom):
             return None
         never = atom.expr
+    if not _is_pass(window) and window.file.script.epoch_loop(window.loop) is None:
+        return None  # so many iterations, not a pass over data
     if _is_even(window) or _is_trimmed(window) or _is_flushed(window):
         return None
     consequence, cleared = _consequence(window)
     if not window.index.restarts and consequence is not Consequence.DISCARDED:
         return None  # windows go on over the border of two passes
-    if consequence is Consequence.LOST and not _is_pass(window):
-        return None
     return Tail(consequence, cleared, never, not window.index.restarts)
 
 
@@ -220,8 +220,10 @@ def _consequence(window: AccumulationWindow) -> tuple[Consequence, Event | None]
             chosen = max(last, default=None, key=lambda p: clears[p].site.start)
             return Consequence.DISCARDED, clears[chosen] if chosen is not None else None
         return Consequence.LOST, None
-    if first is not None:
+    if first is not None and not _runs_once(window):
         return Consequence.DISCARDED, first
+    if _runs_once(window):
+        return Consequence.LOST, None
     if clears and flow.always_before(header, clears):
         last, _ = flow.last(header, clears)
         return Consequence.DISCARDED, clears[max(last)]
@@ -233,6 +235,13 @@ def _consequence(window: AccumulationWindow) -> tuple[Consequence, Event | None]
     ):
         return Consequence.DISCARDED, clears[min(clears)]
     return _in_callers(window)
+
+
+def _runs_once(window: AccumulationWindow) -> bool:
+    """True when the file shows every call of the loop's function, and none is repeated."""
+    function = tree.function_of(window.loop)
+    known = function is None or bool(window.file.values.graph.callers(function))
+    return known and window.file.script.epoch_loop(window.loop) is None
 
 
 def _exits(window: AccumulationWindow, flow: Flow) -> Iterator[int]:
@@ -279,8 +288,6 @@ def _in_callers(window: AccumulationWindow) -> tuple[Consequence, Event | None]:
     file, script = window.file, window.file.script
     function = tree.function_of(window.loop)
     callers = [] if function is None else file.values.graph.callers(function)
-    if function is None:
-        return Consequence.LOST, None
     for call, _ in callers:
         body: Body = tree.function_of(call) or file.module
         flow = file.flow_in(body)
@@ -299,7 +306,7 @@ def _in_callers(window: AccumulationWindow) -> tuple[Consequence, Event | None]:
         if clears:
             last, _ = flow.last(here, clears)
             return Consequence.DISCARDED, clears[max(last)] if last else None
-    return (Consequence.LOST if callers else Consequence.OPEN), None
+    return Consequence.OPEN, None
 
 
 def _is_pass(window: AccumulationWindow) -> bool:

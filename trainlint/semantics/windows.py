@@ -56,6 +56,8 @@ def _window(
     if chosen is None:
         return None
     guard, ending, choice, index = chosen
+    if _is_configured_elsewhere(file, ending.k):
+        return None
     owner = tree.function_of(guard.statement)
     helper = owner if owner is not None and owner is not body else None
     node = _inner if helper is not None else _site
@@ -85,6 +87,15 @@ def _is_managed(file: File, loop: tree.Loop, events: tuple[Event, ...]) -> bool:
                         if isinstance(func, tree.Attribute) and func.attr == "accumulate":
                             return True
     return False
+
+
+def _is_configured_elsewhere(file: File, k: Expr) -> bool:
+    """True for a k that is read from DeepSpeed's settings, whose engine ends the windows."""
+    values = [k]
+    if isinstance(k, tree.Name):
+        bindings, _ = file.values.definitions(k)
+        values.extend(b.value for b in bindings if b.value is not None)
+    return any("deepspeed" in file.text(value).lower() for value in values)
 
 
 def _ends(
