@@ -25,7 +25,7 @@ from trainlint.diagnostics import Failure
 from trainlint.results import SCANNED, Result
 from trainlint.worker import COLLECT_AFTER, Job, Orders, do, warm_up
 
-CHUNK = 48 << 10  # bytes of source that a worker is given at once
+CHUNK = 48 << 10  # bytes of source that a worker is given at once, at the most
 START_DEADLINE = 60.0
 _TURN = 0.2  # seconds between two looks at the clock
 
@@ -74,7 +74,9 @@ def run_pool(
     Raises:
         PoolBroken: no worker can be started; jobs without a result are left.
     """
-    pool = _Pool(orders, limit, deque(sorted(jobs, key=lambda job: -len(job.data))))
+    fair = sum(len(job.data) for job in jobs) // (4 * workers)
+    waiting = deque(sorted(jobs, key=lambda job: -len(job.data)))
+    pool = _Pool(orders, limit, waiting, min(CHUNK, fair))
     try:
         for _ in range(min(workers, len(jobs))):
             pool.start()
@@ -89,6 +91,7 @@ class _Pool:
     orders: Sequence[Orders]
     limit: Callable[[int], float]
     waiting: deque[Job]
+    chunk: int
     workers: list[_Worker] = field(default_factory=list)
     suspects: set[int] = field(default_factory=set)  # jobs over which one worker died already
     failed_starts: int = 0
@@ -126,7 +129,7 @@ class _Pool:
 
     def feed(self, worker: _Worker) -> None:
         size = 0
-        while self.waiting and (size == 0 or size + len(self.waiting[0].data) <= CHUNK):
+        while self.waiting and (size == 0 or size + len(self.waiting[0].data) <= self.chunk):
             job = self.waiting.popleft()
             size += len(job.data)
             worker.queue.append(job)
