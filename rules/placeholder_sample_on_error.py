@@ -101,8 +101,12 @@ def check(file: File) -> Iterator[Finding]:
         what = "another sample's file" if placeholder.borrowed else f"`{made}`"
         yield Finding(
             placeholder.statement,
-            f"When `{file.text(placeholder.load)}` fails, the dataset answers with {what} under "
+            f"When `{file.text(placeholder.load)}` {_fails(placeholder)}, the dataset answers with {what} under "
             f"{under}: files that cannot be read are trained and scored as real examples, however "
             "many there are",
             trail=(Step(placeholder.load, "this load can fail"),),
         )
+
+
+def _fails(placeholder: placeholders.Placeholder) -> str:
+    return "is false" if placeholder.tested else "fails"

@@ -76,9 +76,12 @@ RULE = Rule("ERR002", "swallowed-training-error", Severity.ERROR, needs=all_of("
 
 _CONSEQUENCES = {
     "forward": "the batch drops out of the metrics unseen, which then speak of the others only",
-    "backward": "the batch is skipped unseen, and gradients of a half-done step stay for the next",
-    "step": "the update is skipped unseen, and its gradients stay for the next",
+    "backward": "the batch is skipped unseen",
+    "step": "the update is skipped unseen",
 }
+
+
+_KEEPS = ", and the gradients of a half-done step are added to the next one"
 
 
 @RULE.check
@@ -89,8 +92,9 @@ def check(file: File) -> Iterator[Finding]:
         yield Finding(
             handler.node,
             f"`{caught}` goes on whatever goes wrong in `{_first_line(file, swallowed)}`: on out "
-            f"of memory, a failed NaN check or a plain bug {_CONSEQUENCES[swallowed.kind]}; if "
-            "every batch fails, the run still ends normally",
+            f"of memory, a failed NaN check or a plain bug {_CONSEQUENCES[swallowed.kind]}"
+            f"{_KEEPS if swallowed.keeps else ''}; if every batch fails, the run still ends "
+            "normally",
             trail=(
                 Step(swallowed.act, "this is tried"),
                 Step(swallowed.loop, "and this loop goes on"),

@@ -61,7 +61,7 @@ def passes(file: File) -> list[EvaluationPass]:
     loops: list[tree.Loop] = [*file.all(tree.For), *file.all(tree.While)]
     for loop in sorted(loops, key=lambda loop: loop.start):
         body: Body = tree.function_of(loop) or file.module
-        runs = tuple(r for r in _own_runs(file, loop) if tree.enclosing_loop(r.call) is loop)
+        runs = tuple(run for run in _runs(file, loop) if not _is_bound_in(file, run.model, loop))
         if not runs or _in_model(file, body) or trains(file, loop, body):
             continue
         switched = mode(file, runs[0].call, runs[0].model)
@@ -73,8 +73,18 @@ def passes(file: File) -> list[EvaluationPass]:
     return found
 
 
-def _own_runs(file: File, loop: tree.Loop) -> list[Forward]:
-    return [run for statement in loop.body for run in models.forwards(file, statement)]
+def _runs(file: File, loop: tree.Loop) -> list[Forward]:
+    """The runs that happen once in each round of a loop."""
+    return [r for r in models.forwards(file, loop) if tree.enclosing_loop(r.call) is loop]
+
+
+def _is_bound_in(file: File, model: tree.Expr, loop: tree.Loop) -> bool:
+    """True for a loop over models: each round makes or takes its own."""
+    root = next((n for n in model.walk() if isinstance(n, tree.Name)), None)
+    if root is None:
+        return True
+    bindings, _ = file.values.definitions(root)
+    return any(binding.node is loop or _inside(binding.node, loop) for binding in bindings)
 
 
 def _in_model(file: File, body: Body) -> bool:
@@ -284,3 +294,58 @@ def _models_differentiate(file: File) -> bool:
         if cls is not None and file.values.graph.is_module(cls):
             return True
     return False
+
+
+def is_only_evaluation(file: File, function: tree.FunctionDef) -> bool:
+    """True when a function trains nothing, and is neither asynchronous nor a generator."""
+    if function.is_async or any(isinstance(node, tree.Yield) for node in own_nodes(function)):
+        return False
+    return not any(e.kind in {BACKWARD, STEP} for e in file.script.events(function))
+
+
+def other_use(file: File, function: tree.FunctionDef) -> str:
+    """Why a function may also be used in training; empty where every use of it is known."""
+    if file.surroundings.imported:
+        return f"other files may call `{function.name}` in training"
+    callers = file.values.graph.callers(function)
+    called = {call.func for call, _owner in callers}
+    if not called:
+        return f"nothing in this file calls `{function.name}`"
+    for node in (*file.all(tree.Name), *file.all(tree.Attribute)):
+        if models.last_name(node) == function.name and node not in called:
+            return f"`{function.name}` is handed on in line {file.source.position(node.start)[1]}"
+    for call, _owner in callers:
+        if _is_trained_on(file, call):
+            return f"line {file.source.position(call.start)[1]} trains on what it returns"
+    return ""
+
+
+def _is_trained_on(file: File, call: tree.Call) -> bool:
+    """True when the result of a call is differentiated, as far as its names can be followed."""
+    body: Body = tree.function_of(call) or file.module
+    statement = tree.statement_of(call)
+    names = {
+        node.id
+        for target in getattr(statement, "targets", ())
+        for node in target.walk()
+        if isinstance(node, tree.Name)
+    }
+    for event in file.script.events(body):
+        if event.kind != BACKWARD or event.receiver is None:
+            continue
+        if statement in (event.call, *event.call.ancestors()):
+            return True
+        for node in event.receiver.walk():
+            if isinstance(node, tree.Name) and (node.id in names or _made_of(file, node, names)):
+                return True
+    return False
+
+
+def _made_of(file: File, name: tree.Name, names: set[str], hops: int = _DEPTH) -> bool:
+    bound = [b.value for b in file.values.definitions(name)[0] if b.value is not None]
+    used = [node for value in bound for node in value.walk() if isinstance(node, tree.Name)]
+    return any(
+        node.id in names or (hops > 0 and _made_of(file, node, names, hops - 1))
+        for node in used
+        if node is not name
+    )

@@ -14,6 +14,7 @@ from trainlint.source import Source
 from trainlint.targets import Range
 
 if TYPE_CHECKING:
+    from trainlint.semantics.models import Forward
     from trainlint.semantics.script import Script
     from trainlint.semantics.splits import Splits
     from trainlint.semantics.values import Values
@@ -118,3 +119,10 @@ class File:
         from trainlint.semantics.splits import Splits
 
         return Splits(self)
+
+    @cached_property
+    def forwards(self) -> list[Forward]:
+        """The calls that run a model, in source order."""
+        from trainlint.semantics.models import all_forwards
+
+        return all_forwards(self)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import evaluation, loading, models, tree
 from trainlint.semantics.callgraph import own_nodes
-from trainlint.semantics.script import BACKWARD, STEP, Body
+from trainlint.semantics.script import BACKWARD, STEP, ZERO_GRAD, Body
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -46,13 +46,14 @@ class Swallowed:
     """A handler after which training or evaluation goes on as if nothing had happened.
 
     ``act`` is the backward, step or forward that it covers, ``kind`` which of these it is, ``loop``
-    the loop that goes on.
+    the loop that goes on; ``keeps`` tells that the gradients of a half-done step stay.
     """
 
     handler: Handler
     act: tree.Node
     kind: str
     loop: tree.Loop
+    keeps: bool = False
 
 
 def handlers(file: File) -> Iterator[Handler]:
@@ -159,14 +160,29 @@ def _trained(file: File, handler: Handler) -> Swallowed | None:
     if not {BACKWARD, STEP} <= {event.kind for event in events} or _gives_up(tried):
         return None
     for event in events:
-        if event.kind not in {BACKWARD, STEP} or not _tried(event.site, handler):
+        if event.kind not in {BACKWARD, STEP} or not _tried(file, event.site, handler):
             continue
         loop = _loop_around(file, handler)
         if loop is None or tree.enclosing_loop(event.site) is not tree.enclosing_loop(tried):
             continue
         if not _starts_afresh(file, loop):
-            return Swallowed(handler, event.site, event.kind, loop)
+            keeps = not _clears_first(file, body, handler, event.site)
+            return Swallowed(handler, event.site, event.kind, loop, keeps)
     return None
+
+
+def _clears_first(file: File, body: Body, handler: Handler, act: tree.Node) -> bool:
+    """True when each round clears the gradients before the act, or the handler does."""
+    loop = tree.enclosing_loop(handler.tried)
+    for event in file.script.events(body):
+        if event.kind != ZERO_GRAD:
+            continue
+        if handler.node in event.site.ancestors() or event.site is act:
+            return True
+        early = event.site.start < act.start and tree.enclosing_loop(event.site) is loop
+        if early and tree.enclosing(event.site, tree.If) is None:
+            return True
+    return False
 
 
 def _gives_up(tried: tree.Try) -> bool:
@@ -219,12 +235,15 @@ def _makes_optimizer(file: File, call: tree.Call) -> bool:
     return name.startswith("torch.optim.") and "lr_scheduler" not in name
 
 
-def _tried(node: tree.Node, handler: Handler) -> bool:
-    """True for what stands in the ``try`` itself, and not in an inner ``try`` or function."""
+def _tried(file: File, node: tree.Node, handler: Handler) -> bool:
+    """True for what raises into a handler, and not into that of an inner ``try``."""
     below = node
     for ancestor in node.ancestors():
+        inside = isinstance(ancestor, tree.Try) and any(below is s for s in ancestor.body)
         if ancestor is handler.tried:
-            return any(below is statement for statement in handler.tried.body)
+            return inside
+        if inside and any(_catches_all(file, h.type) for h in getattr(ancestor, "handlers", ())):
+            return False
         if isinstance(ancestor, tree.FunctionDef | tree.Lambda | tree.ClassDef):
             return False
         below = ancestor
@@ -240,6 +259,6 @@ def _evaluated(
         if found.loop is not loop or any(map(loading.is_load, loading.calls(handler.tried.body))):
             continue
         for run in found.runs:
-            if _tried(run.call, handler):
+            if _tried(file, run.call, handler):
                 return Swallowed(handler, run.call, "forward", found.loop)
     return None

@@ -45,6 +45,11 @@ def is_load(call: tree.Call) -> bool:
     return _LOADS.search(models.last_name(call.func)) is not None
 
 
+def is_test(call: tree.Call) -> bool:
+    """True when a call asks whether a file is there."""
+    return models.last_name(call.func) in _EXISTS
+
+
 def failures(file: File, method: tree.FunctionDef) -> Iterator[Failure]:
     """The failures of loads that a method looks after: in a handler, or by a test."""
     for node in own_nodes(method):
@@ -91,6 +96,6 @@ def _failed_test(file: File, method: tree.FunctionDef, test: Expr) -> tree.Call 
                     return value if tree.function_of(value) is method else None
             return None
         case tree.UnaryOp(op="not", operand=tree.Call() as call):
-            return call if models.last_name(call.func) in _EXISTS else None
+            return call if is_test(call) else None
         case _:
             return None

@@ -120,18 +120,23 @@ def forward(file: File, call: tree.Call) -> Forward | None:
     return None if known is False else Forward(call, func, known is True)
 
 
+def all_forwards(file: File) -> list[Forward]:
+    """The runs of models in a file, in source order; ``File.forwards`` keeps them."""
+    return [run for call in file.calls if (run := forward(file, call)) is not None]
+
+
 def forwards(file: File, node: tree.Node) -> list[Forward]:
     """The runs of models below a node, those in inner functions left out."""
-    found = []
-    stack: list[tree.Node] = [node]
-    while stack:
-        current = stack.pop()
-        if isinstance(current, tree.Call) and (run := forward(file, current)) is not None:
-            found.append(run)
-        for child in current.children():
-            if not isinstance(child, tree.FunctionDef | tree.ClassDef | tree.Lambda):
-                stack.append(child)
-    return sorted(found, key=lambda run: run.call.start)
+    return [run for run in file.forwards if _is_below(run.call, node)]
+
+
+def _is_below(inner: tree.Node, outer: tree.Node) -> bool:
+    for ancestor in inner.ancestors():
+        if ancestor is outer:
+            return True
+        if isinstance(ancestor, tree.FunctionDef | tree.ClassDef | tree.Lambda):
+            return False
+    return inner is outer
 
 
 def identities(file: File, model: Expr) -> frozenset[tree.Node]:

@@ -24,6 +24,8 @@ _BLANKS = frozenset(
     ).split()
 ) | {"PIL.Image.new", "pydub.AudioSegment.silent", "torch.FloatTensor"}
 _MARKS = re.compile(r"mask|valid|weight|missing|ignore|skip|fail|error|corrupt|(^|_)(ok|bad)($|_)")
+_LOADERS = re.compile(r"load|read|open|get|fetch|decode|image|audio|video|frame|wav|sample", re.I)
+_DERIVES = re.compile(r"extract|compute|calc|estimat|feature|augment|transform|stat", re.I)
 _MAX_HOPS = 3
 
 
@@ -32,7 +34,8 @@ class Placeholder:
     """A made-up part of a sample that goes out as a real one.
 
     ``statement`` returns or assigns it, ``made`` is the expression, ``load`` what failed, ``label``
-    what it is given with, where that is known; ``borrowed`` tells that it is another sample's.
+    what it is given with, where that is known; ``borrowed`` tells that it is another sample's,
+    ``tested`` that ``load`` is a test for the file.
     """
 
     statement: tree.Stmt
@@ -40,6 +43,10 @@ class Placeholder:
     load: tree.Node
     label: Expr | None
     borrowed: bool = False
+
+    @property
+    def tested(self) -> bool:
+        return isinstance(self.load, tree.Call) and loading.is_test(self.load)
 
 
 def placeholders(file: File) -> Iterator[Placeholder]:
@@ -65,7 +72,7 @@ def _is_dataset(file: File, cls: tree.ClassDef) -> bool:
 
 
 def _methods(file: File, cls: tree.ClassDef, getitem: tree.FunctionDef) -> list[tree.FunctionDef]:
-    """``__getitem__`` and the methods that it reaches."""
+    """``__getitem__`` and the methods that it reaches to load with."""
     found = [getitem]
     for _ in range(_MAX_HOPS):
         for method in tuple(found):
@@ -73,7 +80,9 @@ def _methods(file: File, cls: tree.ClassDef, getitem: tree.FunctionDef) -> list[
                 if not isinstance(node, tree.Call) or not _is_own_call(node, method):
                     continue
                 called = file.values.graph.method(cls, models.last_name(node.func))
-                if called is not None and called not in found:
+                if called is None or called in found:
+                    continue
+                if _LOADERS.search(called.name) and not _DERIVES.search(called.name):
                     found.append(called)
     return found
 
@@ -119,16 +128,22 @@ def _returned(
     parts = _parts(file, value)
     if parts is None:
         if not is_item:
-            return (value, None) if _is_blank(file, value, failure.body) else None
+            blank = _blank(file, value, failure.body)
+            return (blank, None) if blank is not None else None
         return _from_method(file, cls, value)
     keys = [key for key, _ in parts]
     if any(_is_mark(part) for _, part in parts) or any(_MARKS.search(key.lower()) for key in keys):
         return None
-    blank = [part for _, part in parts if _is_blank(file, part, failure.body)]
-    labels = [part for _, part in parts if part not in blank and not _names_path(part)]
-    if not blank or (is_item and not labels):
+    blanks = [_blank(file, part, failure.body) for _, part in parts]
+    labels = [
+        part
+        for (_, part), blank in zip(parts, blanks, strict=True)
+        if blank is None and not _names_path(part)
+    ]
+    made = next((blank for blank in blanks if blank is not None), None)
+    if made is None or (is_item and not labels):
         return None
-    return blank[0], labels[0] if labels else None
+    return made, labels[0] if labels else None
 
 
 def _from_method(file: File, cls: tree.ClassDef, value: Expr) -> tuple[Expr, Expr | None] | None:
@@ -167,15 +182,21 @@ def _parts(file: File, value: Expr) -> list[tuple[str, Expr]] | None:
             return None
 
 
-def _is_blank(file: File, expr: Expr, body: Sequence[tree.Stmt]) -> bool:
-    """True for a made-up tensor or image, also through a name that these statements bind."""
-    if isinstance(expr, tree.Name):
-        made = [a.value for a in _assignments(body) if _binds(a, expr.id)]
-        return bool(made) and all(_is_blank(file, value, ()) for value in made)
-    return isinstance(expr, tree.Call) and any(
-        isinstance(node, tree.Call) and file.names.qualified(node.func) in _BLANKS
-        for node in expr.walk()
-    )
+def _blank(file: File, expr: Expr, body: Sequence[tree.Stmt]) -> Expr | None:
+    """What makes up a tensor or image, also behind a name that these statements bind."""
+    match expr:
+        case tree.Name():
+            made = [a.value for a in _assignments(body) if _binds(a, expr.id)]
+            blanks = [_blank(file, value, ()) for value in made]
+            return blanks[0] if blanks and all(blanks) else None
+        case tree.BinOp() if isinstance(expr.right, tree.Constant):
+            return expr if _blank(file, expr.left, ()) is not None else None
+        case tree.Call():
+            calls = (node for node in expr.walk() if isinstance(node, tree.Call))
+            made_up = any(file.names.qualified(call.func) in _BLANKS for call in calls)
+            return expr if made_up else None
+        case _:
+            return None
 
 
 def _assignments(body: Sequence[tree.Stmt]) -> Iterator[tree.Assign]:
@@ -241,7 +262,7 @@ def _assigned(file: File, method: tree.FunctionDef, failure: Failure) -> Placeho
         if len(assign.targets) != 1 or not isinstance(assign.targets[0], tree.Name):
             continue
         borrowed = _is_borrowed(assign, failure)
-        if not borrowed and not _is_blank(file, assign.value, ()):
+        if not borrowed and _blank(file, assign.value, ()) is None:
             continue
         if _is_returned(file, method, assign.targets[0].id, assign.start):
             return Placeholder(assign, assign.value, failure.load, None, borrowed)
