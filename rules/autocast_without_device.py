@@ -149,8 +149,8 @@ def device_type(file: File, call: tree.Call) -> str:
     Raises:
         Unfixable: there is none, or more than one, or it cannot be read at the call.
     """
-    for scope in (tree.function_of(call), tree.class_of(call), file.module):
-        if scope is None:
+    for scope in call.ancestors():
+        if not isinstance(scope, tree.FunctionDef | tree.ClassDef | tree.Module):
             continue
         found = {device.text: device for device in _devices(file, scope)}
         if len(found) > 1:

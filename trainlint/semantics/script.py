@@ -13,7 +13,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.callgraph import own_nodes
 from trainlint.semantics.tree import Expr
 from trainlint.semantics.values import FunctionValue, Instance, Literal, Method, Object
 
@@ -51,6 +50,7 @@ FRAMEWORKS = frozenset({"accelerate", "lightning", "deepspeed", "fastai", "ignit
 
 _OPTIMIZER = re.compile(r"(^|_)(optim|optimizer|optimiser|opt)s?(_|\d|$)|optim", re.I)
 _SCHEDULER = re.compile(r"sched", re.I)
+_SCHEDULES = re.compile(r"lr_scheduler|SWALR$|(?i:schedule)[^.]*$")
 _SCALER = re.compile(r"scaler", re.I)
 _MAX_DEPTH = 4
 
@@ -124,12 +124,10 @@ class Script:
         yield from self.own_events.get(body, ())
         if depth == 0 or body in seen:
             return
-        for node in own_nodes(body):
-            if not isinstance(node, tree.Call):
-                continue
-            for function in self.called(node):
+        for call in self.calls_in.get(body, ()):
+            for function in self.called(call):
                 for event in self._collect(function, depth - 1, seen | {body}):
-                    yield event.at(node)
+                    yield event.at(call)
 
     def called(self, call: tree.Call) -> list[tree.FunctionDef]:
         """The functions of this file that a call can run and in which something happens."""
@@ -147,18 +145,25 @@ class Script:
     def _eventful(self) -> frozenset[str]:
         """Names of functions that can lead to an act, over any number of calls."""
         names = {b.name for b in self.own_events if isinstance(b, tree.FunctionDef)}
+        called: dict[str, set[str | None]] = {}
+        for body, calls in self.calls_in.items():
+            if isinstance(body, tree.FunctionDef):
+                called.setdefault(body.name, set()).update(_last_name(c.func) for c in calls)
         while True:
-            more = set()
-            for function in self.file.all(tree.FunctionDef):
-                if function.name in names:
-                    continue
-                for node in own_nodes(function):
-                    if isinstance(node, tree.Call) and _last_name(node.func) in names:
-                        more.add(function.name)
-                        break
+            more = {name for name, callees in called.items() if callees & names} - names
             if not more:
                 return frozenset(names)
             names |= more
+
+    @cached_property
+    def calls_in(self) -> dict[Body, list[tree.Call]]:
+        """The calls that stand in each body itself, in source order."""
+        found: dict[Body, list[tree.Call]] = {}
+        for call in self.file.calls:
+            body = _body_of(call)
+            if body is not None:
+                found.setdefault(body, []).append(call)
+        return found
 
     @cached_property
     def training_loops(self) -> list[TrainingLoop]:
@@ -319,7 +324,7 @@ class Script:
         """By its binding; by its name only where the binding is unknown."""
         return self._is(
             expr,
-            lambda name: name.startswith("torch.optim.") and "lr_scheduler" not in name,
+            lambda name: name.startswith("torch.optim.") and not _SCHEDULES.search(name),
             "torch.optim.Optimizer",
             _OPTIMIZER,
         )
@@ -328,7 +333,7 @@ class Script:
         """By its binding; by its name only where the binding is unknown."""
         return self._is(
             expr,
-            lambda name: "lr_scheduler" in name or "schedule" in name.rpartition(".")[2].lower(),
+            lambda name: _SCHEDULES.search(name) is not None,
             "torch.optim.lr_scheduler.LRScheduler",
             _SCHEDULER,
         )
@@ -357,6 +362,20 @@ class Script:
                 case _:
                     unknown = True
         return unknown and by_name.search(_last_name(expr) or "") is not None
+
+
+def _body_of(node: tree.Node) -> Body | None:
+    """The body that runs a node; None inside a lambda, which runs some other time."""
+    below = node
+    for ancestor in node.ancestors():
+        if isinstance(ancestor, tree.Module):
+            return ancestor
+        if isinstance(ancestor, tree.FunctionDef) and isinstance(below, tree.Stmt):
+            return ancestor
+        if isinstance(ancestor, tree.Lambda):
+            return None
+        below = ancestor
+    return None
 
 
 def _last_name(expr: Expr) -> str | None:
