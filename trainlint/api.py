@@ -4,7 +4,7 @@ from trainlint import rewrite
 from trainlint.diagnostics import Confidence, Severity
 from trainlint.edits import Edit, Fix, Safety
 from trainlint.rewrite import Unfixable
-from trainlint.rule import Finding, Rule, Step
+from trainlint.rule import Finding, Rule
 from trainlint.semantics import (
     accumulation,
     audio,
@@ -38,6 +38,7 @@ from trainlint.semantics import (
 )
 from trainlint.semantics.facts import File
 from trainlint.semantics.flow import ENTRY, EXIT, Flow
+from trainlint.semantics.trail import Step
 from trainlint.targets import Range, Version
 from trainlint.triage import ALWAYS, Needs, all_of, any_of
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainlint.diagnostics import Confidence, Severity
 from trainlint.edits import Fix, Safety
+from trainlint.semantics.trail import Step
 from trainlint.triage import Needs
 
 if TYPE_CHECKING:
@@ -26,14 +27,6 @@ HEADINGS = (
     "Since",
     "References",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One place of the trail that led to a finding; the node knows its file."""
-
-    node: Node
-    message: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trainlint.rule import Step
 from trainlint.semantics import tree
+from trainlint.semantics.trail import Step
 from trainlint.semantics.values import Instance, Method, Symbol, Value
 
 if TYPE_CHECKING:

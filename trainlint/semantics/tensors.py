@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from trainlint.rule import Step
 from trainlint.semantics import tree
+from trainlint.semantics.trail import Step
 from trainlint.semantics.tree import Expr
 from trainlint.semantics.values import (
     Applied,

@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from trainlint.rule import Step
 from trainlint.semantics import tree
 from trainlint.semantics.flow import ENTRY
 from trainlint.semantics.names import Binding
+from trainlint.semantics.trail import Step
 from trainlint.semantics.tree import Expr, Node
 
 if TYPE_CHECKING:
