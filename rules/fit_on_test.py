@@ -184,15 +184,19 @@ def _transform(
     last, unmet = flow.last(flow.point(call), set(points))
     if unmet or not last or flow.point(call) in points:
         return None
-    if any(_columns(file, points[point]) != _columns(file, call) for point in last):
-        return None
+    for point in last:
+        other = points[point]
+        reused = splits.base_name(other.args[0].value) == splits.base_name(call.args[0].value)
+        if reused or _columns(file, other) != _columns(file, call):
+            return None
     edit = Edit(file.path, func.attr_start, func.attr_start + len(func.attr), "transform")
     return Fix("Use `transform`", (edit,), Safety.UNSAFE, "The features and the scores change.")
 
 
-def _columns(file: File, call: tree.Call) -> str:
-    """What a call takes of its table: the text behind the name of the table."""
+def _columns(file: File, call: tree.Call) -> tuple[str, str]:
+    """What a call takes: the name of its table without the words for splits, and the text behind."""
     data = call.args[0].value
+    name = splits.base_name(data) or file.text(data)
     while isinstance(data, tree.Subscript | tree.Attribute | tree.Call):
         data = data.func if isinstance(data, tree.Call) else data.value
-    return file.source.text[data.end : call.args[0].value.end]
+    return roles.without(name), file.source.text[data.end : call.args[0].value.end]

@@ -88,7 +88,9 @@ def check(file: File) -> Iterator[Finding]:
     for split in file.splits.all:
         for expr in split.inputs:
             for deed in file.splits.rows.past(backward.Use(expr)):
-                if deed.kind != rows.RESAMPLE or deed.node in met or splits.is_dead(deed.node):
+                if deed.kind != rows.RESAMPLE or deed.aside or deed.node in met:
+                    continue
+                if splits.is_dead(deed.node):
                     continue
                 said = _said(file, deed)
                 if said is None:

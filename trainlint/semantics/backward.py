@@ -10,13 +10,13 @@ operands is left to those who ask.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from trainlint.rule import Step
 from trainlint.semantics import tree
 from trainlint.semantics.names import Binding
+from trainlint.semantics.trail import Step
 from trainlint.semantics.tree import Expr
 from trainlint.semantics.values import (
     MAX_DEPTH,
@@ -42,14 +42,15 @@ class Use:
     path: Path = ()
     trail: tuple[Step, ...] = ()
     drawn: bool = False  # the value is an element that a loop takes from ``expr``
+    aside: bool = False  # it is one column or item of what was asked about, set from elsewhere
 
     @property
     def key(self) -> tuple[object, ...]:
-        return self.expr, frame_key(self.frame), self.path, self.drawn
+        return self.expr, frame_key(self.frame), self.path, self.drawn, self.aside
 
     def at(self, expr: Expr, path: Path = ()) -> Use:
         """Another expression that is read in the same call."""
-        return Use(expr, self.frame, path, self.trail)
+        return Use(expr, self.frame, path, self.trail, aside=self.aside)
 
 
 def frame_key(frame: Frame | None) -> tuple[object, ...]:
@@ -67,6 +68,7 @@ class _Change:
     name: tree.Name | tree.Attribute
     values: tuple[Expr, ...]
     key: int | str | None = None
+    aside: bool = False
 
 
 class Backward:
@@ -77,6 +79,12 @@ class Backward:
 
     def step(self, use: Use) -> list[Use] | None:
         """What a use is made of; None where that is for an operation to say."""
+        found = self._step(use)
+        if found is None or not use.aside:
+            return found
+        return [replace(inner, aside=True) for inner in found]
+
+    def _step(self, use: Use) -> list[Use] | None:
         match use.expr:
             case tree.Name():
                 return list(self._name(use, use.expr))
@@ -205,7 +213,7 @@ class Backward:
         if isinstance(holder, tree.Name) and isinstance(use.expr, tree.Name):
             frame = self._frame_at(change.statement, use.expr, use.frame)
         for value in change.values:
-            yield Use(value, frame, path, use.trail)
+            yield Use(value, frame, path, use.trail, aside=change.aside)
 
     def _changed_by_calls(
         self, name: tree.Name, bindings: list[Binding], use: Use
@@ -240,7 +248,7 @@ class Backward:
             for change in self._changes.get(param.name, ()):
                 if tree.function_of(change.statement) is function:
                     for value in change.values:
-                        yield Use(value, inner, (), (*use.trail, step))
+                        yield Use(value, inner, (), (*use.trail, step), aside=change.aside)
 
     @cached_property
     def _handed(self) -> dict[str, list[tree.Call]]:
@@ -359,7 +367,7 @@ def _set(statement: tree.Stmt, target: Expr, value: Expr) -> Iterator[_Change]:
         key: int | str | None = None
         if isinstance(target, tree.Subscript) and target.value is holder:
             key = _constant_key(target)
-        yield _Change(statement, holder, (value,), key)
+        yield _Change(statement, holder, (value,), key, aside=True)
 
 
 def _called(statement: tree.Stmt, call: tree.Call) -> Iterator[_Change]:

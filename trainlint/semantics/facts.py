@@ -15,6 +15,7 @@ from trainlint.targets import Range
 
 if TYPE_CHECKING:
     from trainlint.semantics.models import Forward
+    from trainlint.semantics.loaders import Loaders
     from trainlint.semantics.script import Script
     from trainlint.semantics.splits import Splits
     from trainlint.semantics.values import Values
@@ -110,9 +111,16 @@ class File:
 
     @cached_property
     def script(self) -> Script:
-        from trainlint.semantics.script import Script
+        from trainlint.semantics.loaders import Loaders
+    from trainlint.semantics.script import Script
 
         return Script(self)
+
+    @cached_property
+    def loaders(self) -> Loaders:
+        from trainlint.semantics.loaders import Loaders
+
+        return Loaders(self)
 
     @cached_property
     def splits(self) -> Splits:

@@ -40,3 +40,9 @@ def of_path(path: str) -> str | None:
         if role is not None:
             return role
     return None
+
+
+def without(name: str) -> str:
+    """A name without its words for splits: equal for ``X_train`` and ``X_test``."""
+    words = [word.lower() for word in _WORD.findall(name)]
+    return "_".join(word for word in words if word not in _TRAIN | _VALIDATION | _TEST)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from trainlint.rule import Step
 from trainlint.semantics import tree
 from trainlint.semantics.backward import Backward, Use
+from trainlint.semantics.trail import Step
 from trainlint.semantics.transformers import FITS, RESAMPLES, STATISTICS, Transformer, Transformers
 from trainlint.semantics.tree import Expr
 from trainlint.semantics.values import (
@@ -93,6 +93,7 @@ class Deed:
     index: int | None = None
     learns: str = ""
     use: Use | None = None  # where the deed was met
+    aside: bool = False  # it was done to one column or item only, which came from elsewhere
     origin: object = None  # equal for chains that end at the same place
 
 
@@ -104,6 +105,8 @@ class Rows:
 
     def past(self, use: Use) -> list[Deed]:
         """The deeds that lie behind an expression."""
+        if use.aside:
+            use = replace(use, aside=False)  # relative to what is asked about now
         plain = use.frame is None and not use.path and not use.drawn
         if plain and use.expr in self._memo:
             return self._memo[use.expr]
@@ -128,7 +131,7 @@ class Rows:
                 continue
             seen.add(key)
             nexts, deeds = self._look(use, whole)
-            yield from deeds
+            yield from (replace(deed, aside=True) for deed in deeds) if use.aside else deeds
             stack.extend(reversed(nexts))
 
     def _look(self, use: Use, whole: bool) -> tuple[list[tuple[Use, bool]], list[Deed]]:

@@ -8,12 +8,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from trainlint.diagnostics import Confidence
-from trainlint.rule import Step
 from trainlint.semantics import tree
 from trainlint.semantics.backward import Backward, Use
 from trainlint.semantics.flow import truth
 from trainlint.semantics.roles import TEST, TRAIN, VALIDATION, of_name, of_path
 from trainlint.semantics.rows import ORIGIN, PART, Deed, Rows, fold_call
+from trainlint.semantics.trail import Step
 from trainlint.semantics.transformers import Transformer, Transformers
 from trainlint.semantics.tree import Expr
 from trainlint.semantics.values import Instance
@@ -57,6 +57,7 @@ class Split:
 class HeldOut:
     """Why data is held out: ``what`` for a sentence, ``why`` for the place that made it so."""
 
+    role: str
     what: str
     why: str
     node: tree.Node
@@ -179,7 +180,7 @@ class Splits:
 
     def origins(self, use: Use) -> set[object]:
         """Where the rows of an expression come from, when all of them are in it."""
-        return {d.origin for d in self.rows.past(use) if d.kind == ORIGIN and d.whole}
+        return {d.origin for d in self.rows.past(use) if d.kind == ORIGIN and d.whole and not d.aside}
 
     def is_whole(self, use: Use) -> bool:
         """True when all rows of some origin are in an expression, and no chain is of a part."""
@@ -206,7 +207,7 @@ class Splits:
 
     def parts(self, use: Use) -> list[Deed]:
         """The splits of which an expression is one part, as deeds."""
-        return [deed for deed in self.rows.past(use) if deed.kind == PART]
+        return [d for d in self.rows.past(use) if d.kind == PART and not d.aside]
 
     def role(self, deed: Deed) -> str | None:
         """Which part a deed of the kind PART took: train, validation, test, or held out."""
@@ -229,7 +230,7 @@ class Splits:
 
     def held_out(self, use: Use) -> HeldOut | None:
         """Whether data is a test or validation part: by its split, its file, or its name."""
-        past = self.rows.past(use)
+        past = [deed for deed in self.rows.past(use) if not deed.aside]
         text = self.file.text(use.expr)
         taken = [(self.role(deed), deed) for deed in past if deed.kind == PART]
         if taken:
@@ -238,18 +239,19 @@ class Splits:
                 return None
             what = "the test part" if role == TEST else "the held-out part"
             why = "it is held out here"
-            return HeldOut(f"{what} of a split", why, deed.node, deed.trail, Confidence.HIGH)
+            what = f"{what} of a split"
+            return HeldOut(role or "", what, why, deed.node, deed.trail, Confidence.HIGH)
         origins = [deed for deed in past if deed.kind == ORIGIN]
         for deed in origins:
             role = self._read_from(deed.node)
-            if role in HELD_OUT and len({d.origin for d in origins}) == 1:
+            if role in {TEST, VALIDATION} and len({d.origin for d in origins}) == 1:
                 what = f"the {role} data"
                 why = f"it is read from the {role} file here"
-                return HeldOut(what, why, deed.node, deed.trail, Confidence.MEDIUM)
+                return HeldOut(role, what, why, deed.node, deed.trail, Confidence.MEDIUM)
         role = of_name(base_name(use.expr) or "")
-        if role in HELD_OUT and not any(self._read_from(d.node) for d in origins):
+        if role in {TEST, VALIDATION} and not any(self._read_from(d.node) for d in origins):
             what = f"`{text}`, the {role} part by its name"
-            return HeldOut(what, "by its name", use.expr, (), Confidence.MEDIUM)
+            return HeldOut(role, what, "by its name", use.expr, (), Confidence.MEDIUM)
         return None
 
     def is_training(self, use: Use) -> bool:

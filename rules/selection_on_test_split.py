@@ -1,0 +1,236 @@
+'''The test split picks the best checkpoint, stops training or steers the learning rate.
+
+## What it does
+Finds metrics that choose the best checkpoint, stop early or step `ReduceLROnPlateau` and that are
+measured on the test split. The metric is followed back through functions, methods, dictionaries and
+running sums to the loader, and the loader to its data. Also found: `fit` with callbacks or
+`early_stopping_rounds` that watch the test part.
+
+How sure the finding is: high where the same data is also the final test; medium where an argument
+or a path says test (`split="test"`, `train=False` with no other validation split); low where only a
+name does.
+
+## Why is this bad?
+The checkpoint that is kept is the one that happened to suit the test data best. Its test score is
+the maximum over all epochs, not an estimate for new data. The more epochs and settings are tried,
+the larger the gap.
+
+## Example
+```python
+import torch
+from torch.utils.data import DataLoader
+from torchvision.datasets import CIFAR10
+
+test_loader = DataLoader(CIFAR10("data", train=False), batch_size=128)
+
+
+def evaluate(model, loader):
+    correct = 0
+    for x, y in loader:
+        correct += (model(x).argmax(1) == y).sum().item()
+    return correct
+
+
+def fit(model, train_epoch):
+    best = 0
+    for epoch in range(10):
+        train_epoch(model)
+        accuracy = evaluate(model, test_loader)
+        if accuracy > best:
+            best = accuracy
+            torch.save(model.state_dict(), "best.pt")
+```
+
+## Use instead
+```python
+import torch
+from torch.utils.data import DataLoader, random_split
+from torchvision.datasets import CIFAR10
+
+train_data, val_data = random_split(CIFAR10("data", train=True), [45000, 5000])
+val_loader = DataLoader(val_data, batch_size=128)
+
+
+def evaluate(model, loader):
+    correct = 0
+    for x, y in loader:
+        correct += (model(x).argmax(1) == y).sum().item()
+    return correct
+
+
+def fit(model, train_epoch):
+    best = 0
+    for epoch in range(10):
+        train_epoch(model)
+        accuracy = evaluate(model, val_loader)
+        if accuracy > best:
+            best = accuracy
+            torch.save(model.state_dict(), "best.pt")
+```
+
+## Fix safety
+There is no fix.
+
+## Since
+0.1.0
+
+## References
+- scikit-learn user guide, "Cross-validation: evaluating estimator performance"
+'''
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from trainlint.api import (
+    Confidence,
+    File,
+    Finding,
+    Rule,
+    Severity,
+    Step,
+    all_of,
+    any_of,
+    backward,
+    loaders,
+    roles,
+    selection,
+    splits,
+    tree,
+)
+
+RULE = Rule(
+    "LEK004",
+    "selection-on-test-split",
+    Severity.ERROR,
+    needs=all_of(
+        any_of("test", "Test", "train=False"),
+        any_of("best", "Best", "min_", "_min", "max_", "_max", "stop", "Stop", "lateau"),
+    ),
+)
+
+
+@RULE.check
+def check(file: File) -> Iterator[Finding]:
+    grouped: dict[object, Finding] = {}
+    for chosen in selection.selections(file):
+        if splits.is_dead(chosen.node):
+            continue
+        fed = _test_data(file, chosen)
+        if fed is None:
+            continue
+        if fed.identity not in grouped:
+            grouped[fed.identity] = _finding(file, chosen, fed)
+            continue
+        first = grouped[fed.identity]
+        step = Step(chosen.node, f"it decides on {chosen.what} here, too")
+        grouped[fed.identity] = replace(first, trail=(*first.trail, step))
+    yield from grouped.values()
+    for fit in selection.fitted(file):
+        found = _fitted(file, fit)
+        if found is not None and not splits.is_dead(fit.call):
+            yield found
+
+
+def _test_data(file: File, chosen: selection.Selection) -> loaders.Fed | None:
+    """The test data that a metric was measured on, when it was measured on nothing else."""
+    feds = selection.sources(file, file.loaders, chosen.metric)
+    known = {fed.split for fed in feds if fed.split is not None}
+    if known != {roles.TEST}:
+        return None
+    found = [fed for fed in feds if fed.split == roles.TEST]
+    return min(found, key=lambda fed: (fed.by == loaders.NAME, len(fed.trail)))
+
+
+def _finding(file: File, chosen: selection.Selection, fed: loaders.Fed) -> Finding:
+    final = _final_test(file, chosen.node, fed)
+    told = fed.by in {loaders.ARGUMENT, loaders.PATH}
+    confidence = Confidence.MEDIUM if told else Confidence.LOW
+    if final is not None:
+        confidence = Confidence.HIGH
+    name = next((n for n in fed.names if roles.of_name(n) is not None), None)
+    via = f" through `{name}`" if name is not None else ""
+    message = (
+        f"`{file.text(chosen.metric)}` decides on {chosen.what} and is measured on the test split"
+        f"{via}: what is kept suits the test data best by choice, so its test score is too good. "
+        "Choose on a validation split."
+    )
+    why = "by its name, it is the test split" if not told else "this makes it the test split"
+    steps = [*fed.trail[-4:], Step(fed.node, why)]
+    if final is not None:
+        steps.append(Step(final, "the same data is the final test here"))
+    return Finding(chosen.node, message, tuple(steps), confidence=confidence)
+
+
+def _final_test(file: File, node: tree.Node, fed: loaders.Fed) -> tree.Node | None:
+    """Where the same data is evaluated behind the loop that selects on it."""
+    for end, body in _behind(file, node):
+        for call in file.calls:
+            if call.start <= end or (tree.function_of(call) or file.module) is not body:
+                continue
+            if not selection.evaluates(call):
+                continue
+            for arg in call.args:
+                if isinstance(arg.value, tree.Name | tree.Attribute) and _feeds(
+                    file, arg.value, fed
+                ):
+                    return call
+        for loop in file.all(tree.For):
+            if loop.start > end and (tree.function_of(loop) or file.module) is body:
+                if _feeds(file, loop.iter, fed):
+                    return loop
+    return None
+
+
+def _feeds(file: File, expr: tree.Expr, fed: loaders.Fed) -> bool:
+    return any(f.identity == fed.identity for f in file.loaders.of(backward.Use(expr)))
+
+
+def _behind(
+    file: File, node: tree.Node, depth: int = 2
+) -> Iterator[tuple[int, tree.Module | tree.FunctionDef]]:
+    """Where the outermost loop around a place ends, and behind the calls of its function."""
+    outer = None
+    loop = tree.enclosing_loop(node)
+    while loop is not None:
+        outer, loop = loop, tree.enclosing_loop(loop)
+    function = tree.function_of(node)
+    if outer is not None:
+        yield outer.end, function or file.module
+    if function is not None and depth:
+        for call, _owner in file.values.graph.callers(function):
+            if tree.enclosing_loop(call) is None:
+                yield call.end, tree.function_of(call) or file.module
+            yield from _behind(file, call, depth - 1)
+
+
+def _fitted(file: File, fit: selection.FittedSelection) -> Finding | None:
+    held = file.splits.held_out(backward.Use(fit.data))
+    if held is None or held.role != roles.TEST:
+        return None
+    final = _measured_again(file, fit)
+    told = held.why.startswith("it is read")
+    confidence = Confidence.MEDIUM if told else Confidence.LOW
+    steps = [*held.trail[-4:], Step(held.node, held.why)]
+    if final is not None:
+        confidence = Confidence.HIGH
+        steps.append(Step(final, "the same data is the final test here"))
+    message = (
+        f"`fit` decides on {fit.what} by `{file.text(fit.data)}`, {held.what}: what is kept suits "
+        "the test data best by choice, so its test score is too good. Choose on a validation part."
+    )
+    return Finding(fit.call, message, tuple(steps), confidence=confidence)
+
+
+def _measured_again(file: File, fit: selection.FittedSelection) -> tree.Call | None:
+    """The prediction or score on the same data behind the fit."""
+    text = file.text(fit.data)
+    for call in file.calls:
+        func = call.func
+        if call.start < fit.call.end or not isinstance(func, tree.Attribute) or not call.args:
+            continue
+        if func.attr in {"predict", "predict_proba", "evaluate", "score", "predict_classes"}:
+            if file.text(call.args[0].value) == text:
+                return call
+    return None

@@ -1,0 +1,342 @@
+"""Which data a loader feeds: its identity, and the split that it belongs to.
+
+The split is told, in this order, by an argument (``split="test"``, ``train=False``), by a path, by
+the part of a split that the data is, or by the names on the way; what says it decides how sure a
+rule can be.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trainlint.semantics.trail import Step
+from trainlint.semantics import tree
+from trainlint.semantics.backward import Use
+from trainlint.semantics.counting import last_name
+from trainlint.semantics.roles import TEST, TRAIN, VALIDATION, of_name, of_path, of_word
+from trainlint.semantics.rows import PART
+from trainlint.semantics.tree import Expr
+from trainlint.semantics.values import ClassValue, Symbol
+
+if TYPE_CHECKING:
+    from trainlint.semantics.facts import File
+
+ARGUMENT, PATH, SPLIT, NAME = "argument", "path", "split", "name"
+MAX_USES = 200
+
+_KEYWORDS = frozenset(
+    "split mode phase subset partition set stage set_type data_split set_name dataset_type "
+    "image_set usage data_type flag dataset_split which fold_name split_name".split()
+)
+_TRAIN_FLAGS = frozenset({"train", "is_train", "training", "istrain", "is_training", "train_set"})
+_TEST_FLAGS = frozenset({"test", "is_test", "istest", "testing", "test_mode"})
+_BY_FLAG = frozenset("MNIST FashionMNIST KMNIST QMNIST CIFAR10 CIFAR100 USPS".split())
+_BY_SPLIT = frozenset(
+    "SVHN STL10 ImageNet GTSRB DTD Food101 Flowers102 FER2013 PCAM OxfordIIITPet StanfordCars "
+    "CelebA LFWPeople RenderedSST2 FGVCAircraft Country211 SUN397".split()
+)
+_PASSES_ON = frozenset(
+    "builtins.enumerate builtins.iter builtins.list builtins.zip builtins.reversed "
+    "itertools.islice itertools.cycle itertools.chain".split()
+)
+_PROGRESS = re.compile(r"^(tqdm|trange|track|prange|prefetch|prefetcher|data_?prefetcher)", re.I)
+_LOADER = re.compile(r"(DataLoader|_?[lL]oader)$")
+_NOT_DATA = re.compile(r"transform|augment|tokeni|collat|config|cfg|args|device|batch_size|worker")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fed:
+    """The data behind a loader.
+
+    ``split`` is None where nothing tells it; ``by`` is what tells it; ``node`` is the place that
+    does, or that makes the data; ``identity`` is equal for the same data.
+    """
+
+    split: str | None
+    by: str
+    node: tree.Node
+    identity: object
+    trail: tuple[Step, ...]
+    names: tuple[str, ...]
+    official: bool = False  # a data set whose splits are fixed by its publishers
+
+
+class Loaders:
+    def __init__(self, file: File) -> None:
+        self.file = file
+        self.backward = file.splits.backward
+
+    def of(self, use: Use) -> list[Fed]:
+        """What a loader, data set or iterable can feed; unknown data is among it."""
+        found: list[Fed] = []
+        seen: set[tuple[object, ...]] = set()
+        stack: list[tuple[Use, tuple[str, ...]]] = [(use, ())]
+        while stack and len(seen) < MAX_USES:
+            current, names = stack.pop()
+            if current.key in seen:
+                continue
+            seen.add(current.key)
+            nexts, feds = self._look(current, names)
+            found.extend(feds)
+            stack.extend(reversed(nexts))
+        return found
+
+    def _look(
+        self, use: Use, names: tuple[str, ...]
+    ) -> tuple[list[tuple[Use, tuple[str, ...]]], list[Fed]]:
+        expr = use.expr
+        if isinstance(expr, tree.Name):
+            names = (*names, expr.id)
+        elif isinstance(expr, tree.Attribute):
+            names = (*names, expr.attr)
+        if use.drawn and not isinstance(expr, tree.Sequence):
+            return [], [self._unknown(use, names)]
+        if isinstance(expr, tree.Call) and (inner := self._passed_on(use, expr)) is not None:
+            return [(inner, names)], []
+        steps = self.backward.step(use)
+        if steps is not None and not (isinstance(expr, tree.Call) and not steps):
+            plain = [step for step in steps if not step.aside]
+            if plain:
+                return [(step, names) for step in plain], []
+            return [], [self._unknown(use, names)]
+        match expr:
+            case tree.Call():
+                return self._call(use, expr, names)
+            case tree.Subscript():
+                index = expr.index[0] if len(expr.index) == 1 else None
+                key = self.file.values.literal(index, use.frame)
+                if isinstance(key, int | str) and not isinstance(key, bool):
+                    inner = Use(expr.value, use.frame, (key, *use.path), use.trail)
+                    return [(inner, names)], []
+                return [], [self._unknown(use, names)]
+            case _:
+                return [], [self._unknown(use, names)]
+
+    def _passed_on(self, use: Use, call: tree.Call) -> Use | None:
+        """What a progress bar, ``enumerate`` or ``accelerator.prepare`` hands on."""
+        given = call.positional
+        if not given:
+            return None
+        name = self.file.names.qualified(call.func)
+        last = last_name(call.func) or ""
+        if name in _PASSES_ON or (_PROGRESS.match(last) and name != "builtins.range"):
+            return Use(given[0], use.frame, (), use.trail)
+        if last == "prepare" and name is None:
+            index = use.path[0] if use.path and len(given) > 1 else 0
+            if isinstance(index, int) and index < len(given):
+                return Use(given[index], use.frame, use.path[1:], use.trail)
+        if last in {"batch", "shuffle", "prefetch", "cache", "map", "repeat", "with_format"}:
+            if name is None and isinstance(call.func, tree.Attribute):
+                return Use(call.func.value, use.frame, use.path, use.trail)
+        return None
+
+    def _call(
+        self, use: Use, call: tree.Call, names: tuple[str, ...]
+    ) -> tuple[list[tuple[Use, tuple[str, ...]]], list[Fed]]:
+        if self.is_loader(call, use):
+            dataset = call.arg(0, "dataset")
+            if dataset is None:
+                return [], [self._unknown(use, names)]
+            sampler = call.arg(None, "sampler") or call.arg(None, "batch_sampler")
+            inner = Use(dataset, use.frame, (), use.trail)
+            if sampler is None or isinstance(sampler, tree.Constant):
+                return [(inner, names)], []
+            feds = self.of(inner)
+            return [], [self._sampled(fed, sampler, names) for fed in feds]
+        return [], [self._made(use, call, names)]
+
+    def is_loader(self, call: tree.Call, use: Use) -> bool:
+        """True for torch's ``DataLoader``, its kin and its subclasses in the file."""
+        for value in self.file.values.callees(call, use.frame):
+            if isinstance(value, Symbol):
+                if _LOADER.search(value.name) and not value.name.startswith("."):
+                    return call.arg(0, "dataset") is not None
+            elif isinstance(value, ClassValue):
+                bases = self.file.values.graph.bases(value.cls)
+                if any(b is not None and _LOADER.search(b) for b in bases):
+                    return call.arg(0, "dataset") is not None
+        return False
+
+    def _sampled(self, fed: Fed, sampler: Expr, names: tuple[str, ...]) -> Fed:
+        """A sampler can choose any rows: ``BalancedSampler`` all of them, a subset sampler some."""
+        name = last_name(sampler) or ""
+        subset = isinstance(sampler, tree.Call) and "Subset" not in name
+        if isinstance(sampler, tree.Name):
+            bindings, _ = self.file.values.definitions(sampler)
+            calls = [b.value for b in bindings if isinstance(b.value, tree.Call)]
+            made = {last_name(call) or "" for call in calls}
+            subset = bool(made) and not any("Subset" in item for item in made)
+            name = sampler.id
+        if subset:
+            return Fed(
+                fed.split, fed.by, fed.node, fed.identity, fed.trail, (*names, *fed.names),
+                fed.official,
+            )
+        role = of_name(name) or _of_names(names)
+        identity = (fed.identity, self._binding(sampler))
+        return Fed(role, NAME, sampler, identity, fed.trail, (*names, *fed.names))
+
+    # One data set
+
+    def _made(self, use: Use, call: tree.Call, names: tuple[str, ...]) -> Fed:
+        """The data that a call makes: a data set's constructor, a part of a split, a factory."""
+        identity = self._identity(use, call)
+        told = self._told(use, call)
+        if told is not None:
+            split, by, node, official = told
+            if split == "not train":
+                split = self._not_train(names, official)
+            return Fed(split, by, node, identity, use.trail, names, official)
+        for deed in self._parts(use, call):
+            role = self.file.splits.role(deed)
+            part = (deed.node, deed.index)
+            if role == "held out":
+                role = _of_names(names)
+            return Fed(role, SPLIT, deed.node, (identity, part), use.trail, names)
+        role = _of_names((*names, *self._argument_names(call)))
+        return Fed(role, NAME, call, identity, use.trail, names)
+
+    def _parts(self, use: Use, call: tree.Call) -> Iterator:  # type: ignore[type-arg]
+        splits = self.file.splits
+        for deed in splits.rows.past(Use(call, use.frame, use.path, use.trail)):
+            if deed.kind == PART and not deed.aside:
+                yield deed
+
+    def _not_train(self, names: tuple[str, ...], official: bool) -> str | None:
+        """``train=False`` is the test split, where no validation split is told apart from it."""
+        if official:
+            return TEST
+        role = _of_names(names)
+        return None if role == VALIDATION else TEST
+
+    def _told(self, use: Use, call: tree.Call) -> tuple[str, str, tree.Node, bool] | None:
+        short = last_name(call.func) or ""
+        name = self.file.names.qualified(call.func) or ""
+        published = name.startswith("torchvision.datasets.")
+        if use.path and isinstance(use.path[0], str):
+            role = of_word(use.path[0])
+            if role is not None and "load_dataset" in short:
+                return role, ARGUMENT, call, True
+        for index, arg in enumerate(call.args):
+            if arg.star:
+                continue
+            keyword = arg.keyword
+            if keyword is None and index == 1 and published:
+                if short in _BY_FLAG:
+                    keyword = "train"
+                elif short in _BY_SPLIT:
+                    keyword = "split"
+            literal = self.file.values.literal(arg.value, use.frame)
+            found = _of_argument(keyword, literal)
+            if found is not None:
+                return found, ARGUMENT, arg.value, published or "load_dataset" in short
+        if published and short in _BY_FLAG and call.arg(1, "train") is None and not call.has_star:
+            return TRAIN, ARGUMENT, call, True
+        for arg in call.args:
+            if arg.keyword is not None and _NOT_DATA.search(arg.keyword):
+                continue
+            role = self._path_role(Use(arg.value, use.frame))
+            if role is not None:
+                return role, PATH, arg.value, False
+        return None
+
+    def _path_role(self, use: Use, depth: int = 4) -> str | None:
+        """The split that a path names: ``os.path.join(root, "test")``, ``root / "test"``."""
+        expr = use.expr
+        match expr:
+            case tree.Constant():
+                if isinstance(expr.value, str) and len(expr.value) < 200:
+                    return of_path(expr.value)
+                return None
+            case tree.FormattedString():
+                parts = [v for v in expr.values if isinstance(v, tree.Constant)]
+                return next((r for p in reversed(parts) if (r := of_path(str(p.value)))), None)
+            case tree.BinOp() if expr.op in {"/", "+"}:
+                right = self._path_role(use.at(expr.right), depth)
+                return right or self._path_role(use.at(expr.left), depth)
+            case tree.Call():
+                if last_name(expr.func) in {"join", "Path", "str", "joinpath", "read_csv", "glob"}:
+                    for arg in reversed(expr.args):
+                        role = self._path_role(use.at(arg.value), depth)
+                        if role is not None:
+                            return role
+                return None
+            case tree.Name() | tree.Attribute() if depth:
+                steps = self.backward.step(use) or []
+                roles = {self._path_role(step, depth - 1) for step in steps if not step.aside}
+                return roles.pop() if len(roles) == 1 else None
+            case _:
+                return None
+
+    def _argument_names(self, call: tree.Call) -> Iterator[str]:
+        for arg in call.args:
+            if arg.star or (arg.keyword is not None and _NOT_DATA.search(arg.keyword)):
+                continue
+            name = last_name(arg.value) if not isinstance(arg.value, tree.Call) else None
+            if name is not None and not _NOT_DATA.search(name):
+                yield name
+
+    # Identity
+
+    def _identity(self, use: Use, call: tree.Call) -> object:
+        """Two data sets made alike of the same path and split are one, whatever the transforms."""
+        items: list[object] = []
+        told = False
+        for index, arg in enumerate(call.args):
+            if arg.star:
+                return call, use.path
+            if arg.keyword is not None and _NOT_DATA.search(arg.keyword):
+                continue
+            if _NOT_DATA.search(last_name(arg.value) or ""):
+                continue
+            literal = self.file.values.literal(arg.value, use.frame)
+            if literal is not ...:
+                items.append((arg.keyword or index, literal))
+                told = told or isinstance(literal, str | bool)
+            elif isinstance(arg.value, tree.Name):
+                bindings, _ = self.file.values.definitions(arg.value)
+                if len(bindings) != 1 or bindings[0].kind not in {"assign", "import"}:
+                    return call, use.path
+                items.append((arg.keyword or index, bindings[0].node))
+            elif self._path_role(Use(arg.value, use.frame)) is not None:
+                items.append((arg.keyword or index, self.file.text(arg.value)))
+                told = True
+            else:
+                return call, use.path
+        name = self.file.names.qualified(call.func) or self.file.text(call.func)
+        dataset = (name.rpartition(".")[2])[:1].isupper() or "load_dataset" in name
+        if told and dataset:
+            return name, tuple(items), use.path
+        return call, use.path
+
+    def _binding(self, expr: Expr) -> object:
+        if isinstance(expr, tree.Name):
+            bindings, _ = self.file.values.definitions(expr)
+            if bindings:
+                return bindings[0].node
+        return expr
+
+    def _unknown(self, use: Use, names: tuple[str, ...]) -> Fed:
+        keys = tuple(key for key in use.path if isinstance(key, str))
+        identity = (self._binding(use.expr), use.path)
+        return Fed(_of_names((*names, *keys)), NAME, use.expr, identity, use.trail, names)
+
+
+def _of_argument(keyword: str | None, literal: object) -> str | None:
+    if isinstance(literal, str):
+        if keyword in _KEYWORDS or (keyword is None and len(literal) < 12):
+            return of_word(literal)
+        return None
+    if isinstance(literal, bool) and keyword in _TRAIN_FLAGS:
+        return TRAIN if literal else "not train"
+    if literal is True and keyword in _TEST_FLAGS:
+        return TEST
+    return None
+
+
+def _of_names(names: tuple[str, ...]) -> str | None:
+    found = {role for name in names if (role := of_name(name)) is not None}
+    return found.pop() if len(found) == 1 else None
