@@ -39,17 +39,21 @@ ALWAYS = Needs()
 
 
 def mentioned(data: bytes, needs: Iterable[Needs]) -> frozenset[bytes]:
-    """The trigger words of ``needs`` that stand in the text, wherever they stand."""
-    words = frozenset(word for need in needs for group in need.groups for word in group)
-    if not words:
-        return frozenset()
-    found = set(_pattern(words).findall(data))
-    # A word inside a longer one that was found instead of it.
-    return frozenset(word for word in words if any(word in longer for longer in found))
+    """The trigger words of ``needs`` that stand in the text, alone or inside a longer word."""
+    plain, others = _vocabulary(tuple(needs))
+    # The identifiers of a text, each once, are a small part of it.
+    identifiers = b"\n".join(set(_IDENTIFIER.findall(data)))
+    found = {word for word in plain if word in identifiers}
+    found.update(word for word in others if word in data)
+    return frozenset(found)
+
+
+_IDENTIFIER = re.compile(rb"[A-Za-z_]\w+")
 
 
 @lru_cache(maxsize=8)
-def _pattern(words: frozenset[bytes]) -> re.Pattern[bytes]:
-    """One expression for all words; a match is widened to the whole identifier around it."""
-    alternatives = b"|".join(re.escape(word) for word in sorted(words, key=lambda w: (-len(w), w)))
-    return re.compile(b"(?:" + alternatives + rb")[\w.]*")
+def _vocabulary(needs: tuple[Needs, ...]) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """All trigger words: those that are (parts of) one identifier, and the others."""
+    words = sorted({word for need in needs for group in need.groups for word in group})
+    plain = tuple(word for word in words if _IDENTIFIER.fullmatch(word))
+    return plain, tuple(word for word in words if word not in plain)

@@ -12,11 +12,17 @@ class OutOfStep(Exception):
 
 
 class Cursor:
-    """``at`` is the index of the next token, ``indents`` what the current block is indented by."""
+    """``at`` is the index of the next token, ``indents`` what the current block is indented by.
 
-    def __init__(self, spans: tokens.Spans, code: str, module: cst.Module) -> None:
+    ``rendered`` tells that the tokens come from libcst's rendering, which takes f-strings apart.
+    """
+
+    def __init__(
+        self, spans: tokens.Spans, code: str, module: cst.Module, *, rendered: bool = False
+    ) -> None:
         self.spans, self.code, self.at = spans, code, 0
-        self.module, self.indents = module, [""]
+        self.module, self.rendered = module, rendered
+        self.indents = [""]
 
     def start(self) -> int:
         return self.spans[self.at][0]
@@ -28,7 +34,7 @@ class Cursor:
     def leaf(self, value: str) -> int:
         """Consume the token that must be ``value``; its start."""
         start, end = self.spans[self.at]
-        if end - start != len(value) or not self.code.startswith(value, start):
+        if self.code[start:end] != value:
             raise OutOfStep
         self.at += 1
         return start

@@ -19,21 +19,33 @@ class Expressions(Cursor):
     def expr(self, node: Any) -> Expr:
         parens = len(node.lpar)
         if parens:
-            outer = self.start()
+            outer = self.spans[self.at][0]
             self.at += parens
-        start = self.start()
-        lower = _EXPRESSIONS.get(type(node))
-        if lower is None:
-            self.skip(node)
-            new: Expr = tree.OtherExpr(start, 0, [])
+        kind = type(node)
+        start, end = self.spans[self.at]
+        if kind is cst.Name:  # two of five expressions
+            value = node.value
+            if self.code[start:end] != value:
+                raise OutOfStep
+            self.at += 1
+            new: Expr
+            if value in _CONSTANTS:
+                new = tree.Constant(start, end, _CONSTANTS[value])
+            else:
+                new = tree.Name(start, end, value)
         else:
-            new = lower(self, node, start)
-        new.end = self.end()
+            lower = _EXPRESSIONS.get(kind)
+            if lower is None:
+                self.skip(node)
+                new = tree.OtherExpr(start, 0, [])
+            else:
+                new = lower(self, node, start)
+            new.end = end = self.spans[self.at - 1][1]
         if parens:
             self.at += parens
-            new.outer = (outer, self.end())
+            new.outer = (outer, self.spans[self.at - 1][1])
         else:
-            new.outer = (start, new.end)
+            new.outer = (start, end)
         return new
 
     def optional(self, node: Any) -> Expr | None:
@@ -59,12 +71,6 @@ class Expressions(Cursor):
                 names.append(item.name.value)
             stack.extend(item.children)
         return names
-
-    def name(self, node: cst.Name, start: int) -> Expr:
-        self.leaf(node.value)
-        if node.value in _CONSTANTS:
-            return tree.Constant(start, 0, _CONSTANTS[node.value])
-        return tree.Name(start, 0, node.value)
 
     def attribute(self, node: cst.Attribute, start: int) -> Expr:
         value = self.expr(node.value)
@@ -124,7 +130,10 @@ class Expressions(Cursor):
 
     def formatted(self, node: Any, start: int) -> Expr:
         """An f-string: its expressions get the span of the whole, since no edit goes inside."""
-        self.skip(node)
+        if self.rendered:
+            self.skip(node)
+        else:
+            self.at += 1  # one token, but for quotes nested in quotes, which end out of step
         end = self.end()
         values: list[Expr] = []
         stack: list[Any] = list(reversed(node.parts))
@@ -361,6 +370,10 @@ def _literal(text: str) -> Any:
 
 def _inside(node: Any, module: cst.Module, start: int, end: int) -> Expr:
     """An expression of an f-string, every part of it with the span of the string."""
+    if isinstance(node, cst.Name) and node.value not in _CONSTANTS:
+        name = tree.Name(start, end, node.value)
+        name.outer = (start, end)
+        return name
     code = tokens.code_of(node, module, [])
     walk = Expressions(tokens.scan(code), code, module)
     try:
@@ -377,7 +390,6 @@ def _inside(node: Any, module: cst.Module, start: int, end: int) -> Expr:
 _Lower = Callable[[Expressions, Any, int], Expr]
 
 _EXPRESSIONS: dict[type, _Lower] = {
-    cst.Name: Expressions.name,
     cst.Attribute: Expressions.attribute,
     cst.Call: Expressions.call,
     cst.Integer: Expressions.number,

@@ -46,14 +46,16 @@ def parse(code: str) -> tree.Module:
         spans = tokens.render(module, code)
     try:
         if spans is not None:
-            return _lower(module, spans, code)
+            return _lower(module, spans, code, rendered=True)
     except OutOfStep:
         pass
     raise ParseError("the positions in this file cannot be told", 1, 1)
 
 
-def _lower(module: cst.Module, spans: tokens.Spans, code: str) -> tree.Module:
-    walk = _Statements(spans, code, module)
+def _lower(
+    module: cst.Module, spans: tokens.Spans, code: str, *, rendered: bool = False
+) -> tree.Module:
+    walk = _Statements(spans, code, module, rendered=rendered)
     try:
         body = walk.block(module.body)
     except IndexError:

@@ -15,6 +15,23 @@ from trainlint.semantics.tree import Expr, Node
 
 ScopeNode = tree.Module | tree.FunctionDef | tree.Lambda | tree.ClassDef | tree.Comprehension
 _SCOPES = (tree.Module, tree.FunctionDef, tree.Lambda, tree.ClassDef, tree.Comprehension)
+_BINDERS = (
+    tree.Import,
+    tree.ImportFrom,
+    tree.FunctionDef,
+    tree.ClassDef,
+    tree.Param,
+    tree.Assign,
+    tree.AnnAssign,
+    tree.AugAssign,
+    tree.NamedExpr,
+    tree.For,
+    tree.Generator,
+    tree.WithItem,
+    tree.Handler,
+    tree.Delete,
+    tree.Case,
+)
 _BUILTINS = frozenset(dir(builtins))
 
 # Places in which a library also keeps a name that it exports elsewhere.
@@ -157,17 +174,14 @@ class Names:
             yield None
 
     def _collect(self, module: tree.Module) -> None:
-        stack: list[tuple[Node, Scope]] = [(s, self._scopes[module]) for s in reversed(module.body)]
-        while stack:
-            node, scope = stack.pop()
-            self._bind(node, scope)
-            if isinstance(node, _SCOPES):
-                inner = self._scopes[node] = Scope(node, scope)
-                for child in reversed(list(node.children())):
-                    stack.append((child, inner if _evaluated_inside(node, child) else scope))
-                continue
-            for child in reversed(list(node.children())):
-                stack.append((child, scope))
+        inner = [node for kind in _SCOPES[1:] for node in module.kinds.get(kind, ())]
+        for node in sorted(inner, key=lambda node: (node.start, -node.end)):
+            self._scopes[node] = Scope(node, self.scope(node))
+        for node in module.kinds.get(tree.Scope, ()):
+            self.scope(node).outer.update(node.names)
+        binders = [node for kind in _BINDERS for node in module.kinds.get(kind, ())]
+        for node in sorted(binders, key=lambda node: node.start):
+            self._bind(node, self.scope(node))
 
     def _bind(self, node: Node, scope: Scope) -> None:
         match node:
@@ -208,8 +222,6 @@ class Names:
             case tree.Case():
                 for name in node.names:
                     scope.bind(Binding(name, "other", node))
-            case tree.Scope():
-                scope.outer.update(node.names)
             case _:
                 pass
 

@@ -1,0 +1,271 @@
+"""Times trainlint, its peers and the bare parser on one corpus, as ratios in one run.
+
+    python bench/speed.py CORPUS [--peers] [--runs 5] [--write docs/performance.md]
+
+CORPUS is a folder of Python files. ``--peers`` installs TorchFix and Fixit into a temporary
+environment first. All commands of a comparison run in turn, and medians are compared, so that a
+machine whose speed drifts does not decide. Memory is the largest sum of the resident sets of all
+processes of a run, sampled (Linux only).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import venv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+PARSE_ONLY = """
+import sys, time
+import libcst
+texts = [open(p, encoding="utf-8", newline="").read() for p in sys.stdin.read().splitlines()]
+start = time.perf_counter()
+for text in texts:
+    try:
+        libcst.parse_module(text)
+    except libcst.ParserSyntaxError:
+        pass
+print(time.perf_counter() - start)
+"""
+PARSED_FILES = """
+import sys
+from trainlint.registry import shipped
+from trainlint.triage import mentioned
+rules = shipped().rules
+for path in sys.stdin.read().splitlines():
+    words = mentioned(open(path, "rb").read(), [rule.needs for rule in rules])
+    if any(rule.needs.met(words) for rule in rules):
+        print(path)
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the report: a figure, what was asked of it, and what was reached."""
+
+    what: str
+    aim: str
+    reached: str
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("corpus", type=Path)
+    parser.add_argument("--peers", action="store_true")
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--write", type=Path)
+    options = parser.parse_args()
+    files = sorted(str(path) for path in options.corpus.rglob("*.py"))
+    lines = sum(Path(path).read_bytes().count(b"\n") for path in files)
+    parsed = _python(PARSED_FILES, files).splitlines()
+    parsed_lines = sum(Path(path).read_bytes().count(b"\n") for path in parsed)
+    rows = [
+        Row(
+            "files and lines",
+            "at least 60,000 lines",
+            f"{len(files)} files, {lines:,} lines; parsed {len(parsed)} files, "
+            f"{parsed_lines:,} lines ({parsed_lines / lines:.0%})",
+        )
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        cache = Path(folder, "cache")
+        rows += _parse_share(options.corpus, parsed, options.runs)
+        rows += _warm(options.corpus, cache, options.runs)
+        rows += _one_file(Path(folder), parsed, cache, options.runs)
+        rows += _memory(options.corpus)
+        if options.peers:
+            rows += _peers(options.corpus, Path(folder), options.runs)
+    text = _report(rows, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0)
+    print(text)
+    if options.write is not None:
+        options.write.write_text(text, encoding="utf-8")
+    return 0
+
+
+def _check(corpus: Path, *more: str) -> list[str]:
+    return [
+        sys.executable,
+        "-m",
+        "trainlint",
+        "check",
+        str(corpus),
+        "--output-format",
+        "json",
+        *more,
+    ]
+
+
+def _parse_share(corpus: Path, parsed: Sequence[str], runs: int) -> list[Row]:
+    """The time of one process beyond parsing the files that have to be parsed."""
+    ratios = []
+    for _ in range(runs):
+        bare = float(_python(PARSE_ONLY, parsed))
+        whole = _seconds(_check(corpus, "--no-cache", "--jobs", "1"))
+        startup = _seconds([sys.executable, "-c", "import libcst"])
+        ratios.append((whole - startup - bare) / bare)
+    return [
+        Row(
+            "time beyond `libcst.parse_module` of the parsed files, one process",
+            "30 %, not above 50 %",
+            f"{statistics.median(ratios):.0%}",
+        )
+    ]
+
+
+def _warm(corpus: Path, cache: Path, runs: int) -> list[Row]:
+    cold, warm = [], []
+    for number in range(runs):
+        where = ("--cache-dir", f"{cache}{number}")
+        cold.append(_seconds(_check(corpus, *where)))
+        time.sleep(2.5)  # a file changed in the last two seconds is not trusted by its time alone
+        _seconds(_check(corpus, *where))
+        warm.append(_seconds(_check(corpus, *where)))
+    ratio = statistics.median(cold) / statistics.median(warm)
+    return [Row("an unchanged second run", "at least 15 times as fast", f"{ratio:.0f} times")]
+
+
+def _one_file(folder: Path, parsed: Sequence[str], cache: Path, runs: int) -> list[Row]:
+    near = min(parsed, key=lambda p: abs(Path(p).read_bytes().count(b"\n") - 300))
+    target = folder / "one.py"
+    target.write_bytes(Path(near).read_bytes())
+    os.utime(target, (time.time() - 60,) * 2)
+    cold_command = _check(target, "--no-cache")
+    warm_command = _check(target, "--cache-dir", str(cache))
+    _seconds(warm_command)
+    time.sleep(2.5)
+    _seconds(warm_command)
+    cold, warm, libcst, small = [], [], [], []
+    for _ in range(max(runs, 9)):
+        cold.append(_seconds(cold_command))
+        libcst.append(_seconds([sys.executable, "-c", "import libcst"]))
+        warm.append(_seconds(warm_command))
+        small.append(_seconds([sys.executable, "-c", "import argparse, json"]))
+    size = target.read_bytes().count(b"\n")
+    return [
+        Row(
+            f"one file of {size} lines, cold",
+            "2 times `import libcst`",
+            f"{statistics.median(cold) / statistics.median(libcst):.2f} times",
+        ),
+        Row(
+            f"one file of {size} lines, cached",
+            "2 times `import argparse, json`",
+            f"{statistics.median(warm) / statistics.median(small):.2f} times",
+        ),
+    ]
+
+
+def _memory(corpus: Path) -> list[Row]:
+    if not Path("/proc/self/statm").exists():
+        return []
+    process = subprocess.Popen(
+        _check(corpus, "--no-cache", "--jobs", "2"), stdout=subprocess.DEVNULL
+    )
+    peak = 0
+    done = threading.Event()
+
+    def sample() -> None:
+        nonlocal peak
+        while not done.wait(0.02):
+            peak = max(peak, _resident(process.pid))
+
+    watcher = threading.Thread(target=sample)
+    watcher.start()
+    process.wait()
+    done.set()
+    watcher.join()
+    return [Row("peak memory, two workers", "below 500 MB", f"{peak / 1e6:.0f} MB")]
+
+
+def _resident(root: int) -> int:
+    """The resident bytes of a process and all its descendants."""
+    parents: dict[int, int] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            parents[int(entry.name)] = int(fields[1])
+    tree, grew = {root}, True
+    while grew:
+        more = {pid for pid, parent in parents.items() if parent in tree} - tree
+        tree |= more
+        grew = bool(more)
+    total = 0
+    for pid in tree:
+        try:
+            pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        except (OSError, IndexError):
+            continue
+        total += pages * os.sysconf("SC_PAGE_SIZE")
+    return total
+
+
+def _peers(corpus: Path, folder: Path, runs: int) -> list[Row]:
+    environment = folder / "peers"
+    venv.create(environment, with_pip=True)
+    scripts = environment / ("Scripts" if os.name == "nt" else "bin")
+    install = [str(scripts / "python"), "-m", "pip", "install", "-q", "torchfix==0.7.0", "fixit"]
+    subprocess.run(install, check=True)
+    ours: list[float] = []
+    theirs: dict[str, list[float]] = {"TorchFix": [], "Fixit": []}
+    for _ in range(runs):
+        ours.append(_seconds(_check(corpus, "--no-cache")))
+        theirs["TorchFix"].append(
+            _seconds([str(scripts / "torchfix"), "--select=ALL", str(corpus)])
+        )
+        theirs["Fixit"].append(_seconds([str(scripts / "fixit"), "--quiet", "lint", str(corpus)]))
+    median = statistics.median(ours)
+    return [
+        Row(
+            f"cold `check` against {name}",
+            "40 times as fast, not below 25",
+            f"{statistics.median(times) / median:.0f} times",
+        )
+        for name, times in theirs.items()
+    ]
+
+
+def _python(code: str, files: Sequence[str]) -> str:
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        input="\n".join(files),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return run.stdout.strip()
+
+
+def _seconds(command: Sequence[str]) -> float:
+    start = time.perf_counter()
+    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    return time.perf_counter() - start
+
+
+def _report(rows: Sequence[Row], cores: int) -> str:
+    version = json.dumps(sys.version.split()[0]).strip('"')
+    table = "\n".join(f"| {row.what} | {row.aim} | {row.reached} |" for row in rows)
+    return (
+        "# Performance\n\n"
+        "Medians of commands run in turn on one machine, as ratios "
+        f"(Python {version}, {cores} cores).\n"
+        "Made by `python bench/speed.py CORPUS --peers --write docs/performance.md`; the corpus of "
+        "these figures is\nthe `.py` files of the repositories marked *speed* in "
+        "`docs/accuracy/pins.md`.\n\n"
+        f"| what | aim | reached |\n|---|---|---|\n{table}\n"
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
