@@ -53,10 +53,12 @@ from trainlint.api import (
     File,
     Finding,
     Fix,
+    Range,
     Rule,
     Safety,
     Severity,
     Unfixable,
+    Version,
     all_of,
     releases,
     rewrite,
@@ -180,9 +182,15 @@ def _finding(
         arg,
         message,
         fixes=fixes,
-        severity=Severity.ERROR if target.known else Severity.WARNING,
+        severity=Severity.WARNING if _only_newest(target, gone.removed) else Severity.ERROR,
         target=f"torch >= {removed}",
     )
+
+
+def _only_newest(target: Range, removed: Version) -> bool:
+    """True where nobody named a target, and only the newest release known refuses the argument."""
+    newest = target.high
+    return not target.known and newest is not None and removed[: len(newest)] >= newest
 
 
 def _fix(file: File, call: tree.Call, arg: tree.Arg, gone: signatures.Gone) -> Fix:
