@@ -14,8 +14,8 @@ from trainlint.source import Source
 from trainlint.targets import Range
 
 if TYPE_CHECKING:
-    from trainlint.semantics.models import Forward
     from trainlint.semantics.loaders import Loaders
+    from trainlint.semantics.models import Forward
     from trainlint.semantics.script import Script
     from trainlint.semantics.splits import Splits
     from trainlint.semantics.values import Values
@@ -111,8 +111,7 @@ class File:
 
     @cached_property
     def script(self) -> Script:
-        from trainlint.semantics.loaders import Loaders
-    from trainlint.semantics.script import Script
+        from trainlint.semantics.script import Script
 
         return Script(self)
 
