@@ -101,9 +101,9 @@ def check(file: File) -> Iterator[Finding]:
         what = "another sample's file" if placeholder.borrowed else f"`{made}`"
         yield Finding(
             placeholder.statement,
-            f"When `{file.text(placeholder.load)}` {_fails(placeholder)}, the dataset answers with {what} under "
-            f"{under}: files that cannot be read are trained and scored as real examples, however "
-            "many there are",
+            f"When `{file.text(placeholder.load)}` {_fails(placeholder)}, the dataset answers "
+            f"with {what} under {under}: files that cannot be read are trained and scored as real "
+            "examples, however many there are",
             trail=(Step(placeholder.load, "this load can fail"),),
         )
 

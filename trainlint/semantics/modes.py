@@ -264,3 +264,20 @@ def _is_submodule(source: Expr | None) -> bool:
         isinstance(node, tree.Attribute) and node.attr in {"modules", "children", "named_modules"}
         for node in source.walk()
     )
+
+
+def head(found: StuckMode) -> tree.Stmt:
+    """The statement with which the training pass begins.
+
+    It is the batch loop; where the evaluation stands in that loop itself, its first statement; and
+    in a helper without a loop the statement of the forward.
+    """
+    loop = tree.enclosing_loop(found.backward.call)
+    if loop is None:
+        block = tree.function_of(found.backward.call)
+        below: tree.Node = found.run.call
+        while below.parent is not None and below.parent is not block:
+            below = below.parent
+        assert isinstance(below, tree.Stmt)
+        return below
+    return loop.body[0] if loop in found.site.ancestors() else loop

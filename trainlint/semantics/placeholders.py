@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trainlint.semantics import loading, models, tree
+from trainlint.semantics import loading, models, samples, tree
 from trainlint.semantics.callgraph import own_nodes
 from trainlint.semantics.loading import Failure
 from trainlint.semantics.tree import Expr
@@ -23,7 +23,6 @@ _BLANKS = frozenset(
         "random.randn random.normal random.uniform"
     ).split()
 ) | {"PIL.Image.new", "pydub.AudioSegment.silent", "torch.FloatTensor"}
-_MARKS = re.compile(r"mask|valid|weight|missing|ignore|skip|fail|error|corrupt|(^|_)(ok|bad)($|_)")
 _LOADERS = re.compile(r"load|read|open|get|fetch|decode|image|audio|video|frame|wav|sample", re.I)
 _DERIVES = re.compile(r"extract|compute|calc|estimat|feature|augment|transform|stat", re.I)
 _MAX_HOPS = 3
@@ -55,7 +54,7 @@ def placeholders(file: File) -> Iterator[Placeholder]:
         getitem = cls.method("__getitem__")
         if getitem is None or not _is_dataset(file, cls):
             continue
-        if not _gives_labels(file, getitem):
+        if not samples.gives_labels(file, getitem):
             continue
         for method in _methods(file, cls, getitem):
             for failure in loading.failures(file, method):
@@ -106,7 +105,7 @@ def _placeholder(
     nodes = [node for statement in failure.body for node in statement.walk()]
     if any(isinstance(node, tree.Raise) for node in nodes):
         return None
-    if any(_marks(statement) for statement in nodes if isinstance(statement, tree.Assign)):
+    if any(samples.marks(statement) for statement in nodes if isinstance(statement, tree.Assign)):
         return None
     is_item = method.name == "__getitem__"
     returns = [node for node in nodes if isinstance(node, tree.Return) and node.value is not None]
@@ -125,20 +124,20 @@ def _returned(
     file: File, cls: tree.ClassDef, value: Expr, is_item: bool, failure: Failure
 ) -> tuple[Expr, Expr | None] | None:
     """The blank part of an answer and its label; None where it is marked or holds no blank."""
-    parts = _parts(file, value)
+    parts = samples.parts(file, value)
     if parts is None:
         if not is_item:
             blank = _blank(file, value, failure.body)
             return (blank, None) if blank is not None else None
         return _from_method(file, cls, value)
     keys = [key for key, _ in parts]
-    if any(_is_mark(part) for _, part in parts) or any(_MARKS.search(key.lower()) for key in keys):
+    if any(samples.is_mark(part) for _, part in parts) or any(map(samples.is_mark_name, keys)):
         return None
     blanks = [_blank(file, part, failure.body) for _, part in parts]
     labels = [
         part
         for (_, part), blank in zip(parts, blanks, strict=True)
-        if blank is None and not _names_path(part)
+        if blank is None and not samples.names_path(part)
     ]
     made = next((blank for blank in blanks if blank is not None), None)
     if made is None or (is_item and not labels):
@@ -158,28 +157,10 @@ def _from_method(file: File, cls: tree.ClassDef, value: Expr) -> tuple[Expr, Exp
     for statement in file.values.graph.returns(method):
         assert statement.value is not None
         inner = Failure(method.body, value, ())
-        found = _parts(file, statement.value)
+        found = samples.parts(file, statement.value)
         if found is not None:
             return _returned(file, cls, statement.value, True, inner)
     return None
-
-
-def _parts(file: File, value: Expr) -> list[tuple[str, Expr]] | None:
-    """The parts of a tuple or dict, by their keys; None for one value alone."""
-    if isinstance(value, tree.Name):
-        given = file.values.definitions(value)[0]
-        made = [b.value for b in given if b.value is not None and not b.path]
-        if len(made) != 1 or not isinstance(made[0], tree.Dict | tree.Sequence):
-            return None
-        value = made[0]
-    match value:
-        case tree.Sequence() if len(value.elts) > 1:
-            return [(models.last_name(item), item) for item in value.elts]
-        case tree.Dict() if len(value.values) > 1:
-            keys = [k.value if isinstance(k, tree.Constant) else "" for k in value.keys]
-            return [(str(k), v) for k, v in zip(keys, value.values, strict=True)]
-        case _:
-            return None
 
 
 def _blank(file: File, expr: Expr, body: Sequence[tree.Stmt]) -> Expr | None:
@@ -208,52 +189,6 @@ def _assignments(body: Sequence[tree.Stmt]) -> Iterator[tree.Assign]:
 
 def _binds(assign: tree.Assign, name: str) -> bool:
     return any(isinstance(target, tree.Name) and target.id == name for target in assign.targets)
-
-
-def _is_mark(expr: Expr) -> bool:
-    """True for what tells that a part is missing: None, False, a negative number."""
-    match expr:
-        case tree.Constant():
-            return expr.value is None or expr.value is False
-        case tree.UnaryOp(op="-"):
-            return True
-        case tree.Call():
-            return any(_is_mark(arg.value) for arg in expr.args if arg.keyword is None)
-        case tree.Name() | tree.Attribute():
-            return _MARKS.search(models.last_name(expr).lower()) is not None
-        case _:
-            return False
-
-
-def _names_path(expr: Expr) -> bool:
-    return re.search(r"path|file|name|idx|index|(^|_)id$", models.last_name(expr)) is not None
-
-
-def _marks(assign: tree.Assign) -> bool:
-    names = [models.last_name(target) for target in assign.targets]
-    if any(_MARKS.search(name.lower()) for name in names):
-        return True
-    return _is_mark(assign.value) or any("label" in n.lower() or "target" in n for n in names)
-
-
-def _gives_labels(file: File, getitem: tree.FunctionDef) -> bool:
-    """True when an item has several parts, so that one of them can be the label of another."""
-    for statement in file.values.graph.returns(getitem):
-        value = statement.value
-        if value is None or _parts(file, value) is not None:
-            return True
-        if isinstance(value, tree.Name) and _is_filled(getitem, value.id):
-            return True
-    return False
-
-
-def _is_filled(function: tree.FunctionDef, name: str) -> bool:
-    keys = 0
-    for node in own_nodes(function):
-        if isinstance(node, tree.Assign) and isinstance(node.targets[0], tree.Subscript):
-            target = node.targets[0].value
-            keys += isinstance(target, tree.Name) and target.id == name
-    return keys > 1
 
 
 def _assigned(file: File, method: tree.FunctionDef, failure: Failure) -> Placeholder | None:
@@ -303,8 +238,8 @@ def _is_returned(file: File, method: tree.FunctionDef, name: str, after: int) ->
                     names.update(_roots(statement.targets))
             case tree.Return() if statement.value is not None:
                 if _reads(statement.value, names):
-                    parts = _parts(file, statement.value) or []
-                    return not any(_is_mark(part) for _, part in parts)
+                    parts = samples.parts(file, statement.value) or []
+                    return not any(samples.is_mark(part) for _, part in parts)
             case _:
                 pass
     return False

@@ -1,34 +1,20 @@
-"""Update windows: the loop in which gradients are computed and applied, and what clears them."""
+"""Update windows: the loop in which gradients are computed and applied, and where they begin."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trainlint.semantics import models, tree
-from trainlint.semantics.script import BACKWARD, STEP, ZERO_GRAD, Body, Event
+from trainlint.semantics import tree
+from trainlint.semantics.flow import Flow
+from trainlint.semantics.script import BACKWARD, STEP, Body, Event
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import Instance, Unknown
+from trainlint.semantics.values import Instance
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
-# Names of functions out of sight that clear gradients.
-_CLEARS = re.compile(r"(zero|reset|clear|clean|flush|init)\w*grad|grad\w*(zero|reset|clear)", re.I)
-# Libraries whose optimizers leave the clearing to the loop, as torch's do.
-_OPTIMIZERS = (
-    "torch.optim.",
-    "transformers.",
-    "timm.optim.",
-    "apex.optimizers.",
-    "bitsandbytes.optim.",
-    "horovod.torch.",
-    "torch_optimizer.",
-    "lion_pytorch.",
-    "accelerate.",
-)
-_CLEAR_THEMSELVES = frozenset({"deepspeed", "colossalai", "fastai", "ignite"})
 _MAX_CALLERS = 4
 
 
@@ -47,19 +33,24 @@ class UpdateWindow:
 
 
 def update_windows(file: File) -> list[UpdateWindow]:
-    """The windows of a file, one for each loop and first backward in it."""
-    found: list[UpdateWindow] = []
+    """The windows of a file: for each step the first backward since the step before it."""
+    loops: dict[tree.Loop, tuple[Body, list[Event]]] = {}
     for body, events in file.script.own_events.items():
         for event in events:
-            if event.kind != BACKWARD:
-                continue
-            window = _window(file, body, event)
-            if window is not None:
-                found.append(window)
-    return found
+            found = _loop_with_step(file, body, event) if event.kind == BACKWARD else None
+            if found is not None:
+                loop, owner, site = found
+                loops.setdefault(loop, (owner, []))[1].append(event.at(site))
+    return [
+        window
+        for loop, (body, backwards) in loops.items()
+        for window in _windows(file, loop, body, backwards)
+    ]
 
 
-def _window(file: File, body: Body, event: Event) -> UpdateWindow | None:
+def _loop_with_step(
+    file: File, body: Body, event: Event
+) -> tuple[tree.Loop, Body, tree.Node] | None:
     """The innermost loop around a backward, or around the calls that lead to it, with a step."""
     places: list[tuple[Body, tree.Node]] = [(body, event.call)]
     for _ in range(_MAX_CALLERS):
@@ -67,19 +58,62 @@ def _window(file: File, body: Body, event: Event) -> UpdateWindow | None:
         for owner, site in places:
             loop = tree.enclosing_loop(site)
             while loop is not None:
-                steps = tuple(
-                    e
-                    for e in file.script.events(owner)
-                    if e.kind == STEP and loop in e.site.ancestors()
-                )
-                if steps:
-                    return UpdateWindow(loop, owner, site, event, steps)
+                if _steps_in(file, loop, owner):
+                    return loop, owner, site
                 loop = tree.enclosing_loop(loop)
             if isinstance(owner, tree.FunctionDef):
-                for call, _ in file.values.graph.callers(owner):
+                for call, _owner in file.values.graph.callers(owner):
                     callers.append((tree.function_of(call) or file.module, call))
         places = callers
     return None
+
+
+def _steps_in(file: File, loop: tree.Loop, body: Body) -> list[Event]:
+    events = file.script.events(body)
+    return [e for e in events if e.kind == STEP and loop in e.site.ancestors()]
+
+
+def _windows(
+    file: File, loop: tree.Loop, body: Body, backwards: list[Event]
+) -> Iterator[UpdateWindow]:
+    flow = file.flow_in(body)
+    backwards = sorted(backwards, key=lambda event: (event.site.start, event.call.start))
+    at: dict[int, Event] = {}
+    for event in backwards:
+        if flow.holds(event.site):
+            at.setdefault(flow.point(event.site), event)
+    steps = [step for step in _steps_in(file, loop, body) if flow.holds(step.site)]
+    if not at or not flow.holds(loop):
+        return
+    grouped: dict[Event, list[Event]] = {}
+    for step in steps:
+        stops = {flow.point(other.site) for other in steps}
+        own = _since_last_step(flow, flow.point(step.site), at, stops, flow.point(loop))
+        first = min(own or at.values(), key=lambda event: event.site.start)
+        grouped.setdefault(first, []).append(step)
+    for event, group in grouped.items():
+        yield UpdateWindow(loop, body, event.site, event, tuple(group))
+
+
+def _since_last_step(
+    flow: Flow, start: int, backwards: dict[int, Event], steps: set[int], loop: int
+) -> list[Event]:
+    """The backwards of one round on the ways to a step, up to the steps before them."""
+    if start in backwards:  # both happen in one helper
+        return [backwards[start]]
+    found: list[Event] = []
+    seen: set[tuple[int, bool]] = set()
+    stack = [(point, False) for point in flow.before[start]]
+    while stack:
+        point, met = stack.pop()
+        if (point, met) in seen or point == loop or (met and point in steps):
+            continue
+        seen.add((point, met))
+        if point in backwards:
+            found.append(backwards[point])
+            met = True
+        stack.extend((before, met) for before in flow.before[point])
+    return found
 
 
 def repeats(file: File, window: UpdateWindow) -> bool:
@@ -92,117 +126,6 @@ def repeats(file: File, window: UpdateWindow) -> bool:
         flow.holds(step.site) and flow.reaches(flow.point(step.site), [point])
         for step in window.steps
     )
-
-
-# What clears gradients
-
-
-def uncleared(file: File, window: UpdateWindow) -> tuple[Event, ...]:
-    """The steps of a window whose gradients nothing clears, as far as the file tells."""
-    if file.script.frameworks & _CLEAR_THEMSELVES or _cleared_out_of_sight(file, window):
-        return ()
-    clears = [
-        event
-        for events in file.script.own_events.values()
-        for event in events
-        if event.kind == ZERO_GRAD
-    ]
-    found: dict[str, Event] = {}
-    for step in window.steps:
-        if step.receiver is None or not _clears_nothing_itself(file, step, window):
-            return ()
-        if any(_may_concern(file, clear, step.receiver) for clear in clears):
-            continue
-        found.setdefault(file.text(step.receiver), step)
-    return tuple(found.values())
-
-
-def _cleared_out_of_sight(file: File, window: UpdateWindow) -> bool:
-    for call in file.calls:
-        name = models.last_name(call.func)
-        if name not in {"zero_grad"} and _CLEARS.search(name):
-            return True
-    for node in window.loop.walk():
-        if isinstance(node, tree.Delete | tree.AugAssign):
-            if ".grad" in file.text(node):
-                return True
-        elif isinstance(node, tree.Call) and _is_inherited(file, node):
-            return True
-    return False
-
-
-def _is_inherited(file: File, call: tree.Call) -> bool:
-    """True for a method of ``self`` that only a base class in another file can define."""
-    cls = tree.class_of(call)
-    func = call.func
-    if cls is None or not isinstance(func, tree.Attribute) or not isinstance(func.value, tree.Name):
-        return False
-    if func.value.id != "self" or None not in file.values.graph.bases(cls):
-        return False
-    graph = file.values.graph
-    return graph.method(cls, func.attr) is None and not graph.assignments(cls, func.attr)
-
-
-def _clears_nothing_itself(file: File, step: Event, window: UpdateWindow) -> bool:
-    """True for the step of an optimizer that is made outside the loop and clears nothing."""
-    assert step.receiver is not None
-    if step.by == "engine":
-        return False
-    if isinstance(step.call, tree.Call) and step.call.args and not step.scaled:
-        name = file.names.qualified(step.call.func) or ""
-        if not name.endswith("optimizer_step"):  # a closure
-            return False
-    for value in file.values.of(step.receiver):
-        match value:
-            case Instance():
-                if not value.name.startswith(_OPTIMIZERS) or value.name.endswith("LBFGS"):
-                    return False
-                if _is_made_in(file, value.call, window):
-                    return False
-            case Unknown():
-                if "comes from another file" in value.why:
-                    return False
-            case _:
-                return False
-    return True
-
-
-def _is_made_in(file: File, call: tree.Call, window: UpdateWindow) -> bool:
-    """True when every round of the loop makes the optimizer anew."""
-    if window.loop in call.ancestors():
-        return True
-    function = tree.function_of(call)
-    return function is not None and any(
-        window.loop in called.ancestors() for called, _ in file.values.graph.callers(function)
-    )
-
-
-def _may_concern(file: File, clear: Event, optimizer: Expr) -> bool:
-    """False only where both sides are known and have nothing to do with each other."""
-    if clear.receiver is None:
-        return True
-    made = {v.node for v in file.values.of(optimizer) if isinstance(v, Instance)}
-    unknown = any(not isinstance(v, Instance) for v in file.values.of(optimizer))
-    others = [v for v in file.values.of(clear.receiver) if isinstance(v, Instance)]
-    if unknown or not others or len(others) < len(file.values.of(clear.receiver)):
-        return True
-    if all(v.name.startswith(_OPTIMIZERS) for v in others):
-        if not made.isdisjoint(v.node for v in others):
-            return True
-        given = [_parameters(file, v) for v in others]
-        own = [_parameters(file, v) for v in file.values.of(optimizer) if isinstance(v, Instance)]
-        return any(not a or not b or not a.isdisjoint(b) for a in given for b in own)
-    cleared = models.identities(file, clear.receiver)
-    own = [_parameters(file, v) for v in file.values.of(optimizer) if isinstance(v, Instance)]
-    return any(not b or not cleared or not cleared.isdisjoint(b) for b in own)
-
-
-def _parameters(file: File, optimizer: Instance) -> frozenset[tree.Node]:
-    """Where the models were made whose parameters an optimizer was given."""
-    found: frozenset[tree.Node] = frozenset()
-    for model in models.parameters_in(optimizer.call):
-        found |= models.identities(file, model)
-    return found
 
 
 def certain(file: File, steps: tuple[Event, ...]) -> bool:
@@ -253,6 +176,13 @@ def head(file: File, window: UpdateWindow) -> tree.Stmt | None:
     if together and owner is not window.body:
         return _statement_in(window.backward.call, owner)
     return _statement_in(window.site, window.loop)
+
+
+def statement(node: tree.Node) -> tree.Stmt:
+    """The statement that holds a node of a function."""
+    found = tree.statement_of(node)
+    assert isinstance(found, tree.Stmt)
+    return found
 
 
 def _statement_in(node: tree.Node, block: tree.Node) -> tree.Stmt | None:
