@@ -189,10 +189,22 @@ def _comes_before(file: File, body: Body, first: Node, second: Node) -> bool:
 def _same_path(file: File, one: Expr, other: Expr) -> bool:
     if not _origins(file, one).isdisjoint(_origins(file, other)):
         return True
-    if file.text(one) != file.text(other) or isinstance(one, tree.Name):
+    first, second = _spelled(file, one), _spelled(file, other)
+    if file.text(first) != file.text(second) or isinstance(first, tree.Name):
         return False
-    names = [[n for n in expr.walk() if isinstance(n, tree.Name)] for expr in (one, other)]
+    names = [[n for n in expr.walk() if isinstance(n, tree.Name)] for expr in (first, second)]
     return all(_same_binding(file, a, b) for a, b in zip(*names, strict=True))
+
+
+def _spelled(file: File, path: Expr, depth: int = MAX_CALLERS) -> Expr:
+    """The expression that a name for a path stands for."""
+    path = _opened(file, path)
+    if isinstance(path, tree.Name) and depth:
+        bindings, unbound = file.values.definitions(path)
+        value = bindings[0].value if len(bindings) == 1 and not unbound else None
+        if value is not None and bindings[0].kind == "assign" and not bindings[0].path:
+            return _spelled(file, value, depth - 1)
+    return path
 
 
 def _same_binding(file: File, one: tree.Name, other: tree.Name) -> bool:

@@ -195,7 +195,8 @@ class Graphs:
             if steps is None:
                 found.append(current)
             else:
-                todo.extend((step, hops + 1) for step in steps)
+                # What is added to a sum is reported there, not wherever the sum goes.
+                todo.extend((step, hops + 1) for step in steps if not _is_added(step.expr))
         return found
 
     def _is_name(self, expr: Expr, path: Path) -> bool:
