@@ -344,10 +344,16 @@ class Rows:
             deeds = [d for d in found if d.data and self.file.text(d.data.expr) == filled]
         elif func.attr == "sample":
             deeds = self._sampled(use, call, receiver, whole)
-        nexts = [(receiver, whole and func.attr not in _RESTRICTS)]
+        restricts = func.attr in _RESTRICTS and not self._shuffles(call, func, use)
+        nexts = [(receiver, whole and not restricts)]
         if func.attr in _JOIN_METHODS:
             nexts.extend((use.at(arg.value), whole) for arg in call.args if not arg.star)
         return nexts, deeds
+
+    def _shuffles(self, call: tree.Call, func: tree.Attribute, use: Use) -> bool:
+        """``sample(frac=1)`` gives all rows in another order."""
+        share = self.file.values.literal(call.arg(None, "frac"), use.frame)
+        return func.attr == "sample" and share == 1
 
     def is_folds(self, receiver: Expr, use: Use) -> bool:
         """By its binding (``KFold``, ``ShuffleSplit``, ...); by its name where that is unknown."""

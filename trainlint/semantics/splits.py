@@ -275,11 +275,16 @@ class Splits:
         return None
 
 
-def base_name(expr: Expr) -> str | None:
+def base_of(expr: Expr) -> tree.Name | None:
     """The name at the bottom of ``X_test[cols].values``."""
     while isinstance(expr, tree.Subscript | tree.Attribute | tree.Call):
         expr = expr.func if isinstance(expr, tree.Call) else expr.value
-    return expr.id if isinstance(expr, tree.Name) else None
+    return expr if isinstance(expr, tree.Name) else None
+
+
+def base_name(expr: Expr) -> str | None:
+    name = base_of(expr)
+    return name.id if name is not None else None
 
 
 def is_dead(node: tree.Node) -> bool:

@@ -1,0 +1,234 @@
+'''The data that trains the model is the data that it is measured on.
+
+## What it does
+Finds a training loop and an evaluation pass whose loaders hold the same data set (the same object,
+or two that are made alike of one path and split), a framework's `fit` that is given one loader or
+array for training and validation, and scikit-learn models that are scored on nothing but the data
+they were fitted on.
+
+A score on the training data beside a real evaluation is left alone, and so are nearest-neighbour
+models and data that cannot be told apart.
+
+## Why is this bad?
+A model that remembers its training data gets a perfect score. Nothing is known about new data, and
+overfitting cannot be seen.
+
+## Example
+```python
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.metrics import accuracy_score
+
+
+def train(X, y):
+    model = RandomForestClassifier(random_state=0)
+    model.fit(X, y)
+    print(accuracy_score(y, model.predict(X)))
+    return model
+```
+
+## Use instead
+```python
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.metrics import accuracy_score
+from sklearn.model_selection import train_test_split
+
+
+def train(X, y):
+    X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
+    model = RandomForestClassifier(random_state=0)
+    model.fit(X_train, y_train)
+    print(accuracy_score(y_test, model.predict(X_test)))
+    return model
+```
+
+## Fix safety
+There is no fix.
+
+## Since
+0.1.0
+
+## References
+- scikit-learn user guide, "Cross-validation: evaluating estimator performance"
+'''
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from trainlint.api import (
+    File,
+    Finding,
+    Rule,
+    Severity,
+    Step,
+    all_of,
+    any_of,
+    backward,
+    evaluation,
+    loaders,
+    roles,
+    scores,
+    splits,
+    tree,
+    values,
+)
+
+RULE = Rule(
+    "LEK003",
+    "same-data-for-train-and-eval",
+    Severity.ERROR,
+    needs=all_of(
+        any_of("fit", "backward", "train_dataset"),
+        any_of("score", "predict", "eval", "Loader", "loader", "validation_data", "metrics"),
+    ),
+)
+MAX_STEPS = 12
+
+
+@RULE.check
+def check(file: File) -> Iterator[Finding]:
+    yield from _loops(file)
+    yield from _frameworks(file)
+    yield from _estimators(file)
+
+
+# Loops over loaders
+
+
+def _loops(file: File) -> Iterator[Finding]:
+    trained: dict[object, loaders.Fed] = {}
+    training = [loop.loop for loop in file.script.training_loops]
+    for loop in training:
+        if isinstance(loop, tree.For):
+            for fed in _batches(file, loop):
+                trained[fed.identity] = fed
+    if not trained:
+        return
+    passes = [p.loop for p in evaluation.passes(file)]
+    measured = [
+        (loop, _batches(file, loop))
+        for loop in passes
+        if isinstance(loop, tree.For) and loop not in training
+    ]
+    feds = [fed for _, found in measured for fed in found]
+    if not feds or any(fed.identity not in trained or _is_unknown(fed) for fed in feds):
+        return
+    first = feds[0]
+    loop = next(loop for loop, found in measured if first in found)
+    call = next((s.node for s in reversed(first.trail) if isinstance(s.node, tree.Call)), None)
+    message = (
+        "The model is evaluated on the very data that it is trained on, and on no other: "
+        f"`{file.text(first.node).splitlines()[0]}` is behind the training loop and behind every "
+        "evaluation."
+    )
+    steps = [
+        Step(_training_loop(file, training, first.identity), "the training loop goes over it"),
+        Step(first.node, "this is the data of both"),
+    ]
+    yield Finding(call or loop.iter, message, tuple(steps))
+
+
+def _batches(file: File, loop: tree.For) -> list[loaders.Fed]:
+    iterated = loop.iter
+    if isinstance(iterated, tree.Call) and file.names.qualified(iterated.func) == "builtins.range":
+        return []
+    return file.loaders.of(backward.Use(iterated))
+
+
+def _training_loop(file: File, training: list[tree.Loop], identity: object) -> tree.Node:
+    for loop in training:
+        if isinstance(loop, tree.For):
+            if any(fed.identity == identity for fed in _batches(file, loop)):
+                return loop.iter
+    return training[0]
+
+
+def _is_unknown(fed: loaders.Fed) -> bool:
+    """True unless the data is made by a call in this file, of something real."""
+    if not isinstance(fed.node, tree.Call | tree.Constant):
+        return True
+    text = tree.dotted(fed.node.func) or "" if isinstance(fed.node, tree.Call) else ""
+    return any(word in text.lower() for word in ("random", "dummy", "fake", "synth", "toy", "cycle"))
+
+
+# Frameworks
+
+
+def _frameworks(file: File) -> Iterator[Finding]:
+    for call in file.calls:
+        for train, held in _pairs(file, call):
+            one = _same(file, train, held)
+            if one and not splits.is_dead(call):
+                message = (
+                    f"`{file.text(held)}` is given for training and for validation: the model is "
+                    "measured on the data that it is trained on."
+                )
+                step = Step(train, "it is trained on this")
+                yield Finding(call, message, (step,))
+                break
+
+
+def _pairs(file: File, call: tree.Call) -> Iterator[tuple[tree.Expr, tree.Expr]]:
+    """What a call is given to train on and to measure on."""
+    train, held = call.arg(None, "train_dataset"), call.arg(None, "eval_dataset")
+    if train is not None and held is not None:
+        yield train, held
+    func = call.func
+    if not isinstance(func, tree.Attribute) or func.attr != "fit" or not call.args:
+        return
+    given = call.arg(None, "validation_data")
+    if isinstance(given, tree.Sequence) and given.elts:
+        yield call.args[0].value, given.elts[0]
+    elif given is not None:
+        yield call.args[0].value, given
+    for value in file.values.of(func.value):
+        if isinstance(value, values.Instance) and value.name.startswith("lightning."):
+            train = call.arg(1, "train_dataloaders")
+            held = call.arg(2, "val_dataloaders")
+            if train is not None and held is not None:
+                yield train, held
+
+
+def _same(file: File, one: tree.Expr, other: tree.Expr) -> bool:
+    """True when two names are bound to one object."""
+    if not isinstance(one, tree.Name) or not isinstance(other, tree.Name) or one.id != other.id:
+        return False
+    return set(file.values.definitions(one)[0]) == set(file.values.definitions(other)[0])
+
+
+# scikit-learn
+
+
+def _estimators(file: File) -> Iterator[Finding]:
+    fits = scores.fitted(file)
+    if not fits or file.splits.all:
+        return
+    measured = scores.scores(file)
+    own: list[tuple[scores.Score, scores.Fitted]] = []
+    for score in measured:
+        fit = next((f for f in fits if f.made in score.made and _same_rows(file, f, score)), None)
+        if fit is None:
+            return  # something else is measured, too
+        own.append((score, fit))
+    live = [(score, fit) for score, fit in own if not splits.is_dead(score.call)]
+    if not live:
+        return
+    (score, fit), others = live[0], live[1:]
+    short = fit.name.rpartition(".")[2]
+    message = (
+        f"`{short}` is scored on `{file.text(score.data)}`, the data that it was fitted on, and "
+        "nothing in this file is scored on other data: the score says how well it remembers."
+    )
+    steps = [Step(fit.call, "it is fitted on the same data here")]
+    steps += [Step(s.call, "the same is done here") for s, _ in others[:MAX_STEPS]]
+    yield Finding(score.call, message, tuple(steps))
+
+
+def _same_rows(file: File, fit: scores.Fitted, score: scores.Score) -> bool:
+    one, other = fit.data, score.data
+    if file.text(one) != file.text(other):
+        return False
+    base, same = splits.base_of(one), splits.base_of(other)
+    if base is None or same is None or roles.of_name(base.id) == roles.TEST:
+        return False
+    return set(file.values.definitions(base)[0]) == set(file.values.definitions(same)[0])

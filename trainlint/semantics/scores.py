@@ -1,0 +1,108 @@
+"""Estimators that are fitted on labelled data, and where a score of them is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trainlint.semantics import tree
+from trainlint.semantics.tree import Expr
+from trainlint.semantics.values import Instance, Method
+
+if TYPE_CHECKING:
+    from trainlint.semantics.facts import File
+
+_LIBRARIES = frozenset("sklearn xgboost lightgbm catboost cuml".split())
+_ESTIMATOR = (
+    "Classifier Regressor LogisticRegression LinearRegression Ridge Lasso ElasticNet SVC SVR "
+    "LinearSVC LinearSVR GaussianNB MultinomialNB BernoulliNB Perceptron RidgeCV LassoCV NuSVC "
+    "LinearDiscriminantAnalysis QuadraticDiscriminantAnalysis"
+).split()
+_NEIGHBOURS = ("KNeighbors", "RadiusNeighbors", "Dummy", "Voting", "Stacking")
+METRICS = frozenset(
+    "accuracy_score f1_score precision_score recall_score roc_auc_score log_loss r2_score "
+    "mean_squared_error mean_absolute_error root_mean_squared_error balanced_accuracy_score "
+    "classification_report confusion_matrix cohen_kappa_score matthews_corrcoef "
+    "mean_squared_log_error average_precision_score".split()
+)
+_PREDICTS = frozenset({"predict", "predict_proba", "decision_function"})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """``estimator.fit(data, labels)``; ``made`` is the call that made the estimator."""
+
+    call: tree.Call
+    made: tree.Node
+    name: str
+    data: Expr
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Score:
+    """A measurement of an estimator on ``data``: ``score``, or a metric of its predictions."""
+
+    call: tree.Call
+    made: frozenset[tree.Node]
+    data: Expr
+
+
+def fitted(file: File) -> list[Fitted]:
+    """The fits of classifiers and regressors on labelled data."""
+    found = []
+    for call in file.calls:
+        func = call.func
+        if not isinstance(func, tree.Attribute) or func.attr != "fit" or call.has_star:
+            continue
+        if len(call.args) < 2 or call.args[0].keyword not in {None, "X"}:
+            continue
+        for value in _estimators(file, func.value):
+            found.append(Fitted(call, value.call, value.name, call.args[0].value))
+    return found
+
+
+def _estimators(file: File, expr: Expr) -> Iterator[Instance]:
+    for value in file.values.of(expr):
+        if isinstance(value, Method) and value.name == "fit":
+            yield from _estimators(file, value.receiver)
+        if not isinstance(value, Instance) or value.name.partition(".")[0] not in _LIBRARIES:
+            continue
+        short = value.name.rpartition(".")[2]
+        if short.startswith(_NEIGHBOURS) or not short.endswith(tuple(_ESTIMATOR)):
+            continue
+        if file.values.literal(value.call.arg(None, "oob_score")) is True:
+            continue
+        yield value
+
+
+def scores(file: File) -> list[Score]:
+    """The measurements of any model in a file; ``made`` is empty for an unknown one."""
+    found = []
+    for call in file.calls:
+        func = call.func
+        if isinstance(func, tree.Attribute) and func.attr in {"score", "evaluate"} and call.args:
+            if len(call.args) >= 2 and file.names.qualified(func) is None:
+                made = frozenset(v.call for v in _estimators(file, func.value))
+                found.append(Score(call, made, call.args[0].value))
+            continue
+        name = file.names.qualified(func) or ""
+        if name.rpartition(".")[2] not in METRICS or not name.startswith(("sklearn.", "cuml.")):
+            continue
+        found.extend(_of_predictions(file, call))
+    return found
+
+
+def _of_predictions(file: File, call: tree.Call) -> Iterator[Score]:
+    told = False
+    for arg in call.args:
+        for value in file.values.of(arg.value) if not arg.star else ():
+            made = getattr(value, "call", None)
+            if not isinstance(value, Method) or not isinstance(made, tree.Call):
+                continue
+            if value.name in _PREDICTS and made.args:
+                told = True
+                owners = frozenset(v.call for v in _estimators(file, value.receiver))
+                yield Score(call, owners, made.args[0].value)
+    if not told:
+        yield Score(call, frozenset(), call)
