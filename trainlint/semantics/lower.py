@@ -6,6 +6,7 @@ or string that is not the token under the cursor ends it with ``OutOfStep``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -34,8 +35,7 @@ def parse(code: str) -> tree.Module:
     try:
         module = cst.parse_module(code)
     except cst.ParserSyntaxError as error:
-        # libcst lists every token that it would have taken: the place is enough
-        raise ParseError("invalid syntax", error.raw_line, error.raw_column + 1) from None
+        raise ParseError("invalid syntax", *_place(error)) from None
     except (RecursionError, MemoryError):
         raise
     except Exception as error:  # libcst's own defects: no blank before a lambda, for one
@@ -50,6 +50,17 @@ def parse(code: str) -> tree.Module:
     except OutOfStep:
         pass
     raise ParseError("the positions in this file cannot be told", 1, 1)
+
+
+_PLACE = re.compile(r"error at (\d+):(\d+)")
+
+
+def _place(error: cst.ParserSyntaxError) -> tuple[int, int]:
+    """Line and column of a syntax error: the message has them right, the attributes do not."""
+    found = _PLACE.search(error.message)
+    if found is None:
+        return error.raw_line, error.raw_column + 1
+    return int(found[1]), max(int(found[2]) - 1, 1)
 
 
 def _lower(
