@@ -16,7 +16,7 @@ from trainlint.diagnostics import Failure
 from trainlint.gitignore import Ignores, deeper, ignored, ignores_above, ignores_in
 from trainlint.origin import LEFT_OUT, is_generated, is_left_out, is_vendored
 from trainlint.project_files import SettingsFinder, TargetFinder, requirement_files
-from trainlint.settings import Settings, from_root
+from trainlint.settings import Settings, from_root, over_size
 
 __all__ = [
     "Discovery",
@@ -31,8 +31,6 @@ __all__ = [
 
 # A folder that holds one of these is a virtual environment, whatever its name.
 _ENVIRONMENT_MARKS = frozenset(("pyvenv.cfg", "conda-meta"))
-# Most of a notebook is its outputs: pictures, not code.
-NOTEBOOK_ALLOWANCE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,17 +223,13 @@ class _Walk:
         self.add(found, real, status.st_mode)
 
     def add(self, file: File, real: str, mode: int) -> None:
-        limit = file.settings.max_file_size
-        if file.path.endswith(".ipynb"):
-            limit *= NOTEBOOK_ALLOWANCE
         if real in self.seen:
             return
         self.seen.add(real)
         if not stat.S_ISREG(mode):
             self.fail(file.reported, "not a regular file", named=file.named)
-        elif file.size > limit:
-            message = f"{file.size:,} bytes, more than max-file-size allows ({limit:,})"
-            self.fail(file.reported, message, named=file.named)
+        elif (trouble := over_size(file.path, file.size, file.settings)) is not None:
+            self.fail(file.reported, trouble, named=file.named)
         else:
             self.files.append(file)
 

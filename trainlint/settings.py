@@ -15,6 +15,8 @@ from trainlint.targets import Range
 from trainlint.toml import load_toml
 
 ALL = "ALL"
+# Most of a notebook is its outputs: pictures, not code.
+NOTEBOOK_ALLOWANCE = 16
 
 
 @dataclass(slots=True, eq=False)
@@ -185,6 +187,14 @@ def unknown_selectors(settings: Settings, known: Collection[str]) -> list[Settin
         if name not in known
     )
     return errors
+
+
+def over_size(path: str, size: int, settings: Settings) -> str | None:
+    """One line if a file of so many bytes is larger than the settings allow."""
+    limit = settings.max_file_size * (NOTEBOOK_ALLOWANCE if path.endswith(".ipynb") else 1)
+    if size <= limit:
+        return None
+    return f"{size:,} bytes, more than max-file-size allows ({limit:,})"
 
 
 def from_root(path: str, settings: Settings) -> str:
