@@ -1,0 +1,196 @@
+"""What an expression can be: values followed through names, attributes, parameters and returns."""
+
+from __future__ import annotations
+
+import textwrap
+
+from trainlint.semantics import lower, tensors, tree
+from trainlint.semantics.facts import File, Surroundings
+from trainlint.semantics.values import Instance, Literal, Object, Symbol, Unknown, Value
+from trainlint.source import decode
+
+HEAD = "import torch\nimport torch.nn as nn\nimport torch.nn.functional as F\n"
+
+
+def file_of(code: str) -> File:
+    source = decode("x.py", (HEAD + textwrap.dedent(code)).encode())
+    return File(source, lower.parse(source.code), Surroundings({}, {}))
+
+
+def probed(code: str) -> tuple[File, tree.Expr]:
+    """The file and the argument of its one call of ``probe``."""
+    file = file_of(code)
+    call = next(c for c in file.calls if tree.dotted(c.func) == "probe")
+    return file, call.args[0].value
+
+
+def names(values: list[Value]) -> list[str]:
+    found = []
+    for value in values:
+        match value:
+            case Instance() | Symbol():
+                found.append(value.name)
+            case Object():
+                found.append(value.cls.name)
+            case Literal():
+                found.append(repr(value.value))
+            case _:
+                found.append(type(value).__name__.lower())
+    return found
+
+
+def values(code: str) -> list[str]:
+    file, expr = probed(code)
+    return names(file.values.of(expr))
+
+
+def kinds(code: str) -> list[str]:
+    file, expr = probed(code)
+    return [origin.kind for origin in tensors.origins(file.values, expr)]
+
+
+def test_a_name_has_the_value_of_the_assignment_that_reaches_it() -> None:
+    assert values("x = nn.BCELoss()\nx = nn.MSELoss()\nprobe(x)\n") == ["torch.nn.MSELoss"]
+    assert values("x = nn.BCELoss()\nif a:\n    x = nn.MSELoss()\nprobe(x)\n") == [
+        "torch.nn.BCELoss",
+        "torch.nn.MSELoss",
+    ]
+
+
+def test_an_attribute_has_what_the_methods_of_its_class_give_it() -> None:
+    assert values(
+        """
+        class Trainer:
+            def __init__(self):
+                self.loss = nn.BCELoss()
+            def step(self):
+                probe(self.loss)
+        """
+    ) == ["torch.nn.BCELoss"]
+
+
+def test_an_attribute_may_come_from_a_base_class() -> None:
+    assert values(
+        """
+        class Base:
+            def __init__(self):
+                self.loss = nn.BCELoss()
+        class Trainer(Base):
+            def step(self):
+                probe(self.loss)
+        """
+    ) == ["torch.nn.BCELoss"]
+
+
+def test_a_parameter_has_one_alternative_for_each_call() -> None:
+    assert values(
+        """
+        def step(criterion):
+            probe(criterion)
+        step(nn.BCELoss())
+        step(criterion=nn.MSELoss())
+        """
+    ) == ["torch.nn.BCELoss", "torch.nn.MSELoss"]
+
+
+def test_a_parameter_of_a_function_that_nothing_calls_is_unknown_beside_its_default() -> None:
+    assert values("def step(criterion=nn.BCELoss()):\n    probe(criterion)\n") == [
+        "torch.nn.BCELoss",
+        "unknown",
+    ]
+
+
+def test_arguments_travel_through_constructors_and_wrappers() -> None:
+    assert values(
+        """
+        class Net(nn.Module):
+            pass
+        class Trainer:
+            def __init__(self, model, device="cuda"):
+                self.model = nn.DataParallel(model).to(device)
+            def step(self):
+                probe(self.model)
+        Trainer(model=Net())
+        """
+    ) == ["Net"]
+
+
+def test_returns_tuples_and_dicts_are_taken_apart() -> None:
+    assert values("def f():\n    return nn.ReLU(), nn.GELU()\na, b = f()\nprobe(b)\n") == [
+        "torch.nn.GELU"
+    ]
+    assert values('d = {"a": nn.ReLU(), "b": nn.GELU()}\nprobe(d["b"])\n') == ["torch.nn.GELU"]
+
+
+def test_conditional_expressions_and_or_give_both() -> None:
+    assert values("probe(nn.ReLU() if flag else nn.GELU())\n") == ["torch.nn.ReLU", "torch.nn.GELU"]
+    assert values("def f(loss=None):\n    probe(loss or nn.BCELoss())\nf()\n") == [
+        "torch.nn.BCELoss"
+    ]
+
+
+def test_every_import_style_names_the_same_thing() -> None:
+    for line, use in (
+        ("import torch.nn as N", "N.BCELoss"),
+        ("from torch import nn as N", "N.BCELoss"),
+        ("from torch.nn import BCELoss as B", "B"),
+        ("from torch.nn.modules.loss import BCELoss", "BCELoss"),
+        ("L = nn.BCELoss", "L"),
+    ):
+        assert values(f"{line}\nprobe({use}())\n") == ["torch.nn.BCELoss"]
+
+
+def test_what_is_bound_to_something_else_is_not_the_library_s() -> None:
+    assert values("from torch.nn import BCELoss\nBCELoss = make()\nprobe(BCELoss())\n") != [
+        "torch.nn.BCELoss"
+    ]
+    assert values("from losses import *\nprobe(BCELoss())\n") == ["unknown"]
+
+
+def test_a_fallback_of_a_failed_import_is_a_second_alternative() -> None:
+    file, expr = probed(
+        "try:\n    from apex import amp\nexcept ImportError:\n    amp = None\nprobe(amp)\n"
+    )
+    assert file.names.qualified(expr) is None
+    assert file.names.candidates(expr) == {"apex.amp", None}
+
+
+def test_circles_end_in_unknown() -> None:
+    file, expr = probed("def f(x):\n    return g(x)\ndef g(x):\n    return f(x)\nprobe(f(1))\n")
+    assert all(isinstance(value, Unknown) for value in file.values.of(expr))
+
+
+def test_a_sigmoid_is_found_behind_layers_dicts_and_shapes() -> None:
+    assert kinds(
+        """
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.head = nn.Sequential(nn.Linear(2, 1), nn.Sigmoid())
+            def forward(self, x):
+                return {"p": self.head(x).squeeze(-1)}
+        out = Net()(x)
+        probe(out["p"].view(-1).float())
+        """
+    ) == [tensors.SIGMOID]
+
+
+def test_what_a_tensor_was_before_an_operation_that_changes_it_is_kept_with_the_operation() -> None:
+    file, expr = probed("p = torch.sigmoid(x)\nprobe((1 - p).clamp(0, 1))\n")
+    (origin,) = tensors.origins(file.values, expr)
+    assert origin.kind == tensors.SIGMOID
+    assert [op.kind for op in origin.ops] == ["other", "clamp"]
+    assert not origin.plain
+
+
+def test_logits_are_known_by_the_layer_that_makes_them() -> None:
+    assert kinds("head = nn.Linear(2, 1)\nprobe(head(x))\n") == [tensors.LOGITS]
+
+
+def test_the_binding_decides_and_not_the_name() -> None:
+    assert kinds("softmax = nn.LogSoftmax(dim=1)\nprobe(softmax(x))\n") == [tensors.LOG_SOFTMAX]
+    assert kinds("def sigmoid(x):\n    return unheard(x)\nprobe(sigmoid(x))\n") == [tensors.UNKNOWN]
+
+
+def test_a_value_that_goes_round_in_a_loop_ends() -> None:
+    assert tensors.UNKNOWN in kinds("for i in y:\n    x = x.view(-1)\n    probe(x)\n")
