@@ -79,16 +79,20 @@ def _followed(file: File, expr: Expr, depth: int) -> Iterator[Expr]:
         yield node
         if depth == 0:
             continue
-        value: Expr | None = None
-        if isinstance(node, tree.Name):
-            value = definition(file, node)
-        elif isinstance(node, tree.Attribute) and isinstance(node.value, tree.Name):
-            cls = tree.class_of(node)
-            set_at = [] if cls is None else file.values.graph.assignments(cls, node.attr)
-            if len(set_at) == 1 and not set_at[0].path:
-                value = set_at[0].value
-        if value is not None and value is not expr:
-            yield from _followed(file, value, depth - 1)
+        for value in _set_from(file, node):
+            if value is not expr:
+                yield from _followed(file, value, depth - 1)
+
+
+def _set_from(file: File, node: Expr) -> list[Expr]:
+    """The expressions that a name or an attribute of the object may be set from."""
+    if isinstance(node, tree.Name):
+        bindings, _ = file.values.definitions(node)
+        return [b.value for b in bindings if b.kind == "assign" and b.value and not b.path]
+    cls = tree.class_of(node)
+    if isinstance(node, tree.Attribute) and isinstance(node.value, tree.Name) and cls is not None:
+        return [a.value for a in file.values.graph.assignments(cls, node.attr) if not a.path]
+    return []
 
 
 def _ceiling(file: File, floor: Expr) -> tuple[Edit, ...]:

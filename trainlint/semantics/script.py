@@ -49,6 +49,11 @@ CLIPS = frozenset(
 FRAMEWORKS = frozenset({"accelerate", "lightning", "deepspeed", "fastai", "ignite", "colossalai"})
 
 _OPTIMIZER = re.compile(r"(^|_)(optim|optimizer|optimiser|opt)s?(_|\d|$)|optim", re.I)
+# Classes of optimizers in libraries: transformers.AdamW, apex.optimizers.FusedLAMB, ...
+_OPTIMIZER_CLASS = re.compile(
+    r"\.\w*(Ada(m|factor|grad|belief|delta)|SGD|Lion|LAMB|Lamb|LARS|RMSprop|Ranger|Shampoo|Muon|"
+    r"Sophia|Prodigy)\w*$"
+)
 _SCHEDULER = re.compile(r"sched", re.I)
 _SCHEDULES = re.compile(r"lr_scheduler|SWALR$|(?i:schedule)[^.]*$")
 _SCALER = re.compile(r"scaler", re.I)
@@ -324,7 +329,10 @@ class Script:
         """By its binding; by its name only where the binding is unknown."""
         return self._is(
             expr,
-            lambda name: name.startswith("torch.optim.") and not _SCHEDULES.search(name),
+            lambda name: (
+                not _SCHEDULES.search(name)
+                and (name.startswith("torch.optim.") or bool(_OPTIMIZER_CLASS.search(name)))
+            ),
             "torch.optim.Optimizer",
             _OPTIMIZER,
         )
