@@ -6,11 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trainlint.semantics import contexts, models, tree
-from trainlint.semantics.callgraph import own_nodes
+from trainlint.semantics import models, tree
 from trainlint.semantics.models import Forward
 from trainlint.semantics.script import BACKWARD, MODE, STEP, Body, Event
-from trainlint.semantics.values import FunctionValue, Instance, Symbol, Unknown, Value
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -25,7 +23,6 @@ _TRAINS = re.compile(
     r"grad_?scaler|loss_?scaler|attack|pgd|fgsm|adversar|salien|cam$|perturb|attribut|hessian|"
     r"jacobian|gradient|influence|explain",
     re.I,
-)
 )
 _FRAMEWORKS = ("lightning.", "transformers.", "ignite.", "fastai.")
 _DEPTH = 3

@@ -20,9 +20,9 @@ _GRADIENTS = frozenset(
     "grad requires_grad requires_grad_ retain_grad register_hook register_full_backward_hook "
     "register_backward_hook enable_grad backward create_graph grad_fn vjp jvp autograd "
     "set_grad_enabled is_grad_enabled".split()
+)
 _UNKNOWN_CONTEXT = re.compile(r"grad|infer|eval|ema|scope|mode|ctx|context|swap|average", re.I)
 _DEPTH = 3
-
 
 
 def recorded(file: File, found: EvaluationPass) -> bool | None:
