@@ -177,7 +177,9 @@ class _Search:
                 continue
             if event.kind == MODE and not self._concerns(event):
                 continue
-            placed.append((flow.point(event.call), event.call.start, event))
+            placed.append(
+                (flow.point(self._loop_over(event) or event.call), event.call.start, event)
+            )
         sites = {e.site for e in self.file.script.events(body) if e.site is not e.call}
         for site in sites:
             if isinstance(site, tree.Call) and flow.holds(site):
@@ -202,12 +204,17 @@ class _Search:
     def _is_element(self, event: Event) -> bool:
         """True for ``for m in models: m.train()`` and ``self.train()``, which may reach it."""
         receiver = event.receiver
-        if isinstance(receiver, tree.Name):
-            found = self.file.names.find(receiver.id, receiver)
-            return receiver.id == "self" or (
-                found is not None and any(binding.kind == "each" for binding in found[1])
-            )
-        return False
+        named_self = isinstance(receiver, tree.Name) and receiver.id == "self"
+        return named_self or self._loop_over(event) is not None
+
+    def _loop_over(self, event: Event) -> tree.For | None:
+        """The loop that takes the models which are switched one by one."""
+        if event.kind != MODE or not isinstance(event.receiver, tree.Name):
+            return None
+        loop = tree.enclosing(event.call, tree.For)
+        if loop is None or not isinstance(loop.target, tree.Name):
+            return None
+        return loop if loop.target.id == event.receiver.id else None
 
     def _run_for(self, body: Body, backward: Event) -> models.Forward | None:
         """The run of the model, with gradients, that a backward belongs to."""
