@@ -69,15 +69,18 @@ entered in another file is not seen.
 0.1.0
 
 ## References
+- `rules/torch_amp.json`, `torch_cuda_amp.json` and `torch_cpu_amp.json`, made by
+  `scripts/make_tables.py` from the releases
 - PyTorch 2.4 release notes, "Deprecations", and the documentation of `torch.amp`
 - https://github.com/pytorch/pytorch/pull/126527
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 from trainlint.api import (
     Edit,
@@ -96,9 +99,9 @@ from trainlint.api import (
     references,
     releases,
     rewrite,
+    signatures,
     tree,
 )
-from trainlint.api import values as v
 
 RULE = Rule(
     "AMP004",
@@ -113,32 +116,51 @@ RULE = Rule(
 )
 
 
+# Since when they are deprecated, by the release notes; the code says so from 2.4 on.
+_DEPRECATED: dict[str, Version] = {
+    "autocast": (2, 4),
+    "GradScaler": (2, 3),
+    "custom_fwd": (2, 4),
+    "custom_bwd": (2, 4),
+}
+_INSTEAD = frozenset({f"torch.amp.{kind}" for kind in _DEPRECATED} | {"torch.autocast"})
+_DTYPES = {"cuda": "float16", "cpu": "bfloat16"}
+
+
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A deprecated name: the device it stands for, and its parameters by position."""
+    """A deprecated name: the device it stands for, and what it takes by position."""
 
     device: str
     new: str
     positions: tuple[str, ...]
     exists: Version  # since when torch.amp has it
-    warned: Version  # since when the old one is deprecated
+    deprecated: Version
+
+    @property
+    def is_decorator(self) -> bool:
+        """True for ``custom_fwd`` and ``custom_bwd``, which take the device by keyword."""
+        return self.positions[0] in {"fwd", "bwd"}
 
 
-_SCALER = ("init_scale", "growth_factor", "backoff_factor", "growth_interval", "enabled")
-_KINDS = {
-    "autocast": (("enabled", "dtype", "cache_enabled"), (1, 12), (2, 4)),
-    "GradScaler": (_SCALER, (2, 3), (2, 3)),
-    "custom_fwd": (("fwd",), (2, 4), (2, 4)),
-    "custom_bwd": (("bwd",), (2, 4), (2, 4)),
-}
-NAMES = {
-    f"torch.{device}.amp.{name}": Name(device, f"torch.amp.{name}", *kind)
-    for device, kinds in (("cuda", list(_KINDS)), ("cpu", ["autocast", "GradScaler"]))
-    for name, kind in ((name, _KINDS[name]) for name in kinds)
-}
-_INSTEAD = frozenset({name.new for name in NAMES.values()} | {"torch.autocast"})
-_DTYPES = {"cuda": "float16", "cpu": "bfloat16"}
-_SETS_DTYPE = re.compile(r"torch\.set_autocast_\w*dtype")
+@lru_cache(maxsize=1)
+def names() -> dict[str, Name]:
+    """The deprecated names, as the releases have them."""
+    found = {}
+    for device in ("cuda", "cpu"):
+        for kind, since in _DEPRECATED.items():
+            old = _table(f"torch_{device}_amp").get(f"torch.{device}.amp.{kind}")
+            new = _table("torch_amp").get(f"torch.amp.{kind}")
+            if old is not None and new is not None and new.added is not None:
+                positions = old.parameters[: old.positions]
+                name = Name(device, f"torch.amp.{kind}", positions, new.added, since)
+                found[f"torch.{device}.amp.{kind}"] = name
+    return found
+
+
+def _table(name: str) -> signatures.Table:
+    path = Path(__file__).with_name(f"{name}.json")
+    return signatures.Table.parse(path.read_text(encoding="utf-8"))
 
 
 @dataclass(slots=True, eq=False)
@@ -153,7 +175,11 @@ class Use:
 
     @property
     def name(self) -> Name:
-        return NAMES[self.reference.name]
+        return names()[self.reference.name]
+
+    @property
+    def outcome(self) -> Safety | None:
+        return self.safety if self.reason is None else None
 
     @property
     def place(self) -> tree.Expr:
@@ -164,14 +190,17 @@ class Use:
 
 @RULE.check
 def check(file: File) -> Iterator[Finding]:
-    found = references.references(file, NAMES)
+    found = references.references(file, names())
     if not found:
         return
-    moves = rewrite.Moves(file, found, {old: name.new for old, name in NAMES.items()})
-    replaced = {name: _line(file, call) for name, call in references.replaced_names(file)}
+    moves = rewrite.Moves(file, found, {old: name.new for old, name in names().items()})
+    replaced = {old: _line(file, call) for old, call in references.replaced_names(file)}
     replaced |= {r.name: _line(file, r.expr) for r in found if references.is_bound_by(r.expr)}
     uses = {reference: _use(file, moves, reference, replaced) for reference in found}
-    for group in _groups(file, moves, uses):
+    tested = {r.name for r in found if references.is_type_test(file, r.expr)}
+    together = [[r for r in found if r.name == name] for name in tested]
+    for members in moves.groups(lambda reference: uses[reference].outcome, together):
+        group = [uses[reference] for reference in members]
         fix, reason = _fix(file, moves, group)
         for use in group:
             if use.said:
@@ -184,21 +213,21 @@ def _use(
     reference: references.Reference,
     replaced: dict[str, int],
 ) -> Use:
-    name, target = NAMES[reference.name], file.target("torch")
+    name, target = names()[reference.name], file.target("torch")
     places = [reference.expr, *(binding.node for binding in reference.bindings)]
     kept = any(releases.is_for_some_releases(file, place, "torch", _INSTEAD) for place in places)
     if not reference.certain:
         kept = kept or not _INSTEAD.isdisjoint(file.names.candidates(reference.expr))
     alias, bound = moves.is_alias(reference), references.is_bound_by(reference.expr)
-    use = Use(reference, not (kept or alias or bound or target.wholly_below(name.warned)))
+    use = Use(reference, not (kept or alias or bound or target.wholly_below(name.deprecated)))
     line = _line(file, reference.expr)
     if kept:
         use.reason = f"line {line} keeps the old form for older releases"
     elif reference.name in replaced:
         use.reason = f"line {replaced[reference.name]} replaces `{reference.name}` by its name"
-    elif target.low is not None and not target.wholly_from(name.exists):
-        since, low = (".".join(map(str, version)) for version in (name.exists, target.low))
-        use.reason = f"`{name.new}` exists since torch {since}, the target begins at {low}"
+    elif not signatures.reaches_back("torch", name.exists, target):
+        since = _dotted(name.exists)
+        use.reason = f"`{name.new}` exists since torch {since}, and the target is {target}"
     else:
         try:
             use.edits, use.safety = _rewritten(file, moves, reference, name, alias)
@@ -223,7 +252,7 @@ def _rewritten(
         case tree.Call(func=func) as call if func is expr:
             return rewrite.together(respelled, _with_device(file, call, name)), Safety.SAFE
         case tree.FunctionDef() as function if expr in function.decorators:
-            if name.positions[0] == "enabled":
+            if not name.is_decorator:
                 raise Unfixable("without a call, the decorator takes the function for `enabled`")
             needed, text = moves.spell(reference)
             named = rewrite.replace(file, expr, f'{text}(device_type="{name.device}")')
@@ -239,7 +268,7 @@ def _rewritten(
                 raise Unfixable("the name is passed on")
             _require_keyword_calls(file, call)
             return rewrite.together(respelled, _with_device(file, call, name, 1)), Safety.UNSAFE
-        case tree.IfExp():
+        case tree.IfExp() if not name.is_decorator:
             _require_keyword_calls(file, expr)
             needed, text = moves.spell(reference)
             more, partial = rewrite.add_import(file, "functools", "partial", at=expr)
@@ -250,49 +279,19 @@ def _rewritten(
 
 
 def _with_device(file: File, call: tree.Call, name: Name, first: int = 0) -> tuple[Edit, ...]:
-    """Give a call its device, and names to the positions (from ``first`` on) that this shifts."""
+    """Give a call its device, and the default dtype where the new form would take over another."""
     device = f'"{name.device}"'
-    if name.positions[0] in {"fwd", "bwd"}:
+    if name.is_decorator:
         return rewrite.add_argument(file, call, "device_type", device)
-    if call.has_star:
-        raise Unfixable("`*` or `**` hides the arguments")
-    given = [arg for arg in call.args[first:] if arg.keyword is None]
-    if len(given) > len(name.positions):
-        raise Unfixable("the call has too many arguments")
-    named = rewrite.name_arguments(file, dict(zip(given, name.positions, strict=False)))
-    if first:
-        at = call.args[0].value.outer[1]
-        return rewrite.together([Edit(file.path, at, at, f", {device}")], named)
-    needed, dtype = _old_dtype(file, call, name)
-    if dtype and not call.args:
-        new = rewrite.replace_arguments(file, call, f"{device}, dtype={dtype}")
-        return rewrite.together(needed, new)
-    more = rewrite.add_argument(file, call, "dtype", dtype) if dtype else ()
-    shifted = rewrite.insert_argument_first(file, call, device)
-    return rewrite.together(needed, shifted, named, more)
-
-
-def _old_dtype(file: File, call: tree.Call, name: Name) -> tuple[tuple[Edit, ...], str]:
-    """The default dtype of the old form where the new one would take over another one."""
-    if name.positions[1] != "dtype" or call.arg(1, "dtype") is not None:
-        return (), ""
-    if file.values.literal(call.arg(0, "enabled")) is False:
-        return (), ""
-    default = _DTYPES[name.device]
-    regions = contexts.entered(file, call, lambda value: _has_other_dtype(file, value, default))
-    is_set = file.calls_to(lambda called: _SETS_DTYPE.fullmatch(called) is not None)
-    if not is_set and not any(regions):
-        return (), ""
-    return rewrite.add_import(file, "torch", default, at=call)
-
-
-def _has_other_dtype(file: File, value: v.Value, default: str) -> bool:
-    if not contexts.is_autocast(value):
-        return False
-    if not isinstance(value, v.Instance):
-        return isinstance(value, v.Method)
-    dtype = value.call.arg(1, "dtype")
-    return dtype is not None and file.names.qualified(dtype) != f"torch.{default}"
+    added: dict[str, str] = {}
+    needed: tuple[Edit, ...] = ()
+    if "dtype" in name.positions and not first and call.arg(1, "dtype") is None:
+        dtype = _DTYPES[name.device]
+        is_off = file.values.literal(call.arg(0, "enabled")) is False
+        if not is_off and contexts.may_have_other_dtype(file, call, f"torch.{dtype}"):
+            needed, added["dtype"] = rewrite.add_import(file, "torch", dtype, at=call)
+    shifted = rewrite.shift_arguments(file, call, device, name.positions, first, added)
+    return rewrite.together(needed, shifted)
 
 
 def _constructed(file: File, cls: tree.ClassDef, name: Name) -> Iterator[tuple[Edit, ...]]:
@@ -315,35 +314,6 @@ def _require_keyword_calls(file: File, expr: tree.Expr) -> None:
 # All uses together
 
 
-def _groups(
-    file: File, moves: rewrite.Moves, uses: dict[references.Reference, Use]
-) -> list[list[Use]]:
-    """The uses that change together: of one import, or of one class that is also tested for."""
-    groups = moves.groups()
-    for reference in uses:
-        if references.is_type_test(file, reference.expr):
-            groups = rewrite.joined(groups, [r for r in uses if r.name == reference.name])
-
-    def outcome(group: Sequence[references.Reference]) -> Safety | None:
-        if any(uses[reference].reason is not None for reference in group):
-            return None
-        return min(uses[reference].safety for reference in group)
-
-    for statement in file.all(tree.ImportFrom):
-        of: dict[Safety, list[references.Reference]] = {}
-        for group in groups:
-            bound = (b.node for reference in group for b in reference.bindings)
-            safety = outcome(group)
-            if safety is not None and any(node.parent is statement for node in bound):
-                of.setdefault(safety, []).extend(group)
-        for members in of.values():
-            groups = rewrite.joined(groups, members)
-    for _, members in moves.stale():
-        if outcome(members) is not None:
-            groups = rewrite.joined(groups, members)
-    return [[uses[reference] for reference in group] for group in groups]
-
-
 def _fix(file: File, moves: rewrite.Moves, group: Sequence[Use]) -> tuple[Fix | None, str | None]:
     reason = next((use.reason for use in group if use.reason is not None), None)
     if reason is not None:
@@ -364,10 +334,10 @@ def _fix(file: File, moves: rewrite.Moves, group: Sequence[Use]) -> tuple[Fix | 
 
 def _finding(file: File, use: Use, fix: Fix | None, reason: str | None) -> Finding:
     old, name = use.reference.name, use.name
-    since = ".".join(map(str, name.warned))
+    since = _dotted(name.deprecated)
     message = f"`{old}` is deprecated since torch {since}, and `{name.new}` needs the device"
     call = use.place
-    if isinstance(call, tree.Call) and name.positions[0] in {"init_scale", "enabled"}:
+    if isinstance(call, tree.Call) and not name.is_decorator:
         message += " first"
         if call.positional:
             message += f": `{file.text(call.positional[0])}` in its place would be taken for it"
@@ -383,6 +353,10 @@ def _finding(file: File, use: Use, fix: Fix | None, reason: str | None) -> Findi
 def _listed(names: Sequence[str]) -> str:
     quoted = [f"`{name}`" for name in names]
     return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} and {quoted[-1]}"
+
+
+def _dotted(version: Version) -> str:
+    return ".".join(map(str, version[:2]))
 
 
 def _line(file: File, node: tree.Node) -> int:

@@ -287,7 +287,10 @@ def committed(name: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("name", ["librosa.json", "lr_schedulers.json"])
+COMMITTED = ["librosa", "lr_schedulers", "torch_amp", "torch_cuda_amp", "torch_cpu_amp"]
+
+
+@pytest.mark.parametrize("name", [f"{name}.json" for name in COMMITTED])
 def test_committed_tables_are_sorted_and_sound(name: str) -> None:
     written = committed(name)
     rows, releases = written["rows"], written["releases"]

@@ -17,6 +17,7 @@ from trainlint.rewrite.arguments import (
     replace_arguments,
     respell_arguments,
     set_argument,
+    shift_arguments,
 )
 from trainlint.rewrite.blocks import add_decorator, dedent, move, wrap_in_with
 from trainlint.rewrite.clauses import catch, remove_spans
@@ -30,7 +31,7 @@ from trainlint.rewrite.imports import (
     replace_import_name,
     unused_after,
 )
-from trainlint.rewrite.moves import Moves, joined
+from trainlint.rewrite.moves import Moves
 from trainlint.rewrite.places import Unfixable, together
 from trainlint.rewrite.precedence import Precedence
 from trainlint.rewrite.schedules import with_one_more_step
@@ -52,7 +53,6 @@ __all__ = [
     "insert_after",
     "insert_argument_first",
     "insert_before",
-    "joined",
     "move",
     "move_activation",
     "name_argument",
@@ -69,6 +69,7 @@ __all__ = [
     "replace_import_name",
     "respell_arguments",
     "set_argument",
+    "shift_arguments",
     "sized_tail",
     "step_behind_loop",
     "step_on_last_batch",

@@ -81,6 +81,39 @@ def insert_argument_first(file: File, call: Call, text: str) -> tuple[Edit, ...]
     )
 
 
+def shift_arguments(
+    file: File,
+    call: Call,
+    text: str,
+    positions: Sequence[str],
+    first: int = 0,
+    added: Mapping[str, str] | None = None,
+) -> tuple[Edit, ...]:
+    """Put a positional argument before those from ``first`` on, which get keywords for it.
+
+    ``positions`` are the names of what they mean now, ``added`` are more keyword arguments.
+
+    Raises:
+        Unfixable: a starred argument hides some, or there are more than positions.
+    """
+    more = dict(added or {})
+    if call.has_star:
+        raise Unfixable("`*` or `**` hides the arguments")
+    given = [arg for arg in call.args[first:] if arg.keyword is None]
+    if len(given) > len(positions):
+        raise Unfixable("the call has too many arguments")
+    named = name_arguments(file, dict(zip(given, positions, strict=False)))
+    if not call.args and more:
+        rest = ", ".join(f"{keyword}={_value(value)}" for keyword, value in more.items())
+        return replace_arguments(file, call, f"{_value(text)}, {rest}")
+    if first:
+        at = call.args[first - 1].value.outer[1]
+        shifted = places.make(file, (at, at, f", {_value(text)}"))
+    else:
+        shifted = insert_argument_first(file, call, text)
+    return places.together(shifted, named, add_arguments(file, call, more))
+
+
 def name_argument(file: File, arg: Arg, keyword: str) -> tuple[Edit, ...]:
     """Give a positional argument its keyword."""
     return name_arguments(file, {arg: keyword})

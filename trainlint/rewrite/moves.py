@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from trainlint.edits import Edit
+from trainlint.edits import Edit, Safety
 from trainlint.rewrite import imports
 from trainlint.rewrite.expressions import replace
 from trainlint.rewrite.places import Unfixable, line_end, line_start, together
@@ -75,15 +75,37 @@ class Moves:
         """Whether a use only gives the name another one, through which others of them go."""
         return any(self.source(binding) is reference for binding in self._by_binding)
 
-    def groups(self) -> list[list[Reference]]:
-        """The uses that must change together, because they go through one binding."""
+    def groups(
+        self,
+        outcome: Callable[[Reference], Safety | None],
+        together: Iterable[Sequence[Reference]] = (),
+    ) -> list[list[Reference]]:
+        """The uses that change together: through one binding, or because the caller says so.
+
+        ``outcome`` is the safety with which a use changes, None where it cannot. Groups that share
+        an import statement, or one that goes stale with them, are one if they end alike.
+        """
         groups = [[reference] for reference in self.references]
         for binding, users in self._by_binding.items():
             source = self.source(binding)
             if source is not None:
-                groups = joined(groups, [*users, source])
+                groups = _joined(groups, [*users, source])
             elif binding in self._moving:
-                groups = joined(groups, users)
+                groups = _joined(groups, users)
+        for members in together:
+            groups = _joined(groups, members)
+        for statement in self.file.all(tree.ImportFrom):
+            alike: dict[Safety, list[Reference]] = {}
+            for group in groups:
+                bound = (binding.node for member in group for binding in member.bindings)
+                safety = _worst(group, outcome)
+                if safety is not None and any(node.parent is statement for node in bound):
+                    alike.setdefault(safety, []).extend(group)
+            for members in alike.values():
+                groups = _joined(groups, members)
+        for _, members in self.stale():
+            if _worst(members, outcome) is not None:
+                groups = _joined(groups, members)
         return groups
 
     def imports(self, group: Sequence[Reference]) -> tuple[Edit, ...]:
@@ -210,7 +232,7 @@ class Moves:
         return True
 
 
-def joined(
+def _joined(
     groups: Sequence[list[Reference]], references: Sequence[Reference]
 ) -> list[list[Reference]]:
     """The groups with those made one in which some references are."""
@@ -218,3 +240,11 @@ def joined(
     apart = [group for group in groups if wanted.isdisjoint(group)]
     whole = [r for group in groups if not wanted.isdisjoint(group) for r in group]
     return [*apart, whole] if whole else apart
+
+
+def _worst(
+    group: Sequence[Reference], outcome: Callable[[Reference], Safety | None]
+) -> Safety | None:
+    found = [outcome(reference) for reference in group]
+    known = [safety for safety in found if safety is not None]
+    return min(known) if len(known) == len(found) else None

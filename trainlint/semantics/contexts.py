@@ -146,6 +146,19 @@ def autocast_enabled(file: File, region: Entered) -> bool | None:
     return switched if region.certain or switched is False else None
 
 
+def may_have_other_dtype(file: File, node: tree.Node, default: str) -> bool:
+    """Whether a region around a place, or a call in the file, sets an autocast dtype but this."""
+
+    def other(value: Value) -> bool:
+        if not is_autocast(value) or not isinstance(value, Instance):
+            return is_autocast(value) and isinstance(value, Method)
+        dtype = value.call.arg(1, "dtype")
+        return dtype is not None and file.names.qualified(dtype) != default
+
+    is_set = file.calls_to(lambda name: name.startswith("torch.set_autocast") and "dtype" in name)
+    return bool(is_set) or any(entered(file, node, other))
+
+
 def under_no_grad(file: File, node: tree.Node) -> bool | None:
     """True when every known caller holds ``no_grad``, False when none does, None otherwise."""
     chains = {found is not None for found in entered(file, node, is_no_grad)}
