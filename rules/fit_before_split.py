@@ -120,7 +120,7 @@ def check(file: File) -> Iterator[Finding]:
     met: set[tree.Node] = set()
     grouped: dict[object, Finding] = {}
     for split in file.splits.all:
-        for deed, fit in _leaks(file, split):
+        for deed, fit in sorted(_leaks(file, split), key=lambda leak: leak[1].start):
             if fit in met or splits.is_dead(fit):
                 continue
             met.add(fit)
@@ -288,7 +288,7 @@ def _moved_transform(
     changed = ()
     if file.text(data) != target.id:
         changed = rewrite.replace(file, split.inputs[position], file.text(data))
-    if any("\n" in line for line in (*lines, file.text(data))):
+    if any("\n" in line for line in (*lines, file.text(data))) or "#" in file.text(first):
         raise Unfixable("the statement goes over several lines")
     return rewrite.together(
         rewrite.delete(file, first), changed, rewrite.insert_after(file, second, lines)

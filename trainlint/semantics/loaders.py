@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics.trail import Step
 from trainlint.semantics import tree
-from trainlint.semantics.backward import Use
+from trainlint.semantics.backward import Use, frame_key
 from trainlint.semantics.counting import last_name
 from trainlint.semantics.roles import TEST, TRAIN, VALIDATION, of_name, of_path, of_word
 from trainlint.semantics.rows import PART
@@ -283,11 +283,12 @@ class Loaders:
 
     def _identity(self, use: Use, call: tree.Call) -> object:
         """Two data sets made alike of the same path and split are one, whatever the transforms."""
+        unlike = (call, use.path, frame_key(use.frame))
         items: list[object] = []
         told = False
         for index, arg in enumerate(call.args):
             if arg.star:
-                return call, use.path
+                return unlike
             if arg.keyword is not None and _NOT_DATA.search(arg.keyword):
                 continue
             if _NOT_DATA.search(last_name(arg.value) or ""):
@@ -299,18 +300,18 @@ class Loaders:
             elif isinstance(arg.value, tree.Name):
                 bindings, _ = self.file.values.definitions(arg.value)
                 if len(bindings) != 1 or bindings[0].kind not in {"assign", "import"}:
-                    return call, use.path
+                    return unlike
                 items.append((arg.keyword or index, bindings[0].node))
             elif self._path_role(Use(arg.value, use.frame)) is not None:
                 items.append((arg.keyword or index, self.file.text(arg.value)))
                 told = True
             else:
-                return call, use.path
+                return unlike
         name = self.file.names.qualified(call.func) or self.file.text(call.func)
         dataset = (name.rpartition(".")[2])[:1].isupper() or "load_dataset" in name
         if told and dataset:
             return name, tuple(items), use.path
-        return call, use.path
+        return unlike
 
     def _binding(self, expr: Expr) -> object:
         if isinstance(expr, tree.Name):
