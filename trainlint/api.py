@@ -11,6 +11,7 @@ from trainlint.semantics import (
     backward,
     callgraph,
     checkpoints,
+    classvalues,
     clearing,
     contexts,
     divisors,
@@ -39,6 +40,7 @@ from trainlint.semantics import (
     transformers,
     tree,
     updates,
+    uses,
     values,
 )
 from trainlint.semantics.facts import File
@@ -72,6 +74,7 @@ __all__ = [
     "backward",
     "callgraph",
     "checkpoints",
+    "classvalues",
     "clearing",
     "contexts",
     "divisors",
@@ -101,5 +104,6 @@ __all__ = [
     "transformers",
     "tree",
     "updates",
+    "uses",
     "values",
 ]

@@ -157,7 +157,9 @@ def _diagnostics(
             Diagnostic(
                 code=rule.code,
                 name=rule.name,
-                severity=severities.get(rule.code, finding.severity or rule.severity),
+                severity=severities.get(
+                    rule.code, rule.severity if finding.severity is None else finding.severity
+                ),
                 confidence=Confidence.LOW if doubtful and rule.ordered else finding.confidence,
                 location=location,
                 message=finding.message,
