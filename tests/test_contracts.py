@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shlex
 import subprocess
 import sys
 import tarfile
@@ -11,12 +12,14 @@ import zipfile
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import yaml
 
 from trainlint import __version__, triage, worker
 from trainlint.api import Safety
+from trainlint.commands import arguments
 from trainlint.commands.arguments import COMMANDS, FORMATS
 from trainlint.registry import shipped
 from trainlint.results import Result
@@ -165,12 +168,24 @@ def test_the_readme_shows_the_hooks_and_inputs_that_exist() -> None:
     assert [name for name in inputs - set(step["with"]) if f"`{name}`" not in readme()] == []
 
 
+def test_the_hooks_are_ones_that_pre_commit_takes_and_trainlint_understands() -> None:
+    pre_commit = Path(sys.executable).with_name("pre-commit")
+    command = [str(pre_commit), "validate-manifest", ".pre-commit-hooks.yaml"]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    for hook in load_yaml(".pre-commit-hooks.yaml"):
+        program, *words = shlex.split(hook["entry"])
+        assert program == "trainlint"
+        assert arguments.parse([*words, "a.py", "b.ipynb"]).force_exclude
+        assert hook["require_serial"]
+        assert hook["types_or"] == ["python", "jupyter"]
+
+
 def test_the_changelog_knows_the_present_version() -> None:
     headings = re.findall(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.M)
     assert __version__ in headings[0]
 
 
-def load_yaml(path: str) -> object:
+def load_yaml(path: str) -> Any:
     return yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))
 
 
