@@ -114,14 +114,26 @@ def _feeds_backward(file: File, loop: tree.Loop, body: Body) -> bool:
 
 
 def names_behind(file: File, expr: tree.Expr, hops: int = _DEPTH) -> list[tree.Name]:
-    """The names that an expression is made of, through their definitions."""
-    found = [node for node in expr.walk() if isinstance(node, tree.Name)]
+    """The names whose graphs an expression continues, through their definitions."""
+    found = [
+        node for node in expr.walk() if isinstance(node, tree.Name) and not _is_detached(node, expr)
+    ]
     if hops:
         for name in tuple(found):
             for binding in file.values.definitions(name)[0]:
                 if binding.kind == "assign" and binding.value is not None:
                     found.extend(names_behind(file, binding.value, hops - 1))
     return found
+
+
+def _is_detached(name: tree.Name, expr: tree.Expr) -> bool:
+    """True where only the numbers under a name are used: ``target.detach()``."""
+    below: tree.Node = name
+    while below is not expr and below.parent is not None:
+        below = below.parent
+        if isinstance(below, tree.Attribute) and below.attr in {"detach", "item", "data"}:
+            return True
+    return False
 
 
 def _is_filled_in(file: File, name: tree.Name, loop: tree.Loop) -> bool:

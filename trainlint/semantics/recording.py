@@ -9,6 +9,7 @@ from trainlint.semantics import contexts, evaluation, models, tree
 from trainlint.semantics.callgraph import own_nodes
 from trainlint.semantics.evaluation import EvaluationPass, names_behind
 from trainlint.semantics.models import Forward
+from trainlint.semantics.names import Binding
 from trainlint.semantics.script import BACKWARD, STEP, Body
 from trainlint.semantics.values import FunctionValue, Instance, Symbol, Unknown, Value
 
@@ -210,6 +211,21 @@ def _is_trained_on(file: File, call: tree.Call) -> bool:
             return True
         for name in names_behind(file, event.receiver):
             for binding in file.values.definitions(name)[0]:
-                if binding.value is not None and call in binding.value.walk():
+                if _comes_from(binding, call):
                     return True
     return False
+
+
+def _comes_from(binding: Binding, call: tree.Call) -> bool:
+    """True when a binding gives its name something of what a call returns."""
+    value = binding.value
+    if binding.kind == "each" and isinstance(value, tree.Call) and value is not call:
+        index = binding.path[1] if len(binding.path) > 1 else None
+        match models.last_name(value.func), index:
+            case "zip", int() if index < len(value.args):
+                value = value.args[index].value
+            case "enumerate", int():
+                value = value.args[0].value if index == 1 and value.args else None
+            case _:
+                pass
+    return value is not None and call in value.walk()
