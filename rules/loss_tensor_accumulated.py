@@ -80,6 +80,7 @@ from trainlint.api import (
     contexts,
     evaluation,
     graphs,
+    recording,
     references,
     rewrite,
     tree,
@@ -223,7 +224,7 @@ def _is_recorded(file: File, place: Collected, carrier: graphs.Carrier) -> bool:
         return True
     loop = tree.enclosing_loop(place.node)
     return any(
-        found.loop is loop and evaluation.recorded(file, found) is True
+        found.loop is loop and recording.recorded(file, found) is True
         for found in evaluation.passes(file)
     )
 
