@@ -1,0 +1,56 @@
+"""Registering the ways to spoil a program: one operator is one shape of one rule's fault."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from .program import Fault, Place, Program
+
+Seeder = Callable[[Program], Iterable[Fault]]
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """A shape of a fault: the rule that should find it, and the places where it can be made."""
+
+    code: str
+    name: str
+    seeder: Seeder
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A faulty program."""
+
+    code: str
+    operator: str
+    program: str
+    number: int
+    text: str
+    place: Place
+
+    @property
+    def id(self) -> str:
+        return f"{self.code}/{self.operator}/{self.program}/{self.number}"
+
+
+OPERATORS: list[Operator] = []
+
+
+def operator(code: str, name: str) -> Callable[[Seeder], Seeder]:
+    """Decorator: the generator yields the faults of this shape that fit into a program."""
+
+    def register(seeder: Seeder) -> Seeder:
+        OPERATORS.append(Operator(code, name, seeder))
+        return seeder
+
+    return register
+
+
+def mutants(program: Program, operators: Iterable[Operator] | None = None) -> Iterator[Mutant]:
+    """Every faulty program that the operators make of a clean one."""
+    for each in OPERATORS if operators is None else operators:
+        for number, fault in enumerate(each.seeder(program), 1):
+            text, place = program.seeded(fault)
+            yield Mutant(each.code, each.name, program.name, number, text, place)
