@@ -112,7 +112,7 @@ def output(command: str, code: int) -> str:
     words = [sys.executable, "-m", *shlex.split(command)]
     with tempfile.TemporaryDirectory() as folder:
         env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "NO_COLOR": "1"}
-        env |= {"XDG_CACHE_HOME": folder, "XDG_CONFIG_HOME": folder}
+        env |= {"TRAINLINT_CACHE_DIR": folder, "XDG_CONFIG_HOME": folder}
         run = subprocess.run(
             words, cwd=ROOT, env=env, check=False, capture_output=True, encoding="utf-8"
         )

@@ -88,7 +88,7 @@ class Runner:
             **os.environ,
             **given,
             "PYTHONPATH": str(ROOT),
-            "XDG_CACHE_HOME": str(self.cache),
+            "TRAINLINT_CACHE_DIR": str(self.cache),
             "XDG_CONFIG_HOME": str(self.folder / "config"),
             "GITHUB_OUTPUT": str(self.output),
             "GITHUB_WORKSPACE": str(self.repository),
@@ -209,7 +209,7 @@ def test_a_baseline_leaves_what_is_new(runner: Runner) -> None:
     subprocess.run(
         [str(runner.program), "baseline", "--output-file", "base line.json"],
         cwd=runner.repository,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(runner.cache)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TRAINLINT_CACHE_DIR": str(runner.cache)},
         check=True,
         capture_output=True,
     )

@@ -227,6 +227,18 @@ def test_select_and_ignore_take_lists_and_may_be_repeated(run, project):
     assert run("check", "--select", "AMP", "--ignore", "AMP004").code == 0
 
 
+def test_behind_two_dashes_everything_is_a_path(run, project):
+    for name in ("-x.py", "--pedantic", "train.py"):
+        (project / name).write_text(BAD)
+    result = run("check", "--output-format", "concise", "train.py", "--", "-x.py", "--pedantic")
+    assert [line.partition(":")[0] for line in result.out.splitlines()[:-1]] == [
+        "--pedantic",
+        "-x.py",
+        "train.py",
+    ]
+    assert run("rules", "--", "-x.py").code == 2
+
+
 def test_options_may_stand_between_paths(run, project):
     for name in ("a.py", "b.py"):
         (project / name).write_text(BAD)

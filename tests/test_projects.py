@@ -27,7 +27,7 @@ each_project = pytest.mark.parametrize(
 @pytest.fixture
 def project(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the project as a repository of its own, which is the working directory."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("TRAINLINT_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     root = tmp_path / name
     shutil.copytree(PROJECTS / name, root)

@@ -72,7 +72,15 @@ def _parse_command(command: str, argv: Sequence[str]) -> argparse.Namespace:
         prog=f"trainlint {command}", description=_sentence(COMMANDS[command]), allow_abbrev=False
     )
     _OPTIONS[command](parser)
-    known, unknown = parser.parse_known_intermixed_args(list(argv))
+    words, names = list(argv), []
+    if "--" in words:  # argparse forgets it when options and paths are mixed
+        cut = words.index("--")
+        words, names = words[:cut], words[cut + 1 :]
+    known, unknown = parser.parse_known_intermixed_args(words)
+    if "paths" in known:
+        known.paths += names
+    else:
+        unknown += names
     if unknown:
         word = unknown[0].partition("=")[0]
         options = [option for action in parser._actions for option in action.option_strings]
