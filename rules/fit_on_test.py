@@ -3,8 +3,8 @@
 ## What it does
 Finds `fit` and `fit_transform` of a scaler, imputer, encoder, vectoriser, selector or projection on
 the held-out part of a split (or on a table that is read from a test file) when the same transformer,
-or one of the same class, is fitted on the training data; and resampling (`fit_resample`) of a
-held-out part.
+or another of its class beside it, is fitted on the same columns of the training data; and resampling
+(`fit_resample`) of a held-out part.
 
 ## Why is this bad?
 The model was trained on features that were scaled, filled or numbered by what the training data
@@ -155,7 +155,9 @@ def _steps(held: splits.HeldOut) -> tuple[Step, ...]:
 def _fits_on_other_data(
     file: File, known: transformers.Transformer, call: tree.Call
 ) -> list[tree.Call]:
-    """The fits of this transformer, or of one of its class, on data that is not held out."""
+    """The fits of this transformer, or of its like beside it, on data that is not held out."""
+    own = file.splits.transformers.fits.get(known.made, [])
+    body = tree.function_of(call)
     found: list[tree.Call] = []
     for other in file.calls:
         func = other.func
@@ -163,8 +165,12 @@ def _fits_on_other_data(
             continue
         if func.attr not in transformers.FITS:
             continue
-        if not any(t.name == known.name for t in file.splits.transformers.of(func.value)):
-            continue
+        if other not in own:
+            like = any(t.name == known.name for t in file.splits.transformers.of(func.value))
+            if not like or tree.function_of(other) is not body:
+                continue
+            if _columns(file, other) != _columns(file, call):
+                continue
         use = backward.Use(other.args[0].value)
         if file.splits.held_out(use) is None and file.splits.is_training(use):
             found.append(other)

@@ -114,18 +114,28 @@ def _loops(file: File) -> Iterator[Finding]:
     if not feds or any(fed.identity not in trained or _is_unknown(fed) for fed in feds):
         return
     first = feds[0]
+    if any(_in_a_test(loop) for loop, _ in measured):
+        return
     loop = next(loop for loop, found in measured if first in found)
     call = next((s.node for s in reversed(first.trail) if isinstance(s.node, tree.Call)), None)
+    made = _made(first.node)
     message = (
         "The model is evaluated on the very data that it is trained on, and on no other: "
-        f"`{file.text(first.node).splitlines()[0]}` is behind the training loop and behind every "
+        f"`{file.text(made).splitlines()[0]}` is behind the training loop and behind every "
         "evaluation."
     )
     steps = [
         Step(_training_loop(file, training, first.identity), "the training loop goes over it"),
-        Step(first.node, "this is the data of both"),
+        Step(made, "this is the data of both"),
     ]
     yield Finding(call or loop.iter, message, tuple(steps))
+
+
+def _made(node: tree.Node) -> tree.Node:
+    """The call that makes the data, of which an argument told the split."""
+    if isinstance(node, tree.Call):
+        return node
+    return next((a for a in node.ancestors() if isinstance(a, tree.Call)), node)
 
 
 def _batches(file: File, loop: tree.For) -> list[loaders.Fed]:
@@ -143,11 +153,18 @@ def _training_loop(file: File, training: list[tree.Loop], identity: object) -> t
     return training[0]
 
 
+def _in_a_test(node: tree.Node) -> bool:
+    """A test of the code itself may well take the data at hand twice."""
+    functions = (a for a in node.ancestors() if isinstance(a, tree.FunctionDef))
+    return any(function.name.startswith("test_") for function in functions)
+
+
 def _is_unknown(fed: loaders.Fed) -> bool:
     """True unless the data is made by a call in this file, of something real."""
-    if not isinstance(fed.node, tree.Call | tree.Constant):
+    made = _made(fed.node)
+    if not isinstance(made, tree.Call) or (fed.by == loaders.NAME and fed.node is not made):
         return True
-    text = tree.dotted(fed.node.func) or "" if isinstance(fed.node, tree.Call) else ""
+    text = tree.dotted(made.func) or ""
     return any(word in text.lower() for word in ("random", "dummy", "fake", "synth", "toy", "cycle"))
 
 
@@ -157,8 +174,9 @@ def _is_unknown(fed: loaders.Fed) -> bool:
 def _frameworks(file: File) -> Iterator[Finding]:
     for call in file.calls:
         for train, held in _pairs(file, call):
-            one = _same(file, train, held)
-            if one and not splits.is_dead(call):
+            if _in_a_test(call) or splits.is_dead(call):
+                continue
+            if _same(file, train, held):
                 message = (
                     f"`{file.text(held)}` is given for training and for validation: the model is "
                     "measured on the data that it is trained on."

@@ -345,7 +345,10 @@ def _changes(statement: tree.Stmt) -> Iterator[_Change]:
             for target in statement.targets:
                 yield from _set(statement, target, statement.value)
         case tree.AugAssign():
-            if not isinstance(statement.target, tree.Name):
+            target = statement.target
+            if isinstance(target, tree.Attribute) and _holder(target) is target:
+                yield _Change(statement, target, (statement.value,))  # self.total += loss
+            elif not isinstance(target, tree.Name):
                 yield from _set(statement, statement.target, statement.value)
         case tree.AnnAssign() if statement.value is not None:
             yield from _set(statement, statement.target, statement.value)

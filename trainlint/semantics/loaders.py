@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from trainlint.semantics.trail import Step
@@ -44,6 +44,7 @@ _PASSES_ON = frozenset(
 )
 _PROGRESS = re.compile(r"^(tqdm|trange|track|prange|prefetch|prefetcher|data_?prefetcher)", re.I)
 _LOADER = re.compile(r"(DataLoader|_?[lL]oader)$")
+_DRAWS_FROM_ALL = re.compile(r"Weighted|Balanced|Stratified|^RandomSampler$|Distributed")
 _NOT_DATA = re.compile(r"transform|augment|tokeni|collat|config|cfg|args|device|batch_size|worker")
 
 
@@ -161,23 +162,21 @@ class Loaders:
         return False
 
     def _sampled(self, fed: Fed, sampler: Expr, names: tuple[str, ...]) -> Fed:
-        """A sampler can choose any rows: ``BalancedSampler`` all of them, a subset sampler some."""
-        name = last_name(sampler) or ""
-        subset = isinstance(sampler, tree.Call) and "Subset" not in name
-        if isinstance(sampler, tree.Name):
-            bindings, _ = self.file.values.definitions(sampler)
-            calls = [b.value for b in bindings if isinstance(b.value, tree.Call)]
-            made = {last_name(call) or "" for call in calls}
-            subset = bool(made) and not any("Subset" in item for item in made)
-            name = sampler.id
-        if subset:
-            return Fed(
-                fed.split, fed.by, fed.node, fed.identity, fed.trail, (*names, *fed.names),
-                fed.official,
-            )
-        role = of_name(name) or _of_names(names)
+        """A weighted or balanced sampler draws from all rows, any other one may take a part."""
+        names = (*names, *fed.names)
+        made = {last_name(call.func) or "" for call in self._calls(sampler)}
+        if made and all(_DRAWS_FROM_ALL.search(name) for name in made):
+            return replace(fed, names=names)
+        role = of_name(last_name(sampler) or "") or _of_names(names)
         identity = (fed.identity, self._binding(sampler))
-        return Fed(role, NAME, sampler, identity, fed.trail, (*names, *fed.names))
+        return Fed(role, NAME, sampler, identity, fed.trail, names)
+
+    def _calls(self, expr: Expr) -> list[tree.Call]:
+        """The calls that can make an object."""
+        if isinstance(expr, tree.Name):
+            bindings, _ = self.file.values.definitions(expr)
+            return [b.value for b in bindings if isinstance(b.value, tree.Call)]
+        return [expr] if isinstance(expr, tree.Call) else []
 
     # One data set
 

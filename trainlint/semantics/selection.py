@@ -17,7 +17,7 @@ from trainlint.semantics.counting import last_name
 from trainlint.semantics.evaluation import is_named
 from trainlint.semantics.loaders import Fed, Loaders
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import Instance, Object
+from trainlint.semantics.values import Instance
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -80,9 +80,7 @@ def _stoppers(file: File) -> Iterator[Selection]:
             continue
         if (last_name(holder) or "")[:1].isupper():
             continue  # the class itself
-        values = file.values.of(holder)
-        if all(isinstance(value, Object) or not isinstance(value, Instance) for value in values):
-            yield Selection(STOPPING, call, call.args[0].value)
+        yield Selection(STOPPING, call, call.args[0].value)
 
 
 def _comparisons(file: File) -> Iterator[Selection]:
@@ -103,10 +101,15 @@ def _comparisons(file: File) -> Iterator[Selection]:
 
 
 def _is_best(file: File, side: Expr) -> bool:
-    name = last_name(side.left if isinstance(side, tree.BinOp) else side) or ""
-    if isinstance(side, tree.Subscript) and isinstance(side.index[0], tree.Constant):
-        name = f"{name}_{side.index[0].value}"
-    return _BEST.search(name) is not None
+    """``best_loss``, ``self.best["loss"]``, ``best - min_delta``."""
+    if isinstance(side, tree.BinOp):
+        side = side.left
+    words = []
+    while isinstance(side, tree.Subscript):
+        words += [str(i.value) for i in side.index if isinstance(i, tree.Constant)]
+        side = side.value
+    words.append(last_name(side) or "")
+    return any(_BEST.search(word) for word in words)
 
 
 def _decides(file: File, compare: tree.Compare) -> str | None:
@@ -327,6 +330,8 @@ def _operands(file: File, loaders: Loaders, use: Use, found: list[Fed]) -> Itera
 
 
 def _is_loader(file: File, loaders: Loaders, use: Use) -> bool:
+    if isinstance(use.expr, tree.Call):
+        return loaders.is_loader(use.expr, use)
     name = last_name(use.expr)
     if not isinstance(use.expr, tree.Name | tree.Attribute) or name is None:
         return False

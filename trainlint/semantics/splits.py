@@ -215,18 +215,18 @@ class Splits:
         index = deed.index
         if index is None:
             return None
-        if split is not None and split.name == "train_test_split" and index % 2 == 0:
-            return TRAIN
+        named = None
         if split is not None and index < len(split.targets):
             named = of_name(self.file.text(split.targets[index]))
-            if named is not None and named != TRAIN:
-                return named
-            if named == TRAIN and split.name != "train_test_split":
-                return TRAIN
-        if index == 0:
+        if named in {TEST, VALIDATION}:
+            return named
+        pairs = split is not None and split.name == "train_test_split"
+        if named == TRAIN and not pairs:
             return TRAIN
+        if index == 0 or (pairs and index % 2 == 0):
+            outer = [] if deed.data is None else self.parts(deed.data)
+            return "held out" if any(self.role(o) in HELD_OUT for o in outer) else TRAIN
         return "held out"
-
 
     def held_out(self, use: Use) -> HeldOut | None:
         """Whether data is a test or validation part: by its split, its file, or its name."""
