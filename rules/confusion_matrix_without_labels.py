@@ -63,12 +63,12 @@ from trainlint.api import (
     Step,
     Unfixable,
     all_of,
-    backward,
     classvalues,
     rewrite,
     tree,
     uses,
     values,
+    wholeness,
 )
 
 RULE = Rule(
@@ -86,12 +86,6 @@ _FUNCTIONS = frozenset(
 _MAX_DEPTH = 6
 _PREDICTED = re.compile(r"pred|hat|output|logit|prob|argmax", re.I)
 _TRUE = re.compile(r"true|truth|test|label|target|(^|_)(y|gt)$|actual", re.I)
-_SETS = frozenset({"targets", "labels", "classes", "y", "target"})
-_SOURCES = re.compile(r"numpy\.load|pandas\.read_|sklearn\.datasets\.|joblib\.load|pickle\.load")
-_COLLECTED = frozenset(
-    "numpy.array numpy.asarray numpy.concatenate numpy.hstack torch.cat torch.stack "
-    "builtins.list numpy.vstack".split()
-)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,7 +110,7 @@ def check(file: File) -> Iterator[Finding]:
             continue
         demands = sorted(_demands(file, call, 0), key=lambda d: (not d.exact, d.node.start))
         truth = call.arg(1 if _swapped(file, call) else 0, "y_true")
-        whole = truth is not None and not demands and _is_whole(file, truth, call)
+        whole = truth is not None and not demands and wholeness.is_whole(file, truth, call)
         fixes, why = _fixes(file, call, demands)
         yield Finding(
             call,
@@ -254,84 +248,6 @@ def _counted(file: File, index: tree.Name, matrix: tree.Expr) -> int:
         if isinstance(value, values.Display) and isinstance(value.expr, tree.Sequence):
             return len(value.expr.elts)
     return 0
-
-
-# Whole sets
-
-
-def _is_whole(file: File, truth: tree.Expr, call: tree.Call) -> bool:
-    """True where the true labels are those of a whole set: a split, a column, a finished loop."""
-    back = backward.Backward(file)
-    todo, seen = [backward.Use(truth)], set()
-    met = False
-    while todo:
-        use = todo.pop()
-        if use.key in seen:
-            continue
-        seen.add(use.key)
-        if use.drawn:
-            if _within_loop(use.expr, call):
-                return False
-            met = True
-            continue
-        inner = _inner(file, use, call)
-        if inner is None:
-            return False
-        if isinstance(inner, backward.Use):
-            todo.append(inner)
-        elif inner:
-            met = True
-        else:
-            steps = back.step(use)
-            if not steps:
-                empty = isinstance(use.expr, tree.Sequence) and not use.expr.elts
-                if not empty:
-                    return False
-                continue
-            todo.extend(steps)
-    return met
-
-
-def _inner(file: File, use: backward.Use, call: tree.Call) -> backward.Use | bool | None:
-    """What an operation takes its labels from; True for a whole set, None for a part."""
-    match use.expr:
-        case tree.Subscript() as expr:
-            key = file.values.literal(expr.index[0]) if len(expr.index) == 1 else ...
-            if isinstance(key, str):
-                return True
-            drawn = any(
-                binding.kind == "each" and binding.value and _within_loop(binding.value, call)
-                for name in expr.walk()
-                if isinstance(name, tree.Name)
-                for binding in file.values.definitions(name)[0]
-            )
-            return None if drawn else use.at(expr.value)
-        case tree.Constant():
-            return True
-        case tree.Attribute(attr=name) if name in _SETS:
-            return True
-        case tree.Attribute(attr="values" | "data", value=inner):
-            return use.at(inner)
-        case tree.Call(func=tree.Attribute() as func) as made if file.names.qualified(func) is None:
-            fitted = func.attr in {"fit_transform", "transform"} and made.args
-            return use.at(made.args[0].value if fitted else func.value)
-        case tree.Call() as made:
-            name = file.names.qualified(made.func) or ""
-            if name == "sklearn.model_selection.train_test_split" or _SOURCES.search(name):
-                return True
-            if name in _COLLECTED and made.args:
-                return use.at(made.args[0].value)
-            return False
-        case _:
-            return False
-
-
-def _within_loop(iterated: tree.Expr, call: tree.Call) -> bool:
-    """True where a call stands in the body of the loop that goes over an expression."""
-    loop = iterated.parent
-    while loop is not None and not isinstance(loop, tree.For | tree.Comprehension):
-        loop = loop.parent
-    return loop is not None and any(above is loop for above in call.ancestors())
 
 
 # The fix

@@ -71,13 +71,11 @@ from trainlint.api import (
     Unfixable,
     Version,
     any_of,
-    audio,
     references,
     releases,
     rewrite,
     signatures,
     tree,
-    values,
 )
 
 RULE = Rule(
@@ -89,6 +87,7 @@ RULE = Rule(
     ordered=False,
 )
 LIBRARY = "librosa"
+_SOUNDFILE = ("file", "data", "samplerate")
 
 
 @lru_cache(maxsize=1)
@@ -245,129 +244,34 @@ def _rewritten(
     if given is None:
         raise Unfixable("which argument is which is not known in all releases")
     add = dict(known.add)
-    safety, note = Safety.SAFE, ""
-    proof = _PROOFS.get(known.name)
-    if proof is not None:
-        safety, note = proof(file, call, given, add)
-    function = _renamed_function(file, use, call, known)
-    return safety, note, rewrite.together(function, _passed(file, call, given, known, add))
+    doubt = rewrite.stand_in_doubt(file, call, known.name, given, add)
+    new = table().get(known.name)
+    order = new.parameters[: new.positions] if new is not None else _SOUNDFILE
+    names, dropped = _passed(file, given, known)
+    edits = rewrite.together(
+        rewrite.rename_function(file, use.expr, known.name),
+        rewrite.pass_arguments(file, call, names, order, dropped, add),
+    )
+    return Safety.UNSAFE if doubt else Safety.SAFE, doubt, edits
 
 
 def _passed(
-    file: File,
-    call: tree.Call,
-    given: Mapping[str, tree.Arg],
-    known: signatures.Replacement,
-    add: Mapping[str, str],
-) -> tuple[Edit, ...]:
-    """The arguments as the new function takes them."""
-    new = table().get(known.name)
-    order = new.parameters[: new.positions] if new is not None else _SOUNDFILE
+    file: File, given: Mapping[str, tree.Arg], known: signatures.Replacement
+) -> tuple[dict[tree.Arg, str], list[tree.Arg]]:
+    """The arguments by the new function's names, and those that it does not need."""
     names: dict[tree.Arg, str] = {}
     dropped = []
-    by_position = True
-    for position, (old, arg) in enumerate(given.items()):
+    for old, arg in given.items():
+        name = old if known.arguments is None else known.arguments.get(old)
         if old in known.constants:
             if file.values.literal(arg.value) != known.constants[old]:
                 raise Unfixable(f"`{known.name}` does not do what `{old}` asks for")
             dropped.append(arg)
-            continue
-        name = old if known.arguments is None else known.arguments.get(old)
-        if name is None:
+        elif name is None:
             raise Unfixable(f"`{known.name}` has nothing like `{old}`")
-        by_position = by_position and order[position : position + 1] == (name,)
-        if arg.keyword != name and (arg.keyword is not None or not by_position):
+        else:
             names[arg] = name
-    return rewrite.respell_arguments(file, call, names, dropped, add)
-
-
-_SOUNDFILE = ("file", "data", "samplerate")
-
-
-def _renamed_function(
-    file: File, use: references.Reference, call: tree.Call, known: signatures.Replacement
-) -> tuple[Edit, ...]:
-    module, _, name = known.name.rpartition(".")
-    expr = use.expr
-    if isinstance(expr, tree.Attribute) and file.names.qualified(expr.value) == module:
-        return rewrite.replace(file, expr, f"{file.text(expr.value)}.{name}")
-    if use.bindings[0].qualified == LIBRARY and known.name.startswith(f"{LIBRARY}."):
-        return rewrite.replace(file, expr, f"{use.root.id}{known.name.removeprefix(LIBRARY)}")
-    imports, text = rewrite.add_import(file, module, name, at=call)
-    return rewrite.together(imports, rewrite.replace(file, expr, text))
-
-
-# What makes a replacement do the same
-
-Proof = Callable[[File, tree.Call, Mapping[str, tree.Arg], dict[str, str]], tuple[Safety, str]]
-
-
-def _written_wave(
-    file: File, call: tree.Call, given: Mapping[str, tree.Arg], add: dict[str, str]
-) -> tuple[Safety, str]:
-    if not {"path", "y", "sr"} <= set(given):
-        raise Unfixable("the file, the signal or the rate is not given")
-    doubts = []
-    if not audio.ends_in(file, given["path"].value, ".wav"):
-        doubts.append("soundfile takes the format from the file's ending, write_wav wrote WAV")
-    if not audio.is_loaded_mono(file, given["y"].value):
-        doubts.append(
-            "the signal must be one-dimensional (soundfile takes (frames, channels)) and float32 "
-            "(with float64, write_wav wrote subtype DOUBLE)"
-        )
-    return (Safety.UNSAFE if doubts else Safety.SAFE), "; ".join(doubts)
-
-
-def _decibels(
-    file: File, call: tree.Call, given: Mapping[str, tree.Arg], add: dict[str, str]
-) -> tuple[Safety, str]:
-    if {"ref", "ref_power"} <= set(given):
-        raise Unfixable("both ref and ref_power are given")
-    reference = given.get("ref") or given.get("ref_power")
-    known = reference is None or _is_reference(file, reference.value)
-    if known and "S" in given and audio.is_power(file, given["S"].value):
-        return Safety.SAFE, ""
-    return Safety.UNSAFE, "logamplitude took the absolute value of its input first"
-
-
-def _loudness(
-    file: File, call: tree.Call, given: Mapping[str, tree.Arg], add: dict[str, str]
-) -> tuple[Safety, str]:
-    if "S" in given and file.values.literal(given["S"].value) is not None:
-        raise Unfixable("rms has another scale for a spectrogram than rmse had")
-    if "S" in given:
-        raise Unfixable("rms takes S by keyword only; leave it out")
-    if "pad_mode" not in given:
-        add["pad_mode"] = '"reflect"'  # the default until 0.9
-    return Safety.SAFE, ""
-
-
-def _drawn(
-    file: File, call: tree.Call, given: Mapping[str, tree.Arg], add: dict[str, str]
-) -> tuple[Safety, str]:
-    if not isinstance(call.parent, tree.ExprStmt):
-        raise Unfixable("the result is used: waveplot returned a collection, waveshow an object")
-    if file.target(LIBRARY).wholly_from((0, 9)):
-        return Safety.SAFE, ""
-    return Safety.UNSAFE, "waveshow draws the same signal, but not the same picture"
-
-
-_PROOFS: dict[str, Proof] = {
-    "soundfile.write": _written_wave,
-    "librosa.power_to_db": _decibels,
-    "librosa.feature.rms": _loudness,
-    "librosa.display.waveshow": _drawn,
-}
-
-
-def _is_reference(file: File, expr: tree.Expr) -> bool:
-    value = file.values.only(expr)
-    match value:
-        case values.Symbol():
-            return value.name in {"numpy.max", "numpy.amax", "numpy.median", "numpy.mean"}
-        case _:
-            literal = file.values.literal(expr)
-            return isinstance(literal, int | float) and not isinstance(literal, bool)
+    return names, dropped
 
 
 # Imports and arguments

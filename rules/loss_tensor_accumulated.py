@@ -64,7 +64,6 @@ the GPU at each step, and breaks code that stacks the values or calls `.item()` 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from trainlint.api import (
     Confidence,
@@ -77,6 +76,7 @@ from trainlint.api import (
     Step,
     Unfixable,
     any_of,
+    collecting,
     contexts,
     evaluation,
     graphs,
@@ -94,27 +94,14 @@ RULE = Rule(
     needs=any_of("backward", "Loss", "cross_entropy", "_loss"),
     fix=Safety.SAFE,
 )
-_COLLECTS = frozenset({"append", "appendleft"})
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Collected:
-    """A value that a statement adds to ``target``; ``node`` is the place that a finding names."""
-
-    node: tree.Node
-    value: tree.Expr
-    target: tree.Expr
-    adds: bool  # a sum, no list
-    trail: tuple[Step, ...] = ()
-    passed: bool = False  # through the call of a function that adds its argument
 
 
 @RULE.check
 def check(file: File) -> Iterator[Finding]:
     found = graphs.Graphs(file)
     told: set[tuple[tree.Node, tree.Expr]] = set()
-    for collected in _collected(file):
-        if found.is_backpropagated(collected.value) or not _outlives(file, collected):
+    for collected in collecting.collected(file):
+        if found.is_backpropagated(collected.value) or not collecting.outlives(file, collected):
             continue
         if contexts.under_no_grad(file, collected.node) is True:
             continue
@@ -130,53 +117,9 @@ def check(file: File) -> Iterator[Finding]:
             yield _finding(file, place, carriers)
 
 
-def _collected(file: File) -> Iterator[Collected]:
-    """The sums and lists of a file, with what is added to them."""
-    for statement in file.all(tree.AugAssign):
-        if statement.op in {"+", "+="}:
-            yield Collected(statement, statement.value, statement.target, True)
-    for assign in file.all(tree.Assign):
-        value, targets = assign.value, assign.targets
-        if isinstance(value, tree.BinOp) and value.op == "+" and len(targets) == 1:
-            for own, other in ((value.left, value.right), (value.right, value.left)):
-                kept = isinstance(own, tree.Name | tree.Attribute | tree.Subscript)
-                if kept and file.text(own) == file.text(targets[0]):
-                    yield Collected(assign, other, targets[0], True)
-    for call in file.calls:
-        func = call.func
-        if isinstance(func, tree.Attribute) and func.attr in _COLLECTS and len(call.args) == 1:
-            for item in _items(call.args[0].value):
-                yield Collected(call, item, func.value, False)
-
-
-def _items(expr: tree.Expr) -> list[tree.Expr]:
-    """The values in what is appended: itself, or those of a tuple, list or dict."""
-    match expr:
-        case tree.Sequence():
-            return expr.elts
-        case tree.Dict():
-            return expr.values
-        case _:
-            return [expr]
-
-
-def _outlives(file: File, collected: Collected) -> bool:
-    """True where the sum was begun outside the loop that adds to it."""
-    base = collected.target
-    while isinstance(base, tree.Subscript):
-        base = base.value
-    if isinstance(base, tree.Attribute):
-        return True
-    if not isinstance(base, tree.Name):
-        return False
-    loop = tree.enclosing_loop(collected.node)
-    if loop is None:
-        return False
-    bindings, unbound = file.values.definitions(base)
-    return unbound or any(loop not in binding.node.ancestors() for binding in bindings)
-
-
-def _places(file: File, found: graphs.Graphs, collected: Collected) -> Iterator[Collected]:
+def _places(
+    file: File, found: graphs.Graphs, collected: collecting.Collected
+) -> Iterator[collecting.Collected]:
     """The places where the value comes from: here, or the calls that pass it as an argument."""
     params = [
         param
@@ -199,7 +142,9 @@ def _places(file: File, found: graphs.Graphs, collected: Collected) -> Iterator[
             given = values.argument(function, call, param)
             if given is not None and contexts.under_no_grad(file, call) is not True:
                 step = Step(collected.node, "it is added here")
-                yield Collected(call, given, collected.target, collected.adds, (step,), True)
+                yield collecting.Collected(
+                    call, given, collected.target, collected.adds, (step,), True
+                )
 
 
 def _carrying_names(expr: tree.Expr) -> Iterator[tree.Name]:
@@ -218,7 +163,7 @@ def _carrying_names(expr: tree.Expr) -> Iterator[tree.Name]:
             return
 
 
-def _is_recorded(file: File, place: Collected, carrier: graphs.Carrier) -> bool:
+def _is_recorded(file: File, place: collecting.Collected, carrier: graphs.Carrier) -> bool:
     """True where the graph exists: something is backpropagated, or a pass is seen to record it."""
     if carrier.source is not None:
         return True
@@ -232,7 +177,7 @@ def _is_recorded(file: File, place: Collected, carrier: graphs.Carrier) -> bool:
 # The finding
 
 
-def _finding(file: File, place: Collected, carriers: list[graphs.Carrier]) -> Finding:
+def _finding(file: File, place: collecting.Collected, carriers: list[graphs.Carrier]) -> Finding:
     best = next((c for c in carriers if c.source is not None and c.source.whole), carriers[0])
     text = " ".join(file.text(place.node).split())
     what = " ".join(file.text(best.expr).split())
@@ -259,7 +204,7 @@ def _finding(file: File, place: Collected, carriers: list[graphs.Carrier]) -> Fi
 
 
 def _fixes(
-    file: File, place: Collected, carriers: list[graphs.Carrier]
+    file: File, place: collecting.Collected, carriers: list[graphs.Carrier]
 ) -> tuple[tuple[Fix, ...], str]:
     if not all(carrier.certain for carrier in carriers):
         return (), "; no fix: on another path it is no tensor, and has no `detach`"
@@ -293,7 +238,7 @@ def _is_freed(file: File, carrier: graphs.Carrier) -> bool:
     return all(given is None or file.values.literal(given) is False for given in kept)
 
 
-def _escapes(file: File, place: Collected) -> bool:
+def _escapes(file: File, place: collecting.Collected) -> bool:
     """True where the sum can reach code that might go back through it."""
     target = place.target
     while isinstance(target, tree.Subscript):

@@ -13,6 +13,7 @@ from trainlint.semantics import (
     checkpoints,
     classvalues,
     clearing,
+    collecting,
     contexts,
     divisors,
     evaluation,
@@ -42,6 +43,7 @@ from trainlint.semantics import (
     updates,
     uses,
     values,
+    wholeness,
 )
 from trainlint.semantics.facts import File
 from trainlint.semantics.flow import ENTRY, EXIT, Flow
@@ -76,6 +78,7 @@ __all__ = [
     "checkpoints",
     "classvalues",
     "clearing",
+    "collecting",
     "contexts",
     "divisors",
     "evaluation",
@@ -106,4 +109,5 @@ __all__ = [
     "updates",
     "uses",
     "values",
+    "wholeness",
 ]

@@ -20,6 +20,7 @@ from trainlint.rewrite.arguments import (
     shift_arguments,
 )
 from trainlint.rewrite.blocks import add_decorator, dedent, move, wrap_in_with
+from trainlint.rewrite.calls import pass_arguments, rename_function
 from trainlint.rewrite.clauses import catch, remove_spans
 from trainlint.rewrite.expressions import replace, unwrap, wrap
 from trainlint.rewrite.flush import step_behind_loop
@@ -35,6 +36,7 @@ from trainlint.rewrite.moves import Moves
 from trainlint.rewrite.places import Unfixable, together
 from trainlint.rewrite.precedence import Precedence
 from trainlint.rewrite.schedules import with_one_more_step
+from trainlint.rewrite.stand_ins import stand_in_doubt
 from trainlint.rewrite.statements import delete, insert_after, insert_before
 from trainlint.rewrite.windows import counted_from_one, sized_tail, step_on_last_batch
 
@@ -57,11 +59,13 @@ __all__ = [
     "move_activation",
     "name_argument",
     "name_arguments",
+    "pass_arguments",
     "remove_argument",
     "remove_arguments",
     "remove_import_name",
     "remove_import_names",
     "remove_spans",
+    "rename_function",
     "rename_import",
     "rename_keyword",
     "replace",
@@ -71,6 +75,7 @@ __all__ = [
     "set_argument",
     "shift_arguments",
     "sized_tail",
+    "stand_in_doubt",
     "step_behind_loop",
     "step_on_last_batch",
     "to_logits_form",

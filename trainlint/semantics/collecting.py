@@ -1,0 +1,74 @@
+"""Sums and lists that a program fills piece by piece."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trainlint.semantics import tree
+from trainlint.semantics.trail import Step
+from trainlint.semantics.tree import Expr, Node
+
+if TYPE_CHECKING:
+    from trainlint.semantics.facts import File
+
+_COLLECTS = frozenset({"append", "appendleft"})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Collected:
+    """A value that a statement adds to ``target``; ``node`` is the place that a finding names."""
+
+    node: Node
+    value: Expr
+    target: Expr
+    adds: bool  # a sum, no list
+    trail: tuple[Step, ...] = ()
+    passed: bool = False  # through the call of a function that adds its argument
+
+
+def collected(file: File) -> Iterator[Collected]:
+    """The sums and lists of a file, with what is added to them."""
+    for statement in file.all(tree.AugAssign):
+        if statement.op in {"+", "+="}:
+            yield Collected(statement, statement.value, statement.target, True)
+    for assign in file.all(tree.Assign):
+        value, targets = assign.value, assign.targets
+        if isinstance(value, tree.BinOp) and value.op == "+" and len(targets) == 1:
+            for own, other in ((value.left, value.right), (value.right, value.left)):
+                kept = isinstance(own, tree.Name | tree.Attribute | tree.Subscript)
+                if kept and file.text(own) == file.text(targets[0]):
+                    yield Collected(assign, other, targets[0], True)
+    for call in file.calls:
+        func = call.func
+        if isinstance(func, tree.Attribute) and func.attr in _COLLECTS and len(call.args) == 1:
+            for item in _items(call.args[0].value):
+                yield Collected(call, item, func.value, False)
+
+
+def _items(expr: Expr) -> list[Expr]:
+    """The values in what is appended: itself, or those of a tuple, list or dict."""
+    match expr:
+        case tree.Sequence():
+            return expr.elts
+        case tree.Dict():
+            return expr.values
+        case _:
+            return [expr]
+
+
+def outlives(file: File, item: Collected) -> bool:
+    """True where the sum was begun outside the loop that adds to it."""
+    base = item.target
+    while isinstance(base, tree.Subscript):
+        base = base.value
+    if isinstance(base, tree.Attribute):
+        return True
+    if not isinstance(base, tree.Name):
+        return False
+    loop = tree.enclosing_loop(item.node)
+    if loop is None:
+        return False
+    bindings, unbound = file.values.definitions(base)
+    return unbound or any(loop not in binding.node.ancestors() for binding in bindings)
