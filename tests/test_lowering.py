@@ -57,6 +57,15 @@ SAMPLES = {
         match command:
             case [x, *rest] if x: y = x
             case {"k": Point(x=0) as p}: pass
+            case (a, b) | [(a, (b,))]: pass
+            case Point(
+                x=1,
+                y=[_, int() as y],  # )
+            ) if y and f'''
+                {a}''':
+                z = yield (
+                    f'''
+                {b}''')
         """,
     "layout": """
         x = f(  # comment with "quotes" and (brackets

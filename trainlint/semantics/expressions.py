@@ -55,22 +55,14 @@ class Expressions(Cursor):
         if isinstance(node.comma, cst.Comma):
             self.at += 1
 
-    def skip(self, node: Any) -> list[str]:
-        """Pass over syntax that no rule looks into, by its rendered length; the names it binds."""
+    def skip(self, node: Any) -> None:
+        """Pass over syntax that no rule looks into, by its rendered length."""
         if getattr(node, "lpar", ()):  # parentheses are the caller's
             node = node.with_changes(lpar=(), rpar=())
         length = len(tokens.code_of(node, self.module, self.indents).rstrip())
         end = self.start() + length
         while self.at < len(self.spans) and self.spans[self.at][0] < end:
             self.at += 1
-        names: list[str] = []
-        stack = [node]
-        while stack:
-            item = stack.pop()
-            if isinstance(item, cst.MatchAs | cst.MatchStar) and item.name is not None:
-                names.append(item.name.value)
-            stack.extend(item.children)
-        return names
 
     def attribute(self, node: cst.Attribute, start: int) -> Expr:
         value = self.expr(node.value)

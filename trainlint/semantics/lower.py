@@ -360,10 +360,11 @@ class _Statements(Expressions):
         subject = self.expr(node.subject)
         header = self.colon()
         cases = []
+        self.indents.append(self.module.default_indent if node.indent is None else node.indent)
         for case in node.cases:
             begin = self.start()
             self.at += 1
-            names = self.skip(case.pattern)
+            names = self.pattern(case.pattern)
             guard = None
             if case.guard is not None:
                 self.at += 1
@@ -371,11 +372,34 @@ class _Statements(Expressions):
             self.colon()
             body = self.suite(case.body)
             cases.append(tree.Case(begin, self.end(), names, guard, body))
+        self.indents.pop()
         return tree.Match(start, self.end(), subject, cases, header)
+
+    def pattern(self, node: cst.MatchPattern) -> list[str]:
+        """Pass over a pattern, up to its guard or colon; the names it binds."""
+        depth = 0
+        while True:
+            start, end = self.spans[self.at]
+            token = self.code[start:end]
+            if not depth and token in ("if", ":"):
+                return _bound(node)
+            depth += (token in ("(", "[", "{")) - (token in (")", "]", "}"))
+            self.at += 1
 
     def other(self, node: Any, start: int) -> Stmt:
         self.skip(node)
         return tree.OtherStmt(start, self.end(), [])
+
+
+def _bound(pattern: cst.MatchPattern) -> list[str]:
+    names: list[str] = []
+    stack: list[cst.CSTNode] = [pattern]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, cst.MatchAs | cst.MatchStar) and item.name is not None:
+            names.append(item.name.value)
+        stack.extend(item.children)
+    return names
 
 
 _Lower = Callable[[_Statements, Any, int], Stmt]
