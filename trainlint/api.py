@@ -1,9 +1,8 @@
 """All that a rule may import: facts about the file, edits for fixes, and the words for findings."""
 
-from trainlint import rewrite
 from trainlint.diagnostics import Confidence, Severity
-from trainlint.edits import Edit, Fix, Safety
-from trainlint.rewrite import Unfixable
+from trainlint.edits import Edit, Fix, Safety, Unfixable
+from trainlint.lazily import rewrite
 from trainlint.rule import Finding, Rule
 from trainlint.semantics import (
     accumulation,
@@ -15,14 +14,18 @@ from trainlint.semantics import (
     clearing,
     collecting,
     contexts,
+    datasets,
+    deeds,
     divisors,
     evaluation,
     graphs,
     handlers,
     loaders,
     losses,
+    measured,
     models,
     modes,
+    parts,
     placeholders,
     recording,
     references,
@@ -46,7 +49,7 @@ from trainlint.semantics import (
     wholeness,
 )
 from trainlint.semantics.facts import File
-from trainlint.semantics.flow import ENTRY, EXIT, Flow
+from trainlint.semantics.flow import ENTRY, EXIT, Flow, is_dead
 from trainlint.semantics.trail import Step
 from trainlint.targets import Range, Version
 from trainlint.triage import ALWAYS, Needs, all_of, any_of
@@ -80,14 +83,19 @@ __all__ = [
     "clearing",
     "collecting",
     "contexts",
+    "datasets",
+    "deeds",
     "divisors",
     "evaluation",
     "graphs",
     "handlers",
+    "is_dead",
     "loaders",
     "losses",
+    "measured",
     "models",
     "modes",
+    "parts",
     "placeholders",
     "recording",
     "references",

@@ -46,6 +46,14 @@ class Conflict(Exception):
     second: Edit = field(repr=False)
 
 
+class Unfixable(Exception):
+    """The edit cannot be made correctly at this place; ``reason`` says why, for the message."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 def overlaps(left: Edit, right: Edit) -> bool:
     """True when the order in which both are applied would matter.
 

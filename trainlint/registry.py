@@ -59,7 +59,7 @@ def registry_of(modules: Iterable[ModuleType]) -> Registry:
     names: dict[str, Rule] = {}
     for module in modules:
         for value in vars(module).values():
-            if not isinstance(value, Rule) or found.get(value.code) is value:
+            if not issubclass(type(value), Rule) or found.get(value.code) is value:
                 continue
             if value.code in found or value.name in names:
                 raise RegistryError(f"{module.__name__}: {value.code} {value.name} exists already")

@@ -117,10 +117,11 @@ def _defect(path: str, error: Exception) -> Failure:
 
 def warm_up(orders: Sequence[Orders]) -> None:
     """Import now what the jobs will need, so that forked workers share it."""
-    from trainlint.semantics import lower  # noqa: F401
+    from trainlint import lazily
 
     for sources in {one.sources for one in orders}:
         rulebooks.load(sources)
+    lazily.load_all()
 
 
 def terms_table(all_terms: Mapping[str, Terms]) -> tuple[list[Orders], dict[str, int]]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from trainlint import edits
 from trainlint.edits import Edit, overlaps
 from trainlint.semantics import tokens, tree
 
@@ -13,17 +14,10 @@ if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
 Change = tuple[int, int, str]
+Unfixable = edits.Unfixable
 
 _BLANK = re.compile(r"(?:[ \t\f\r\n]|\\\r?\n|\\\r|#[^\r\n]*)*")
 _NEWLINE = re.compile(r"\r\n|\n|\r")
-
-
-class Unfixable(Exception):
-    """The edit cannot be made correctly at this place; ``reason`` says why, for the message."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 def make(file: File, *changes: Change) -> tuple[Edit, ...]:
