@@ -1,10 +1,10 @@
-'''A transformer is fitted again on the test or validation part.
+"""A transformer is fitted again on the test or validation part.
 
 ## What it does
 Finds `fit` and `fit_transform` of a scaler, imputer, encoder, vectoriser, selector or projection on
-the held-out part of a split (or on a table that is read from a test file) when the same transformer,
-or another of its class beside it, is fitted on the same columns of the training data; and resampling
-(`fit_resample`) of a held-out part.
+the held-out part of a split (or on a table that is read from a test file) when the same transformer
+is fitted on the training data, or another of its class on the same columns of the training data
+beside it; and resampling (`fit_resample`) of a held-out part.
 
 ## Why is this bad?
 The model was trained on features that were scaled, filled or numbered by what the training data
@@ -51,7 +51,7 @@ the same columns of other data on every path to this place, and it is called wit
 
 ## References
 - scikit-learn user guide, "Common pitfalls and recommended practices", Inconsistent preprocessing
-'''
+"""
 
 from __future__ import annotations
 
@@ -59,7 +59,6 @@ from collections.abc import Iterator
 
 from trainlint.api import (
     Confidence,
-    Edit,
     File,
     Finding,
     Fix,
@@ -67,11 +66,14 @@ from trainlint.api import (
     Safety,
     Severity,
     Step,
+    Unfixable,
     all_of,
     any_of,
     backward,
+    is_dead,
+    parts,
+    rewrite,
     roles,
-    splits,
     transformers,
     tree,
 )
@@ -82,8 +84,8 @@ RULE = Rule(
     Severity.ERROR,
     needs=all_of(
         any_of("fit_transform", "fit(", "fit_resample", "fit_sample"),
-        any_of("test", "Test", "val", "Val", "split"),
-        any_of("sklearn", "cuml", "category_encoders", "imblearn", "transform"),
+        any_of("test", "Test", "TEST", "tst", "val", "Val", "VAL", "dev", "cv", "split"),
+        any_of(*sorted(transformers.LIBRARIES), "def transform"),
     ),
     fix=Safety.UNSAFE,
 )
@@ -101,13 +103,13 @@ def check(file: File) -> Iterator[Finding]:
             found = _fitted(file, call, func)
         else:
             continue
-        if found is not None and not splits.is_dead(call):
+        if found is not None and not is_dead(call):
             yield found
 
 
 def _resampled(file: File, call: tree.Call, func: tree.Attribute) -> Finding | None:
     sampler = file.splits.transformers.sampler(func.value)
-    held = file.splits.held_out(backward.Use(call.args[0].value))
+    held = parts.held_out(file, backward.Use(call.args[0].value))
     if sampler is None or held is None or held.confidence < Confidence.HIGH:
         return None
     message = (
@@ -122,7 +124,7 @@ def _fitted(file: File, call: tree.Call, func: tree.Attribute) -> Finding | None
     known = file.splits.transformers.of(func.value)
     if not known or known[0].kind == transformers.EMBEDDING:
         return None
-    held = file.splits.held_out(backward.Use(call.args[0].value))
+    held = parts.held_out(file, backward.Use(call.args[0].value))
     if held is None:
         return None
     others = _fits_on_other_data(file, known[0], call)
@@ -133,10 +135,11 @@ def _fitted(file: File, call: tree.Call, func: tree.Attribute) -> Finding | None
         return None  # most likely a plot of each part
     if not same and held.confidence < Confidence.HIGH and func.attr == "fit":
         return None
+    train = file.text((same or others)[0].args[0].value)
     message = (
         f"`{file.text(call)}` fits `{known[0].name}` on {held.what}: its {known[0].learns} are no "
-        f"longer those of `{file.text((same or others)[0].args[0].value)}`, so the same value means "
-        "something else to the model here than it did in training."
+        f"longer those of `{train}`, so the same value means something else to the model here than "
+        "it did in training."
     )
     steps = (Step((same or others)[0], "it is fitted on the training data here"), *_steps(held))
     confidence = held.confidence
@@ -148,7 +151,7 @@ def _fitted(file: File, call: tree.Call, func: tree.Attribute) -> Finding | None
     return Finding(call, message, steps, (fix,) if fix else (), confidence=confidence)
 
 
-def _steps(held: splits.HeldOut) -> tuple[Step, ...]:
+def _steps(held: parts.HeldOut) -> tuple[Step, ...]:
     return (*held.trail[-4:], Step(held.node, held.why))
 
 
@@ -172,7 +175,7 @@ def _fits_on_other_data(
             if _columns(file, other) != _columns(file, call):
                 continue
         use = backward.Use(other.args[0].value)
-        if file.splits.held_out(use) is None and file.splits.is_training(use):
+        if parts.held_out(file, use) is None and parts.is_training(file, use):
             found.append(other)
     return found
 
@@ -192,17 +195,22 @@ def _transform(
         return None
     for point in last:
         other = points[point]
-        reused = splits.base_name(other.args[0].value) == splits.base_name(call.args[0].value)
+        one, two = (tree.base_of(c.args[0].value) for c in (other, call))
+        reused = one is not None and two is not None and one.id == two.id
         if reused or _columns(file, other) != _columns(file, call):
             return None
-    edit = Edit(file.path, func.attr_start, func.attr_start + len(func.attr), "transform")
-    return Fix("Use `transform`", (edit,), Safety.UNSAFE, "The features and the scores change.")
+    try:
+        edits = rewrite.replace(file, func, f"{file.text(func.value)}.transform")
+    except Unfixable:
+        return None
+    return Fix("Use `transform`", edits, Safety.UNSAFE, "The features and the scores change.")
 
 
 def _columns(file: File, call: tree.Call) -> tuple[str, str]:
-    """What a call takes: the name of its table without the words for splits, and the text behind."""
+    """The table that a call takes, without the words for splits in its name, and the columns."""
     data = call.args[0].value
-    name = splits.base_name(data) or file.text(data)
+    base = tree.base_of(data)
+    name = base.id if base is not None else file.text(data)
     while isinstance(data, tree.Subscript | tree.Attribute | tree.Call):
         data = data.func if isinstance(data, tree.Call) else data.value
     return roles.without(name), file.source.text[data.end : call.args[0].value.end]

@@ -1,4 +1,4 @@
-'''Rows are repeated or made up before the data is split.
+"""Rows are repeated or made up before the data is split.
 
 ## What it does
 Finds oversampling (`SMOTE`, `RandomOverSampler` and the like, `resample` and `sample` with
@@ -42,7 +42,7 @@ There is no fix.
 
 ## References
 - imbalanced-learn user guide, "Common pitfalls and recommended practices", Data leakage
-'''
+"""
 
 from __future__ import annotations
 
@@ -57,7 +57,8 @@ from trainlint.api import (
     all_of,
     any_of,
     backward,
-    rows,
+    deeds,
+    is_dead,
     splits,
     transformers,
     tree,
@@ -68,15 +69,17 @@ RULE = Rule(
     "resample-before-split",
     Severity.ERROR,
     needs=all_of(
-        any_of("fit_resample", "fit_sample", "resample", "replace", "concat", "stack", "append"),
+        any_of("fit_resample", "fit_sample", "resample", "replace", "concat", "vstack"),
         any_of(
             "train_test_split",
             "random_split",
-            "Fold",
-            "ShuffleSplit",
+            ".split(",
             "cross_val",
             "SearchCV",
+            "learning_curve",
+            "validation_curve",
             "validation_split",
+            "permutation_test_score",
         ),
     ),
 )
@@ -86,26 +89,30 @@ RULE = Rule(
 def check(file: File) -> Iterator[Finding]:
     met: set[tree.Node] = set()
     for split in file.splits.all:
-        for expr in split.inputs:
-            for deed in file.splits.rows.past(backward.Use(expr)):
-                if deed.kind != rows.RESAMPLE or deed.aside or deed.node in met:
-                    continue
-                if splits.is_dead(deed.node):
-                    continue
-                said = _said(file, deed)
-                if said is None:
-                    continue
-                met.add(deed.node)
-                message = (
-                    f"{said}, and the result is split afterwards: copies of a row reach both sides, "
-                    "so the model is measured on rows that it has seen. Split first, and resample "
-                    "the training part only."
-                )
-                step = Step(split.node, "the rows are divided only here")
-                yield Finding(deed.node, message, (*deed.trail[-4:], step))
+        for deed in _repetitions(file, split):
+            said = _said(deed)
+            if said is None or deed.node in met or is_dead(deed.node):
+                continue
+            met.add(deed.node)
+            message = (
+                f"{said}, and the result is split afterwards: copies of a row reach both sides, so "
+                "the model is measured on rows that it has seen. Split first, and resample the "
+                "training part only."
+            )
+            step = Step(split.node, "the rows are divided only here")
+            yield Finding(deed.node, message, (*deed.trail[-4:], step))
 
 
-def _said(file: File, deed: rows.Deed) -> str | None:
+def _repetitions(file: File, split: splits.Split) -> Iterator[deeds.Deed]:
+    if split.name in splits.BY_HAND:
+        return
+    for expr in split.inputs:
+        for deed in file.splits.rows.past(backward.Use(expr)):
+            if deed.kind == deeds.RESAMPLE and not deed.aside:
+                yield deed
+
+
+def _said(deed: deeds.Deed) -> str | None:
     match deed.learns:
         case "resample":
             return "`resample` draws rows with replacement here"

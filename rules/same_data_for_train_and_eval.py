@@ -1,4 +1,4 @@
-'''The data that trains the model is the data that it is measured on.
+"""The data that trains the model is the data that it is measured on.
 
 ## What it does
 Finds a training loop and an evaluation pass whose loaders hold the same data set (the same object,
@@ -49,7 +49,7 @@ There is no fix.
 
 ## References
 - scikit-learn user guide, "Cross-validation: evaluating estimator performance"
-'''
+"""
 
 from __future__ import annotations
 
@@ -64,11 +64,12 @@ from trainlint.api import (
     all_of,
     any_of,
     backward,
+    datasets,
     evaluation,
+    is_dead,
     loaders,
     roles,
     scores,
-    splits,
     tree,
     values,
 )
@@ -78,8 +79,8 @@ RULE = Rule(
     "same-data-for-train-and-eval",
     Severity.ERROR,
     needs=all_of(
-        any_of("fit", "backward", "train_dataset"),
-        any_of("score", "predict", "eval", "Loader", "loader", "validation_data", "metrics"),
+        any_of("backward", "fit(", "eval_dataset"),
+        any_of("backward", "validation_data", "eval_dataset", "score", "metrics", "ightning"),
     ),
 )
 MAX_STEPS = 12
@@ -147,9 +148,9 @@ def _batches(file: File, loop: tree.For) -> list[loaders.Fed]:
 
 def _training_loop(file: File, training: list[tree.Loop], identity: object) -> tree.Node:
     for loop in training:
-        if isinstance(loop, tree.For):
-            if any(fed.identity == identity for fed in _batches(file, loop)):
-                return loop.iter
+        feds = _batches(file, loop) if isinstance(loop, tree.For) else []
+        if isinstance(loop, tree.For) and any(fed.identity == identity for fed in feds):
+            return loop.iter
     return training[0]
 
 
@@ -162,10 +163,12 @@ def _in_a_test(node: tree.Node) -> bool:
 def _is_unknown(fed: loaders.Fed) -> bool:
     """True unless the data is made by a call in this file, of something real."""
     made = _made(fed.node)
-    if not isinstance(made, tree.Call) or (fed.by == loaders.NAME and fed.node is not made):
+    if not isinstance(made, tree.Call) or (fed.by == datasets.NAME and fed.node is not made):
         return True
     text = tree.dotted(made.func) or ""
-    return any(word in text.lower() for word in ("random", "dummy", "fake", "synth", "toy", "cycle"))
+    return any(
+        word in text.lower() for word in ("random", "dummy", "fake", "synth", "toy", "cycle")
+    )
 
 
 # Frameworks
@@ -174,7 +177,7 @@ def _is_unknown(fed: loaders.Fed) -> bool:
 def _frameworks(file: File) -> Iterator[Finding]:
     for call in file.calls:
         for train, held in _pairs(file, call):
-            if _in_a_test(call) or splits.is_dead(call):
+            if _in_a_test(call) or is_dead(call):
                 continue
             if _same(file, train, held):
                 message = (
@@ -228,7 +231,7 @@ def _estimators(file: File) -> Iterator[Finding]:
         if fit is None:
             return  # something else is measured, too
         own.append((score, fit))
-    live = [(score, fit) for score, fit in own if not splits.is_dead(score.call)]
+    live = [(score, fit) for score, fit in own if not is_dead(score.call)]
     if not live:
         return
     (score, fit), others = live[0], live[1:]
@@ -246,7 +249,7 @@ def _same_rows(file: File, fit: scores.Fitted, score: scores.Score) -> bool:
     one, other = fit.data, score.data
     if file.text(one) != file.text(other):
         return False
-    base, same = splits.base_of(one), splits.base_of(other)
+    base, same = tree.base_of(one), tree.base_of(other)
     if base is None or same is None or roles.of_name(base.id) == roles.TEST:
         return False
     return set(file.values.definitions(base)[0]) == set(file.values.definitions(same)[0])

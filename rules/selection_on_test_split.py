@@ -1,4 +1,4 @@
-'''The test split picks the best checkpoint, stops training or steers the learning rate.
+"""The test split picks the best checkpoint, stops training or steers the learning rate.
 
 ## What it does
 Finds metrics that choose the best checkpoint, stop early or step `ReduceLROnPlateau` and that are
@@ -76,7 +76,7 @@ There is no fix.
 
 ## References
 - scikit-learn user guide, "Cross-validation: evaluating estimator performance"
-'''
+"""
 
 from __future__ import annotations
 
@@ -93,10 +93,13 @@ from trainlint.api import (
     all_of,
     any_of,
     backward,
+    datasets,
+    is_dead,
     loaders,
+    measured,
+    parts,
     roles,
     selection,
-    splits,
     tree,
 )
 
@@ -105,17 +108,33 @@ RULE = Rule(
     "selection-on-test-split",
     Severity.ERROR,
     needs=all_of(
-        any_of("test", "Test", "train=False"),
-        any_of("best", "Best", "min_", "_min", "max_", "_max", "stop", "Stop", "lateau"),
+        any_of("test", "Test", "TEST", "tst", "False"),
+        any_of("est", "EST", "min_", "_min", "max_", "_max", "top", "TOP", "lateau", "LATEAU"),
+        any_of(
+            "save",
+            "Save",
+            "heckpoint",
+            "ckpt",
+            "state_dict",
+            "deepcopy",
+            "dump",
+            "napshot",
+            "top",
+            "TOP",
+            "lateau",
+            "LATEAU",
+            "use_best_model",
+        ),
     ),
 )
+_MEASURES = frozenset({"predict", "predict_proba", "evaluate", "score", "predict_classes"})
 
 
 @RULE.check
 def check(file: File) -> Iterator[Finding]:
     grouped: dict[object, Finding] = {}
     for chosen in selection.selections(file):
-        if splits.is_dead(chosen.node):
+        if is_dead(chosen.node):
             continue
         fed = _test_data(file, chosen)
         if fed is None:
@@ -129,23 +148,23 @@ def check(file: File) -> Iterator[Finding]:
     yield from grouped.values()
     for fit in selection.fitted(file):
         found = _fitted(file, fit)
-        if found is not None and not splits.is_dead(fit.call):
+        if found is not None and not is_dead(fit.call):
             yield found
 
 
 def _test_data(file: File, chosen: selection.Selection) -> loaders.Fed | None:
     """The test data that a metric was measured on, when it was measured on nothing else."""
-    feds = selection.sources(file, file.loaders, chosen.metric)
+    feds = measured.sources(file, chosen.metric)
     known = {fed.split for fed in feds if fed.split is not None}
     if known != {roles.TEST}:
         return None
     found = [fed for fed in feds if fed.split == roles.TEST]
-    return min(found, key=lambda fed: (fed.by == loaders.NAME, len(fed.trail)))
+    return min(found, key=lambda fed: (fed.by == datasets.NAME, len(fed.trail)))
 
 
 def _finding(file: File, chosen: selection.Selection, fed: loaders.Fed) -> Finding:
     final = _final_test(file, chosen.node, fed)
-    told = fed.by in {loaders.ARGUMENT, loaders.PATH}
+    told = fed.by in {datasets.ARGUMENT, datasets.PATH}
     confidence = Confidence.MEDIUM if told else Confidence.LOW
     if final is not None:
         confidence = Confidence.HIGH
@@ -169,7 +188,7 @@ def _final_test(file: File, node: tree.Node, fed: loaders.Fed) -> tree.Node | No
         for call in file.calls:
             if call.start <= end or (tree.function_of(call) or file.module) is not body:
                 continue
-            if not selection.evaluates(call):
+            if not measured.evaluates(call):
                 continue
             for arg in call.args:
                 if isinstance(arg.value, tree.Name | tree.Attribute) and _feeds(
@@ -177,9 +196,9 @@ def _final_test(file: File, node: tree.Node, fed: loaders.Fed) -> tree.Node | No
                 ):
                     return call
         for loop in file.all(tree.For):
-            if loop.start > end and (tree.function_of(loop) or file.module) is body:
-                if _feeds(file, loop.iter, fed):
-                    return loop
+            here = loop.start > end and (tree.function_of(loop) or file.module) is body
+            if here and _feeds(file, loop.iter, fed):
+                return loop
     return None
 
 
@@ -206,7 +225,7 @@ def _behind(
 
 
 def _fitted(file: File, fit: selection.FittedSelection) -> Finding | None:
-    held = file.splits.held_out(backward.Use(fit.data))
+    held = parts.held_out(file, backward.Use(fit.data))
     if held is None or held.role != roles.TEST:
         return None
     final = _measured_again(file, fit)
@@ -230,7 +249,6 @@ def _measured_again(file: File, fit: selection.FittedSelection) -> tree.Call | N
         func = call.func
         if call.start < fit.call.end or not isinstance(func, tree.Attribute) or not call.args:
             continue
-        if func.attr in {"predict", "predict_proba", "evaluate", "score", "predict_classes"}:
-            if file.text(call.args[0].value) == text:
-                return call
+        if func.attr in _MEASURES and file.text(call.args[0].value) == text:
+            return call
     return None

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
+from trainlint.semantics.changes import Change, Changes
 from trainlint.semantics.names import Binding
 from trainlint.semantics.trail import Step
 from trainlint.semantics.tree import Expr
@@ -29,8 +29,6 @@ from trainlint.semantics.values import (
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
-
-_COLLECTS = frozenset("append extend update add insert put record".split())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,22 +58,11 @@ def frame_key(frame: Frame | None) -> tuple[object, ...]:
     return frame.function, frame.call, *frame_key(frame.caller)
 
 
-@dataclass(frozen=True, slots=True)
-class _Change:
-    """A statement that changes an object in place; ``key`` is the item that it sets."""
-
-    statement: tree.Stmt
-    name: tree.Name | tree.Attribute
-    values: tuple[Expr, ...]
-    key: int | str | None = None
-    aside: bool = False
-
-
 class Backward:
     """The steps back in one file."""
 
     def __init__(self, file: File) -> None:
-        self.file = file
+        self.file, self.changes = file, Changes(file)
 
     def step(self, use: Use) -> list[Use] | None:
         """What a use is made of; None where that is for an operation to say."""
@@ -111,8 +98,8 @@ class Backward:
         bindings, _ = self.file.values.definitions(name)
         for binding in bindings:
             yield from self._binding(binding, use, name)
-        for change in self._changes_of(name, bindings):
-            yield from self._changed(change, use)
+        for change in self.changes.before(name, bindings):
+            yield from self._changed(change, use, self._frame_at(change.statement, name, use.frame))
         yield from self._changed_by_calls(name, bindings, use)
 
     def _binding(self, binding: Binding, use: Use, name: tree.Name) -> Iterator[Use]:
@@ -163,55 +150,12 @@ class Backward:
 
     # Changes in place
 
-    @cached_property
-    def _changes(self) -> dict[str, list[_Change]]:
-        """The changes of objects in place, by the name or attribute that holds the object."""
-        found: dict[str, list[_Change]] = {}
-        kinds = (tree.Assign, tree.AugAssign, tree.AnnAssign, tree.ExprStmt)
-        for statement in (s for kind in kinds for s in self.file.all(kind)):
-            for change in _changes(statement):
-                name = change.name
-                found.setdefault(name.id if isinstance(name, tree.Name) else name.attr, []).append(
-                    change
-                )
-        return found
-
-    def _changes_of(self, name: tree.Name, bindings: list[Binding]) -> Iterator[_Change]:
-        """The changes of the object that the bindings give, that can come before a use."""
-        for change in self._changes.get(name.id, ()):
-            if isinstance(change.name, tree.Name) and self._comes_before(change, name, bindings):
-                yield change
-
-    def _comes_before(self, change: _Change, name: tree.Name, bindings: list[Binding]) -> bool:
-        assert isinstance(change.name, tree.Name)
-        if change.name is name or _inside(name, change.statement):
-            return False
-        same, _ = self.file.values.definitions(change.name)
-        if not any(binding in bindings for binding in same):
-            return False
-        body = tree.function_of(name) or self.file.module
-        if (tree.function_of(change.statement) or self.file.module) is not body:
-            return True  # another function changes it, at any time
-        flow = self.file.flow_in(body)
-        rebinds = [flow.point(b.node) for b in self._rebinds(name) if flow.holds(b.node)]
-        start, goal = flow.point(change.statement), flow.point(name)
-        return flow.reaches(start, [goal], avoiding=rebinds)
-
-    def _rebinds(self, name: tree.Name) -> list[Binding]:
-        found = self.file.names.find(name.id, name)
-        return [b for b in found[1] if b.kind != "param"] if found is not None else []
-
-    def _changed(self, change: _Change, use: Use) -> Iterator[Use]:
+    def _changed(self, change: Change, use: Use, frame: Frame | None) -> Iterator[Use]:
+        path: Path = ()
         if use.path and change.key is not None:
             if change.key != use.path[0]:
                 return
             path = use.path[1:]
-        else:
-            path = ()
-        holder = change.name
-        frame = use.frame
-        if isinstance(holder, tree.Name) and isinstance(use.expr, tree.Name):
-            frame = self._frame_at(change.statement, use.expr, use.frame)
         for value in change.values:
             yield Use(value, frame, path, use.trail, aside=change.aside)
 
@@ -219,15 +163,7 @@ class Backward:
         self, name: tree.Name, bindings: list[Binding], use: Use
     ) -> Iterator[Use]:
         """What functions of the file do to the object when it is handed to them."""
-        for call in self._handed.get(name.id, ()):
-            given = next(a for a in call.args if _is_named(a.value, name.id)).value
-            assert isinstance(given, tree.Name)
-            statement = tree.statement_of(call)
-            if given is name or not isinstance(statement, tree.Stmt):
-                continue
-            change = _Change(statement, given, ())
-            if not self._comes_before(change, name, bindings):
-                continue
+        for call, given, statement in self.changes.by_calls(name, bindings):
             frame = self._frame_at(statement, name, use.frame)
             for callee in self.file.values.callees(call, frame):
                 if isinstance(callee, FunctionValue):
@@ -243,33 +179,11 @@ class Backward:
         inner = Frame(function, call, frame, callee.owner, depth)
         step = Step(call, f"`{function.name}` changes it here")
         for param in function.params:
-            if argument(function, call, param) is not given:
-                continue
-            for change in self._changes.get(param.name, ()):
-                if tree.function_of(change.statement) is function:
+            if argument(function, call, param) is given:
+                for change in self.changes.inside(function, param):
                     for value in change.values:
-                        yield Use(value, inner, (), (*use.trail, step), aside=change.aside)
-
-    @cached_property
-    def _handed(self) -> dict[str, list[tree.Call]]:
-        """The calls of functions that may change an argument, by the argument's name."""
-        changing = {
-            function.name
-            for changes in self._changes.values()
-            for change in changes
-            if (function := tree.function_of(change.statement)) is not None
-            and isinstance(change.name, tree.Name)
-            and function.param(change.name.id) is not None
-        }
-        found: dict[str, list[tree.Call]] = {}
-        for call in self.file.calls:
-            func = call.func
-            called = func.id if isinstance(func, tree.Name) else getattr(func, "attr", None)
-            if called in changing:
-                for arg in call.args:
-                    if isinstance(arg.value, tree.Name):
-                        found.setdefault(arg.value.id, []).append(call)
-        return found
+                        trail = (*use.trail, step)
+                        yield Use(value, inner, (), trail, aside=change.aside)
 
     # Attributes and calls
 
@@ -284,10 +198,8 @@ class Backward:
                 frame = self._assigning(assigned.function, owner)
                 path = (*assigned.path, *use.path)
                 found.append(Use(assigned.value, frame, path, use.trail))
-            for change in self._changes.get(attribute.attr, ()):
-                inside = tree.class_of(change.statement)
-                if isinstance(change.name, tree.Attribute) and inside is owner.cls:
-                    found.extend(self._changed(change, Use(use.expr, None, use.path, use.trail)))
+            for change in self.changes.of_attribute(attribute.attr, owner.cls):
+                found.extend(self._changed(change, use, None))
         return found
 
     def _assigning(self, function: tree.FunctionDef | None, owner: Object) -> Frame | None:
@@ -337,77 +249,3 @@ class Backward:
             keyed = [v for k, v in pairs if isinstance(k, tree.Constant) and k.value == use.path[0]]
             return [use.at(value, use.path[1:]) for value in keyed]
         return [use.at(value) for value in display.values]
-
-
-def _changes(statement: tree.Stmt) -> Iterator[_Change]:
-    match statement:
-        case tree.Assign():
-            for target in statement.targets:
-                yield from _set(statement, target, statement.value)
-        case tree.AugAssign():
-            target = statement.target
-            if isinstance(target, tree.Attribute) and _holder(target) is target:
-                yield _Change(statement, target, (statement.value,))  # self.total += loss
-            elif not isinstance(target, tree.Name):
-                yield from _set(statement, statement.target, statement.value)
-        case tree.AnnAssign() if statement.value is not None:
-            yield from _set(statement, statement.target, statement.value)
-        case tree.ExprStmt() if isinstance(statement.value, tree.Call):
-            yield from _called(statement, statement.value)
-        case _:
-            pass
-
-
-def _set(statement: tree.Stmt, target: Expr, value: Expr) -> Iterator[_Change]:
-    if isinstance(target, tree.Sequence):
-        for item in target.elts:
-            yield from _set(statement, item, value)
-        return
-    if isinstance(target, tree.Subscript | tree.Attribute):
-        holder = _holder(target)
-        if holder is None or holder is target:
-            return
-        key: int | str | None = None
-        if isinstance(target, tree.Subscript) and target.value is holder:
-            key = _constant_key(target)
-        yield _Change(statement, holder, (value,), key, aside=True)
-
-
-def _called(statement: tree.Stmt, call: tree.Call) -> Iterator[_Change]:
-    func = call.func
-    if not isinstance(func, tree.Attribute):
-        return
-    holder = _holder(func)
-    if holder is None or holder is func:
-        return
-    inplace = call.arg(None, "inplace")
-    if isinstance(inplace, tree.Constant) and inplace.value is True:
-        yield _Change(statement, holder, (call,))
-    elif func.attr in _COLLECTS:
-        key = _constant_key(func.value) if isinstance(func.value, tree.Subscript) else None
-        yield _Change(statement, holder, tuple(arg.value for arg in call.args), key)
-
-
-def _holder(expr: Expr) -> tree.Name | tree.Attribute | None:
-    """What holds the object that a target is a part of: a name, or ``self.name``."""
-    while isinstance(expr, tree.Subscript | tree.Attribute):
-        inner = expr.value
-        if isinstance(expr, tree.Attribute) and isinstance(inner, tree.Name) and inner.id == "self":
-            return expr
-        expr = inner
-    return expr if isinstance(expr, tree.Name) else None
-
-
-def _constant_key(subscript: tree.Subscript) -> int | str | None:
-    index = subscript.index[0] if len(subscript.index) == 1 else None
-    if isinstance(index, tree.Constant) and isinstance(index.value, int | str):
-        return index.value
-    return None
-
-
-def _inside(node: tree.Node, statement: tree.Stmt) -> bool:
-    return any(ancestor is statement for ancestor in node.ancestors())
-
-
-def _is_named(expr: Expr, name: str) -> bool:
-    return isinstance(expr, tree.Name) and expr.id == name

@@ -199,3 +199,17 @@ def truth(expr: tree.Expr) -> bool | None:
     if isinstance(expr, tree.Constant):
         return bool(expr.value)
     return None
+
+
+def is_dead(node: Node) -> bool:
+    """True below ``if False`` and the like."""
+    below = node
+    for ancestor in node.ancestors():
+        if isinstance(ancestor, tree.If | tree.While):
+            constant = truth(ancestor.test)
+            if constant is False and any(below is s for s in ancestor.body):
+                return True
+            if constant is True and any(below is s for s in ancestor.orelse):
+                return True
+        below = ancestor
+    return False

@@ -12,40 +12,30 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from trainlint.semantics.trail import Step
 from trainlint.semantics import tree
 from trainlint.semantics.backward import Use, frame_key
 from trainlint.semantics.counting import last_name
-from trainlint.semantics.roles import TEST, TRAIN, VALIDATION, of_name, of_path, of_word
-from trainlint.semantics.rows import PART
+from trainlint.semantics.datasets import NAME, NOT_DATA, NOT_TRAIN, SPLIT, path_role, told
+from trainlint.semantics.deeds import PART, Deed
+from trainlint.semantics.parts import role as part_role
+from trainlint.semantics.roles import TEST, VALIDATION, of_name
+from trainlint.semantics.trail import Step
 from trainlint.semantics.tree import Expr
 from trainlint.semantics.values import ClassValue, Symbol
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
-ARGUMENT, PATH, SPLIT, NAME = "argument", "path", "split", "name"
 MAX_USES = 200
 
-_KEYWORDS = frozenset(
-    "split mode phase subset partition set stage set_type data_split set_name dataset_type "
-    "image_set usage data_type flag dataset_split which fold_name split_name".split()
-)
-_TRAIN_FLAGS = frozenset({"train", "is_train", "training", "istrain", "is_training", "train_set"})
-_TEST_FLAGS = frozenset({"test", "is_test", "istest", "testing", "test_mode"})
-_BY_FLAG = frozenset("MNIST FashionMNIST KMNIST QMNIST CIFAR10 CIFAR100 USPS".split())
-_BY_SPLIT = frozenset(
-    "SVHN STL10 ImageNet GTSRB DTD Food101 Flowers102 FER2013 PCAM OxfordIIITPet StanfordCars "
-    "CelebA LFWPeople RenderedSST2 FGVCAircraft Country211 SUN397".split()
-)
 _PASSES_ON = frozenset(
     "builtins.enumerate builtins.iter builtins.list builtins.zip builtins.reversed "
     "itertools.islice itertools.cycle itertools.chain".split()
 )
+_STAGES = frozenset("batch shuffle prefetch cache map repeat with_format".split())
 _PROGRESS = re.compile(r"^(tqdm|trange|track|prange|prefetch|prefetcher|data_?prefetcher)", re.I)
 _LOADER = re.compile(r"(DataLoader|_?[lL]oader)$")
 _DRAWS_FROM_ALL = re.compile(r"Weighted|Balanced|Stratified|^RandomSampler$|Distributed")
-_NOT_DATA = re.compile(r"transform|augment|tokeni|collat|config|cfg|args|device|batch_size|worker")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,7 +52,6 @@ class Fed:
     identity: object
     trail: tuple[Step, ...]
     names: tuple[str, ...]
-    official: bool = False  # a data set whose splits are fixed by its publishers
 
 
 class Loaders:
@@ -129,9 +118,8 @@ class Loaders:
             index = use.path[0] if use.path and len(given) > 1 else 0
             if isinstance(index, int) and index < len(given):
                 return Use(given[index], use.frame, use.path[1:], use.trail)
-        if last in {"batch", "shuffle", "prefetch", "cache", "map", "repeat", "with_format"}:
-            if name is None and isinstance(call.func, tree.Attribute):
-                return Use(call.func.value, use.frame, use.path, use.trail)
+        if last in _STAGES and name is None and isinstance(call.func, tree.Attribute):
+            return Use(call.func.value, use.frame, use.path, use.trail)
         return None
 
     def _call(
@@ -183,14 +171,14 @@ class Loaders:
     def _made(self, use: Use, call: tree.Call, names: tuple[str, ...]) -> Fed:
         """The data that a call makes: a data set's constructor, a part of a split, a factory."""
         identity = self._identity(use, call)
-        told = self._told(use, call)
-        if told is not None:
-            split, by, node, official = told
-            if split == "not train":
-                split = self._not_train(names, official)
-            return Fed(split, by, node, identity, use.trail, names, official)
+        said = told(self.file, use, call)
+        if said is not None:
+            split: str | None = said.split
+            if split == NOT_TRAIN:
+                split = self._not_train(names, said.official)
+            return Fed(split, said.by, said.node, identity, use.trail, names)
         for deed in self._parts(use, call):
-            role = self.file.splits.role(deed)
+            role = part_role(self.file, deed)
             part = (deed.node, deed.index)
             if role == "held out":
                 role = _of_names(names)
@@ -198,9 +186,8 @@ class Loaders:
         role = _of_names((*names, *self._argument_names(call)))
         return Fed(role, NAME, call, identity, use.trail, names)
 
-    def _parts(self, use: Use, call: tree.Call) -> Iterator:  # type: ignore[type-arg]
-        splits = self.file.splits
-        for deed in splits.rows.past(Use(call, use.frame, use.path, use.trail)):
+    def _parts(self, use: Use, call: tree.Call) -> Iterator[Deed]:
+        for deed in self.file.splits.rows.past(Use(call, use.frame, use.path, use.trail)):
             if deed.kind == PART and not deed.aside:
                 yield deed
 
@@ -211,71 +198,12 @@ class Loaders:
         role = _of_names(names)
         return None if role == VALIDATION else TEST
 
-    def _told(self, use: Use, call: tree.Call) -> tuple[str, str, tree.Node, bool] | None:
-        short = last_name(call.func) or ""
-        name = self.file.names.qualified(call.func) or ""
-        published = name.startswith("torchvision.datasets.")
-        if use.path and isinstance(use.path[0], str):
-            role = of_word(use.path[0])
-            if role is not None and "load_dataset" in short:
-                return role, ARGUMENT, call, True
-        for index, arg in enumerate(call.args):
-            if arg.star:
-                continue
-            keyword = arg.keyword
-            if keyword is None and index == 1 and published:
-                if short in _BY_FLAG:
-                    keyword = "train"
-                elif short in _BY_SPLIT:
-                    keyword = "split"
-            literal = self.file.values.literal(arg.value, use.frame)
-            found = _of_argument(keyword, literal)
-            if found is not None:
-                return found, ARGUMENT, arg.value, published or "load_dataset" in short
-        if published and short in _BY_FLAG and call.arg(1, "train") is None and not call.has_star:
-            return TRAIN, ARGUMENT, call, True
-        for arg in call.args:
-            if arg.keyword is not None and _NOT_DATA.search(arg.keyword):
-                continue
-            role = self._path_role(Use(arg.value, use.frame))
-            if role is not None:
-                return role, PATH, arg.value, False
-        return None
-
-    def _path_role(self, use: Use, depth: int = 4) -> str | None:
-        """The split that a path names: ``os.path.join(root, "test")``, ``root / "test"``."""
-        expr = use.expr
-        match expr:
-            case tree.Constant():
-                if isinstance(expr.value, str) and len(expr.value) < 200:
-                    return of_path(expr.value)
-                return None
-            case tree.FormattedString():
-                parts = [v for v in expr.values if isinstance(v, tree.Constant)]
-                return next((r for p in reversed(parts) if (r := of_path(str(p.value)))), None)
-            case tree.BinOp() if expr.op in {"/", "+"}:
-                right = self._path_role(use.at(expr.right), depth)
-                return right or self._path_role(use.at(expr.left), depth)
-            case tree.Call():
-                if last_name(expr.func) in {"join", "Path", "str", "joinpath", "read_csv", "glob"}:
-                    for arg in reversed(expr.args):
-                        role = self._path_role(use.at(arg.value), depth)
-                        if role is not None:
-                            return role
-                return None
-            case tree.Name() | tree.Attribute() if depth:
-                steps = self.backward.step(use) or []
-                roles = {self._path_role(step, depth - 1) for step in steps if not step.aside}
-                return roles.pop() if len(roles) == 1 else None
-            case _:
-                return None
-
     def _argument_names(self, call: tree.Call) -> Iterator[str]:
         for arg in call.args:
-            if arg.star or (arg.keyword is not None and _NOT_DATA.search(arg.keyword)):
+            if arg.star or (arg.keyword is not None and NOT_DATA.search(arg.keyword)):
                 continue
             name = last_name(arg.value) if not isinstance(arg.value, tree.Call) else None
-            if name is not None and not _NOT_DATA.search(name):
+            if name is not None and not NOT_DATA.search(name):
                 yield name
 
     # Identity
@@ -284,31 +212,31 @@ class Loaders:
         """Two data sets made alike of the same path and split are one, whatever the transforms."""
         unlike = (call, use.path, frame_key(use.frame))
         items: list[object] = []
-        told = False
+        named = False
         for index, arg in enumerate(call.args):
             if arg.star:
                 return unlike
-            if arg.keyword is not None and _NOT_DATA.search(arg.keyword):
+            if arg.keyword is not None and NOT_DATA.search(arg.keyword):
                 continue
-            if _NOT_DATA.search(last_name(arg.value) or ""):
+            if NOT_DATA.search(last_name(arg.value) or ""):
                 continue
             literal = self.file.values.literal(arg.value, use.frame)
             if literal is not ...:
                 items.append((arg.keyword or index, literal))
-                told = told or isinstance(literal, str | bool)
+                named = named or isinstance(literal, str | bool)
             elif isinstance(arg.value, tree.Name):
                 bindings, _ = self.file.values.definitions(arg.value)
                 if len(bindings) != 1 or bindings[0].kind not in {"assign", "import"}:
                     return unlike
                 items.append((arg.keyword or index, bindings[0].node))
-            elif self._path_role(Use(arg.value, use.frame)) is not None:
+            elif path_role(self.file, Use(arg.value, use.frame)) is not None:
                 items.append((arg.keyword or index, self.file.text(arg.value)))
-                told = True
+                named = True
             else:
                 return unlike
         name = self.file.names.qualified(call.func) or self.file.text(call.func)
         dataset = (name.rpartition(".")[2])[:1].isupper() or "load_dataset" in name
-        if told and dataset:
+        if named and dataset:
             return name, tuple(items), use.path
         return unlike
 
@@ -323,18 +251,6 @@ class Loaders:
         keys = tuple(key for key in use.path if isinstance(key, str))
         identity = (self._binding(use.expr), use.path)
         return Fed(_of_names((*names, *keys)), NAME, use.expr, identity, use.trail, names)
-
-
-def _of_argument(keyword: str | None, literal: object) -> str | None:
-    if isinstance(literal, str):
-        if keyword in _KEYWORDS or (keyword is None and len(literal) < 12):
-            return of_word(literal)
-        return None
-    if isinstance(literal, bool) and keyword in _TRAIN_FLAGS:
-        return TRAIN if literal else "not train"
-    if literal is True and keyword in _TEST_FLAGS:
-        return TEST
-    return None
 
 
 def _of_names(names: tuple[str, ...]) -> str | None:

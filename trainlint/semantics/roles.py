@@ -7,10 +7,12 @@ import re
 TRAIN, VALIDATION, TEST, ALL = "train", "validation", "test", "all"
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-_TRAIN = frozenset({"train", "training", "tr", "trn", "trainset", "trainloader", "xtrain", "ytrain"})
+_TRAIN = frozenset(
+    {"train", "training", "tr", "trn", "trainset", "trainloader", "xtrain", "ytrain"}
+)
 _VALIDATION = frozenset(
     "val valid validation validate validating dev eval evaluation valset valloader validset "
-    "validloader oof cv tune tuning devset calib calibration".split()
+    "validloader cv devset".split()
 )
 _TEST = frozenset({"test", "testing", "tst", "testset", "testloader", "xtest", "ytest"})
 _COMPONENT = re.compile(r"[/\\]")

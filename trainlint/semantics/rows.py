@@ -7,94 +7,25 @@ resolved chain; a chain that cannot be followed any further ends at an origin.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from trainlint.semantics import tree
+from trainlint.semantics import folds, repeats, tables, tree
 from trainlint.semantics.backward import Backward, Use
-from trainlint.semantics.trail import Step
-from trainlint.semantics.transformers import FITS, RESAMPLES, STATISTICS, Transformer, Transformers
+from trainlint.semantics.deeds import APPLY, FIT, ORIGIN, PART, RESAMPLE, STATISTIC, Deed
+from trainlint.semantics.statistics import TAKEN_OUT, Statistic, is_per_row, statistics
+from trainlint.semantics.transformers import FITS, RESAMPLES, Transformer, Transformers
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import (
-    Computed,
-    Display,
-    Instance,
-    Method,
-    Symbol,
-    Unknown,
-    Value,
-)
+from trainlint.semantics.values import Display, Method, Symbol
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
-FIT, APPLY, STATISTIC, RESAMPLE, PART, ORIGIN = (
-    "fit",  # the rows that come out were the rows of the fit
-    "apply",  # a transformer that was fitted elsewhere was applied
-    "statistic",  # an own mean, median or deviation was taken out or filled in
-    "resample",  # rows were repeated or made up
-    "part",  # the rows are one part of a split
-    "origin",
-)
 MAX_USES = 600
 
-# Roots of libraries whose functions hand the rows of their first argument on.
-_TABLES = frozenset("numpy pandas torch scipy cupy cudf polars tensorflow xarray jax".split())
-_READS = frozenset(
-    "read_csv read_excel read_parquet read_feather read_json read_pickle read_hdf read_table "
-    "read_sql read_sql_query load loadtxt genfromtxt loadmat date_range arange linspace zeros ones "
-    "full rand randn randint random eye empty read_html read_stata normal uniform choice "
-    "from_file range zeros_like ones_like".split()
-)
-_JOINS = frozenset(
-    "concat concatenate vstack hstack column_stack row_stack stack dstack append merge cat "
-    "r_ c_ block".split()
-)
-_STACKS = frozenset("concat concatenate vstack row_stack append cat".split())
-_AUGMENTS = ("flip", "rot90", "augment", "noise", "roll", "jitter")
-_JOIN_METHODS = frozenset("join merge append assign concat with_columns insert".split())
-# Methods and attributes that leave some rows out.
-_RESTRICTS = frozenset(
-    "sample query head tail nlargest nsmallest groupby resample truncate between_time "
-    "get_group filter where".split()
-)
-_FOLDS = re.compile(r"(^|_)(s?k?folds?|s?kf|cv|sss|gss|splitter|tscv)(_|\d|$)", re.I)
-_TAKEN_OUT = {
-    "-": frozenset({"mean", "median", "nanmean", "nanmedian"}),
-    "/": frozenset({"std", "nanstd", "var"}),
-}
-_PER_ROW = frozenset({1, -1, 2, "columns"})
-_DATASETS = frozenset(
-    {
-        "torch.utils.data.TensorDataset",
-        "torch.utils.data.ConcatDataset",
-        "torch.utils.data.Subset",
-    }
-)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Deed:
-    """One thing done with the rows.
-
-    ``node`` is the place, ``data`` what it was done to, ``call`` the call (also of the split that
-    made a part), ``index`` which part or output it is, ``whole`` tells that no rows were left out
-    between the deed and the place that was asked about.
-    """
-
-    kind: str
-    node: tree.Node
-    whole: bool
-    trail: tuple[Step, ...]
-    data: Use | None = None
-    transformer: Transformer | None = None
-    index: int | None = None
-    learns: str = ""
-    use: Use | None = None  # where the deed was met
-    aside: bool = False  # it was done to one column or item only, which came from elsewhere
-    origin: object = None  # equal for chains that end at the same place
+Nexts = list[tuple[Use, bool]]  # what to look at next, and whether all rows of it are meant
+Look = tuple[Nexts, list[Deed]]
 
 
 class Rows:
@@ -134,7 +65,7 @@ class Rows:
             yield from (replace(deed, aside=True) for deed in deeds) if use.aside else deeds
             stack.extend(reversed(nexts))
 
-    def _look(self, use: Use, whole: bool) -> tuple[list[tuple[Use, bool]], list[Deed]]:
+    def _look(self, use: Use, whole: bool) -> Look:
         """What a use leads to and the deeds that it is."""
         expr = use.expr
         if use.drawn:
@@ -166,7 +97,7 @@ class Rows:
     def _origin(self, use: Use, whole: bool, unless: Use | None = None) -> list[Deed]:
         if unless is not None:
             return []
-        deed = Deed(ORIGIN, use.expr, whole, use.trail, use=use, origin=self._identity(use.expr))
+        deed = Deed(ORIGIN, use.expr, whole, use.trail, origin=self._identity(use.expr))
         return [deed]
 
     def _identity(self, expr: Expr) -> object:
@@ -185,9 +116,7 @@ class Rows:
 
     # Calls
 
-    def _call(
-        self, use: Use, call: tree.Call, whole: bool
-    ) -> tuple[list[tuple[Use, bool]], list[Deed]]:
+    def _call(self, use: Use, call: tree.Call, whole: bool) -> Look:
         func = call.func
         if isinstance(func, tree.Attribute):
             done = self._fitted(use, call, func, whole)
@@ -203,264 +132,118 @@ class Rows:
             return [(use.at(arg.value), whole) for arg in call.args if not arg.star], []
         return [], self._origin(use, whole)
 
-    def _fitted(
-        self, use: Use, call: tree.Call, func: tree.Attribute, whole: bool
-    ) -> tuple[list[tuple[Use, bool]], list[Deed]] | None:
+    def _fitted(self, use: Use, call: tree.Call, func: tree.Attribute, whole: bool) -> Look | None:
         if func.attr == "train_test_split" and self.file.names.qualified(func) is None:
-            part = Deed(PART, call, whole, use.trail, use.at(func.value), index=_index(use.path))
-            return [], [part]
-        given = call.args[0].value if call.args else None
-        if given is None or call.args[0].star:
+            return self._part(use, call, func.value, whole)
+        if not call.args or call.args[0].star:
             return None
-        data = use.at(given)
+        given = [arg.value for arg in call.args if not arg.star]
+        data = use.at(given[0])
         if func.attr in RESAMPLES:
             found = self.transformers.sampler(func.value, use.frame)
-            if found is None:
-                return [(data, whole)], []
-            chosen = use.at(call.args[min(_index(use.path) or 0, len(call.args) - 1)].value)
-            deed = Deed(RESAMPLE, call, whole, use.trail, data, learns=found[0], use=use)
-            return [(chosen, whole)], [deed]
+            deed = Deed(RESAMPLE, call, whole, use.trail, data, learns=found[0] if found else "")
+            return [(_chosen(use, given), whole)], [deed]
         if func.attr not in FITS | {"transform"}:
             return None
         known = self.transformers.of(func.value, use.frame)
         if not known:
             return None
         kind = APPLY if func.attr == "transform" else FIT
-        deeds = [
-            Deed(kind, call, whole, use.trail, data, transformer, None, transformer.learns, use)
-            for transformer in known
-        ]
+        deeds = [Deed(kind, call, whole, use.trail, data, t, learns=t.learns) for t in known]
         return [(data, whole)], deeds
 
-    def _function(
-        self, use: Use, call: tree.Call, name: str, whole: bool
-    ) -> tuple[list[tuple[Use, bool]], list[Deed]]:
-        root, _, short = name.partition(".")[0], "", name.rpartition(".")[2]
+    def _part(self, use: Use, call: tree.Call, data: Expr, whole: bool) -> Look:
+        index = use.path[0] if use.path and isinstance(use.path[0], int) else None
+        return [], [Deed(PART, call, whole, use.trail, use.at(data), index=index)]
+
+    def _function(self, use: Use, call: tree.Call, name: str, whole: bool) -> Look:
+        root, short = name.partition(".")[0], name.rpartition(".")[2]
         given = [arg.value for arg in call.args if not arg.star]
+        if not given:
+            return [], self._origin(use, whole)
+        first = use.at(given[0])
         learned = self.transformers.function(name)
-        if learned is not None and given:
-            data = use.at(given[0])
-            if self._per_row(call, use, default=0):
-                return [(data, whole)], []
+        if learned is not None:
+            if is_per_row(self.file, use, call):
+                return [(first, whole)], []
             fitted = Transformer(call, short, *learned)
-            deed = Deed(FIT, call, whole, use.trail, data, fitted, None, learned[1], use)
-            return [(data, whole)], [deed]
-        if short == "train_test_split" and given:
-            index = _index(use.path)
-            chosen = given[min((index or 0) // 2, len(given) - 1)]
-            return [], [Deed(PART, call, whole, use.trail, use.at(chosen), None, index, use=use)]
-        if name == "torch.utils.data.random_split" and given:
-            index = _index(use.path)
-            data = use.at(given[0])
-            return [], [Deed(PART, call, whole, use.trail, data, None, index, use=use)]
-        if name == "sklearn.utils.resample" and given:
-            return self._resampled(use, call, given, whole)
-        if name == "sklearn.utils.shuffle" and given:
-            chosen = given[min(_index(use.path) or 0, len(given) - 1)]
-            return [(use.at(chosen), whole)], []
-        if name == "builtins.next" and given:
-            return [(use.at(given[0], use.path), whole)], []
-        if name in _DATASETS:
+            deed = Deed(FIT, call, whole, use.trail, first, fitted, learns=fitted.learns)
+            return [(first, whole)], [deed]
+        match name:
+            case "torch.utils.data.random_split":
+                return self._part(use, call, given[0], whole)
+            case "sklearn.utils.resample":
+                deed = Deed(RESAMPLE, call, whole, use.trail, first, learns="resample")
+                again = repeats.with_replacement(call, default=True)
+                return [(_chosen(use, given), False)], [deed] if again else []
+            case "sklearn.utils.shuffle":
+                return [(_chosen(use, given), whole)], []
+            case "builtins.next":
+                return [(use.at(given[0], use.path), whole)], []
+            case _:
+                pass
+        if short == "train_test_split":
+            index = use.path[0] if use.path and isinstance(use.path[0], int) else 0
+            return self._part(use, call, given[min(index // 2, len(given) - 1)], whole)
+        if name in tables.DATASETS or (root == "builtins" and short in tables.ITERATES):
             return [(use.at(item), whole) for item in given], []
-        if name.startswith("builtins."):
-            if short in {"list", "tuple", "sorted", "reversed", "map", "zip", "filter", "dict"}:
-                return [(use.at(item), whole) for item in given], []
+        if root not in tables.TABLES or short in tables.READS or ".random." in name:
             return [], self._origin(use, whole)
-        if root not in _TABLES or short in _READS or not given or ".random." in name:
-            return [], self._origin(use, whole)
-        if short in _JOINS:
-            deeds = self._repeated(use, call, short, whole)
-            return [(use.at(item), whole) for item in given[: 2 if short == "merge" else 1]], deeds
-        return [(use.at(given[0]), whole)], []
+        if short in tables.JOINS:
+            joined = [(use.at(item), whole) for item in given[: 2 if short == "merge" else 1]]
+            twice = repeats.repeated(self.file, use, call, short)
+            if twice is None:
+                return joined, []
+            return joined, [Deed(RESAMPLE, call, whole, use.trail, use.at(twice), learns="repeat")]
+        return [(first, whole)], []
 
-    def _repeated(self, use: Use, call: tree.Call, short: str, whole: bool) -> list[Deed]:
-        """``pd.concat([df, df])`` and ``np.concatenate([X, flipped])`` hold each row twice."""
-        if short not in _STACKS or not call.args:
-            return []
-        axis = self.file.values.literal(call.arg(1, "axis") or call.arg(None, "dim"), use.frame)
-        if axis not in (..., 0, "index"):
-            return []
-        items = call.args[0].value
-        if isinstance(items, tree.BinOp) and items.op == "*":
-            count = self.file.values.literal(items.right, use.frame)
-            if isinstance(items.left, tree.Sequence) and isinstance(count, int) and count > 1:
-                data = use.at(items.left)
-                return [Deed(RESAMPLE, call, whole, use.trail, data, learns="repeat", use=use)]
-        if not isinstance(items, tree.Sequence):
-            return []
-        named = [item for item in items.elts if isinstance(item, tree.Name)]
-        for item in named:
-            for other in items.elts:
-                if other is not item and self._made_of(other, item):
-                    data = use.at(item)
-                    return [Deed(RESAMPLE, call, whole, use.trail, data, learns="repeat", use=use)]
-        return []
-
-    def _made_of(self, expr: Expr, source: tree.Name) -> bool:
-        """True when an expression is all the rows of another one, as they are or augmented."""
-        own, _ = self.file.values.definitions(source)
-        if isinstance(expr, tree.Name):
-            found, _ = self.file.values.definitions(expr)
-            if found and set(found) == set(own):
-                return True
-            if len(found) != 1 or found[0].value is None or found[0].path:
-                return False
-            expr = found[0].value
-        name = ""
-        if isinstance(expr, tree.Call):
-            name = (self.file.names.qualified(expr.func) or tree.dotted(expr.func) or "").lower()
-        augmented = isinstance(expr, tree.BinOp) or any(word in name for word in _AUGMENTS)
-        for node in expr.walk() if augmented else ():
-            if isinstance(node, tree.Subscript):
-                return False
-            if isinstance(node, tree.Name) and node.id == source.id:
-                found, _ = self.file.values.definitions(node)
-                return bool(set(found) & set(own))
-        return False
-
-    def _resampled(
-        self, use: Use, call: tree.Call, given: list[Expr], whole: bool
-    ) -> tuple[list[tuple[Use, bool]], list[Deed]]:
-        chosen = use.at(given[min(_index(use.path) or 0, len(given) - 1)])
-        replaced = call.arg(None, "replace")
-        if isinstance(replaced, tree.Constant) and replaced.value is False:
-            return [(chosen, False)], []
-        deed = Deed(RESAMPLE, call, whole, use.trail, chosen, learns="resample", use=use)
-        return [(chosen, False)], [deed]
-
-    def _method(
-        self, use: Use, call: tree.Call, func: tree.Attribute, whole: bool
-    ) -> tuple[list[tuple[Use, bool]], list[Deed]]:
+    def _method(self, use: Use, call: tree.Call, func: tree.Attribute, whole: bool) -> Look:
         receiver = use.at(func.value)
-        deeds: list[Deed] = []
         if func.attr == "predict" or func.attr.startswith("predict_"):
             return [], self._origin(use, whole)
-        if func.attr == "split" and self.is_folds(func.value, use):
-            part = Deed(PART, call, whole, use.trail, receiver, None, _index(use.path), use=use)
-            return [], [part]
+        if func.attr == "split" and folds.is_folds(self.file, func.value, use.frame):
+            return self._part(use, call, func.value, whole)
+        deeds: list[Deed] = []
         if func.attr == "fillna" and call.args:
-            filled = self.file.text(func.value)
-            found = self._statistics(use, call.args[0].value, whole)
-            deeds = [d for d in found if d.data and self.file.text(d.data.expr) == filled]
-        elif func.attr == "sample":
-            deeds = self._sampled(use, call, receiver, whole)
-        restricts = func.attr in _RESTRICTS and not self._shuffles(call, func, use)
-        nexts = [(receiver, whole and not restricts)]
-        if func.attr in _JOIN_METHODS:
+            text = self.file.text(func.value)
+            found = statistics(self.file, use.at(call.args[0].value))
+            own = [s for s in found if self.file.text(s.data.expr) == text]
+            deeds = [self._computed(use, s, whole) for s in own]
+        elif func.attr == "sample" and repeats.with_replacement(call, default=False):
+            deeds = [Deed(RESAMPLE, call, whole, use.trail, receiver, learns="sample")]
+        all_rows = func.attr not in tables.RESTRICTS or self._shuffles(use, call, func)
+        nexts = [(receiver, whole and all_rows)]
+        if func.attr in tables.JOIN_METHODS:
             nexts.extend((use.at(arg.value), whole) for arg in call.args if not arg.star)
         return nexts, deeds
 
-    def _shuffles(self, call: tree.Call, func: tree.Attribute, use: Use) -> bool:
+    def _shuffles(self, use: Use, call: tree.Call, func: tree.Attribute) -> bool:
         """``sample(frac=1)`` gives all rows in another order."""
         share = self.file.values.literal(call.arg(None, "frac"), use.frame)
         return func.attr == "sample" and share == 1
 
-    def is_folds(self, receiver: Expr, use: Use) -> bool:
-        """By its binding (``KFold``, ``ShuffleSplit``, ...); by its name where that is unknown."""
-        unknown = False
-        for value in self.file.values.of(receiver, use.frame):
-            if isinstance(value, Instance):
-                if value.name.startswith(("sklearn.model_selection.", "iterstrat.")):
-                    return True
-            elif isinstance(value, Unknown):
-                unknown = True
-        last = (tree.dotted(receiver) or "").rpartition(".")[2]
-        return unknown and _FOLDS.search(last) is not None
+    # Operators and subscripts
 
-    def _sampled(self, use: Use, call: tree.Call, receiver: Use, whole: bool) -> list[Deed]:
-        replaced = call.arg(None, "replace")
-        if isinstance(replaced, tree.Constant) and replaced.value is True:
-            return [Deed(RESAMPLE, call, whole, use.trail, receiver, learns="sample", use=use)]
-        return []
-
-    # Own statistics
-
-    def _operator(
-        self, use: Use, expr: tree.BinOp, whole: bool
-    ) -> tuple[list[tuple[Use, bool]], list[Deed]]:
-        deeds: list[Deed] = []
-        if expr.op in _TAKEN_OUT:
-            found = self._statistics(use, expr.right, whole)
-            deeds = [d for d in found if d.learns in _TAKEN_OUT[expr.op] and self._same(d, use, expr.left)]
+    def _operator(self, use: Use, expr: tree.BinOp, whole: bool) -> Look:
+        deeds = [
+            self._computed(use, statistic, whole)
+            for statistic in statistics(self.file, use.at(expr.right))
+            if statistic.name in TAKEN_OUT.get(expr.op, ())
+            and self._same_rows(statistic.data, use.at(expr.left))
+        ]
         sides = [expr.left, expr.right] if expr.op in {"+", "*"} else [expr.left]
         return [(use.at(side), whole) for side in sides], deeds
 
-    def _same(self, deed: Deed, use: Use, expr: Expr) -> bool:
-        """True when a statistic was computed over rows of the place that an expression is from."""
-        assert deed.data is not None
-        own = {d.origin for d in self.past(deed.data) if d.kind == ORIGIN}
-        return any(d.origin in own for d in self.past(use.at(expr)) if d.kind == ORIGIN)
+    def _computed(self, use: Use, statistic: Statistic, whole: bool) -> Deed:
+        name, data = statistic.name, statistic.data
+        return Deed(STATISTIC, statistic.call, whole, use.trail, data, learns=name)
 
-    def _statistics(self, use: Use, expr: Expr, whole: bool) -> list[Deed]:
-        """The mean, deviation or median over rows that an expression is."""
-        deeds = []
-        for value in self.file.values.of(expr, use.frame):
-            found = self._statistic(value)
-            if found is not None:
-                call, data, name = found
-                inner = Use(data, value.frame, (), use.trail)
-                deeds.append(Deed(STATISTIC, call, whole, use.trail, inner, learns=name, use=use))
-        return deeds
+    def _same_rows(self, one: Use, other: Use) -> bool:
+        """True when some rows of both come from the same place."""
+        own = {d.origin for d in self.past(one) if d.kind == ORIGIN}
+        return any(d.origin in own for d in self.past(other) if d.kind == ORIGIN)
 
-    def _statistic(self, value: Value) -> tuple[tree.Call, Expr, str] | None:
-        call = getattr(value, "call", None)
-        if isinstance(value, Computed):
-            # std + 1e-8, or the first of several modes
-            expr = value.expr
-            inner = None
-            if isinstance(expr, tree.BinOp) and expr.op in {"+", "-"}:
-                inner = expr.left
-            elif isinstance(expr, tree.Subscript):
-                inner = expr.value
-            if inner is None:
-                return None
-            for other in self.file.values.of(inner, value.frame):
-                found = self._statistic(other)
-                if found is not None:
-                    return found
-            return None
-        if not isinstance(call, tree.Call):
-            return None
-        name = value.name.rpartition(".")[2] if isinstance(getattr(value, "name", None), str) else ""
-        if name not in STATISTICS or self._per_row(call, Use(call, value.frame), default=None):
-            return None
-        if isinstance(value, Method):
-            if self._drawn_from_rows(value.receiver):
-                return None
-            return call, value.receiver, name
-        root = getattr(value, "name", "").partition(".")[0]
-        given = call.arg(0)
-        if root in _TABLES and given is not None:
-            return call, given, name
-        return None
-
-    def _drawn_from_rows(self, expr: Expr) -> bool:
-        """True for a statistic of one group, image or window rather than of all rows."""
-        return isinstance(expr, tree.Call) and getattr(expr.func, "attr", "") in {
-            "groupby",
-            "rolling",
-            "expanding",
-            "ewm",
-            "resample",
-        }
-
-    def _per_row(self, call: tree.Call, use: Use, default: int | None) -> bool:
-        axis = call.arg(None, "axis") or call.arg(None, "dim")
-        if axis is None and isinstance(call.func, tree.Attribute) and call.args:
-            position = 0 if self.file.names.qualified(call.func) is None else 1
-            axis = call.arg(position)
-        if axis is None:
-            return False
-        if isinstance(axis, tree.Sequence):
-            axes = [self.file.values.literal(item, use.frame) for item in axis.elts]
-            return 0 not in axes
-        return self.file.values.literal(axis, use.frame) in _PER_ROW
-
-    # Subscripts
-
-    def _subscript(
-        self, use: Use, expr: tree.Subscript, whole: bool
-    ) -> tuple[list[tuple[Use, bool]], list[Deed]]:
+    def _subscript(self, use: Use, expr: tree.Subscript, whole: bool) -> Look:
         first = expr.index[0] if expr.index else None
         base = expr.value
         located = isinstance(base, tree.Attribute) and base.attr in {"loc", "iloc", "at", "iat"}
@@ -471,14 +254,14 @@ class Rows:
             return [(use.at(base, (key, *use.path)), whole)], []
         if isinstance(key, str) and not located:
             return [(use.at(base, (key,)) if self._is_mapping(base) else use.at(base), whole)], []
-        if first is None or _everything(first):
+        if first is None or folds.is_everything(first):
             return [(use.at(base), whole)], []
-        part = self._part_index(use, first)
+        part = self._index_of_part(use, first)
         if part is not None:
             call, index = part
-            return [], [Deed(PART, call, whole, use.trail, use.at(base), None, index, use=use)]
-        rows = located or len(expr.index) > 1 or self._selects_rows(first, use)
-        return [(use.at(base), whole and not rows)], []
+            return [], [Deed(PART, call, whole, use.trail, use.at(base), index=index)]
+        some = located or len(expr.index) > 1 or folds.selects_rows(self.file, first, use.frame)
+        return [(use.at(base), whole and not some)], []
 
     def _is_mapping(self, base: Expr) -> bool:
         return any(
@@ -486,62 +269,20 @@ class Rows:
             for v in self.file.values.of(base)
         )
 
-    def _part_index(self, use: Use, index: Expr) -> tuple[tree.Call, int | None] | None:
+    def _index_of_part(self, use: Use, index: Expr) -> tuple[tree.Node, int | None] | None:
         """The split whose index array selects the rows."""
         if not isinstance(index, tree.Name | tree.Subscript | tree.Attribute):
             return None
-        if isinstance(index, tree.Name):
-            bindings, _ = self.file.values.definitions(index)
-            for binding in bindings:
-                if binding.kind == "each" and binding.value is not None:
-                    call = fold_call(binding.value)
-                    last = binding.path[-1] if len(binding.path) > 1 else None
-                    if call is not None and isinstance(last, int):
-                        return call, last
+        found = folds.index_of_fold(self.file, index)
+        if found is not None:
+            return found
         for deed in self.past(use.at(index)):
-            if deed.kind == PART and isinstance(deed.node, tree.Call):
+            if deed.kind == PART:
                 return deed.node, deed.index
         return None
 
-    def _selects_rows(self, index: Expr, use: Use) -> bool:
-        match index:
-            case tree.Compare() | tree.Slice():
-                return True
-            case tree.UnaryOp() | tree.BinOp():
-                return True
-            case tree.Call():
-                attr = getattr(index.func, "attr", "")
-                return attr in {"isin", "isna", "isnull", "notna", "notnull", "between", "astype"}
-            case tree.Sequence() | tree.Constant() | tree.Comprehension():
-                return False
-            case _:
-                return any(
-                    isinstance(v, Computed) and isinstance(v.expr, tree.Compare | tree.UnaryOp)
-                    for v in self.file.values.of(index, use.frame)
-                )
 
-
-def fold_call(iterable: Expr) -> tree.Call | None:
-    """``kf.split(X)`` inside ``enumerate(...)``, ``tqdm(...)``, ``list(...)``, ``next(...)``."""
-    while isinstance(iterable, tree.Call):
-        func = iterable.func
-        if isinstance(func, tree.Attribute) and func.attr == "split" and iterable.args:
-            return iterable
-        if not iterable.args:
-            return None
-        iterable = iterable.args[0].value
-    return None
-
-
-def _everything(index: Expr) -> bool:
-    """``X[:, 1:]`` takes every row."""
-    return (
-        isinstance(index, tree.Slice)
-        and index.lower is None
-        and index.upper is None
-        and index.step is None
-    )
-
-
-def _index(path: tuple[int | str, ...]) -> int | None:
-    return path[0] if path and isinstance(path[0], int) else None
+def _chosen(use: Use, given: list[Expr]) -> Use:
+    """The argument that belongs to the output which a path names."""
+    index = use.path[0] if use.path and isinstance(use.path[0], int) else 0
+    return use.at(given[min(index, len(given) - 1)])

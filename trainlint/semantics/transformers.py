@@ -20,7 +20,7 @@ from trainlint.semantics.values import Frame, Instance, Method, Object, Value
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
-_LIBRARIES = frozenset(
+LIBRARIES = frozenset(
     "sklearn cuml category_encoders umap openTSNE imblearn sklearnex dask_ml boruta".split()
 )
 SCALER, IMPUTER, PROJECTION, SELECTOR, VECTORIZER, ENCODER, EMBEDDING, OWN, COMPOSED = (
@@ -175,7 +175,7 @@ class Transformers:
     def _instance(self, value: Instance, depth: int) -> Transformer | None:
         root, _, _ = value.name.partition(".")
         short = value.name.rpartition(".")[2]
-        if root in _LIBRARIES and short in _KINDS:
+        if root in LIBRARIES and short in _KINDS:
             kind, learns = _KINDS[short]
             if short in {"SimpleImputer", "Imputer"} and self._constant_fill(value):
                 return Transformer(value.call, short, CODES, "columns")

@@ -590,6 +590,13 @@ def _start(node: Node) -> int:
     return node.start
 
 
+def base_of(expr: Expr) -> Name | None:
+    """The name at the bottom of subscripts, attributes and calls: of ``X[cols].values``, ``X``."""
+    while isinstance(expr, Subscript | Attribute | Call):
+        expr = expr.func if isinstance(expr, Call) else expr.value
+    return expr if isinstance(expr, Name) else None
+
+
 def _fields(kind: type[Node]) -> tuple[str, ...]:
     return tuple(
         name
