@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from trainlint.rewrite.places import Unfixable
+from trainlint.edits import Unfixable
 from trainlint.semantics import audio, tree
 from trainlint.semantics.values import Symbol
 
