@@ -36,8 +36,8 @@ from trainlint.rewrite.moves import Moves
 from trainlint.rewrite.places import Unfixable, together
 from trainlint.rewrite.precedence import Precedence
 from trainlint.rewrite.schedules import with_one_more_step
-from trainlint.rewrite.stand_ins import stand_in_doubt
 from trainlint.rewrite.splits import fit_behind_split
+from trainlint.rewrite.stand_ins import stand_in_doubt
 from trainlint.rewrite.statements import delete, insert_after, insert_before
 from trainlint.rewrite.windows import counted_from_one, sized_tail, step_on_last_batch
 
