@@ -101,13 +101,18 @@ RULE = Rule(
             "validation_curve",
             "validation_split",
             "permutation_test_score",
-            *sorted(transformers.LIBRARIES),
+            "sklearn",
+            "cuml",
+            "category_encoders",
+            "umap",
+            "openTSNE",
+            "dask_ml",
+            "boruta",
         ),
     ),
     fix=Safety.UNSAFE,
 )
 MAX_STEPS = 12
-Leak = tuple[deeds.Deed, tree.Call]  # how the rows got to the split, and the fit on all of them
 
 
 @RULE.check
@@ -131,7 +136,7 @@ def check(file: File) -> Iterator[Finding]:
     yield from grouped.values()
 
 
-def _leaks(file: File, split: splits.Split) -> Iterator[Leak]:
+def _leaks(file: File, split: splits.Split) -> Iterator[tuple[deeds.Deed, tree.Call]]:
     """The fits on rows that a split divides, with the deed that gives their result on."""
     for index, expr in enumerate(split.inputs):
         use = backward.Use(expr)
@@ -156,7 +161,7 @@ def _is_known(deed: deeds.Deed) -> bool:
     return deed.transformer is not None and deed.transformer.kind != transformers.OWN
 
 
-def _of_deed(file: File, deed: deeds.Deed) -> Iterator[Leak]:
+def _of_deed(file: File, deed: deeds.Deed) -> Iterator[tuple[deeds.Deed, tree.Call]]:
     known, call = deed.transformer, deed.node
     if deed.data is None or not isinstance(call, tree.Call):
         return
@@ -175,7 +180,9 @@ def _of_deed(file: File, deed: deeds.Deed) -> Iterator[Leak]:
                 yield deed, fit
 
 
-def _applied_to_parts(file: File, split: splits.Split, origins: set[object]) -> Iterator[Leak]:
+def _applied_to_parts(
+    file: File, split: splits.Split, origins: set[object]
+) -> Iterator[tuple[deeds.Deed, tree.Call]]:
     """Transformers that are applied to a part and were fitted on the whole."""
     for call in file.calls:
         func = call.func

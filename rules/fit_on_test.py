@@ -85,7 +85,7 @@ RULE = Rule(
     needs=all_of(
         any_of("fit_transform", "fit(", "fit_resample", "fit_sample"),
         any_of("test", "Test", "TEST", "tst", "val", "Val", "VAL", "dev", "cv", "split"),
-        any_of(*sorted(transformers.LIBRARIES), "def transform"),
+        any_of("sklearn", "cuml", "category_encoders", "imblearn", "dask_ml", "def transform"),
     ),
     fix=Safety.UNSAFE,
 )
