@@ -31,8 +31,8 @@ posix_only = pytest.mark.skipif(os.name == "nt", reason="needs the files of a PO
 @pytest.fixture(autouse=True)
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A repository that is the working directory, and a user without settings."""
-    user = tmp_path / "user"
-    monkeypatch.setattr("platformdirs.user_config_dir", lambda *_, **__: str(user))
+    user = tmp_path / "user" / "trainlint.toml"
+    monkeypatch.setattr("trainlint.project_files.user_settings_file", lambda: str(user))
     root = tmp_path / "project"
     (root / ".git" / "info").mkdir(parents=True)
     monkeypatch.chdir(root)

@@ -165,6 +165,20 @@ def test_a_moved_file_keeps_no_old_path(project):
     assert places(report(cached=True)) == ["other.py:3"]
 
 
+# Settings of the user
+
+
+@pytest.mark.parametrize("variable", ["", "  ", "/other/config"])
+def test_the_users_settings_stand_where_platformdirs_says(monkeypatch, variable):
+    import platformdirs
+
+    from trainlint.project_files import user_settings_file
+
+    monkeypatch.setenv("XDG_CONFIG_HOME", variable)
+    folder = platformdirs.user_config_dir("trainlint", appauthor=False)
+    assert user_settings_file() == str(Path(folder) / "trainlint.toml")
+
+
 # The pool
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from trainlint.checked import blake2b
 from trainlint.diagnostics import Diagnostic
 
 VERSION = 1
@@ -76,7 +76,7 @@ def fingerprint(code: str, path: str, context_lines: Iterable[str], occurrence: 
     words = (" ".join(line.split()) for line in context_lines)
     parts = (code, path, "\n".join(line for line in words if line), str(occurrence))
     text = "\0".join(parts).encode("utf-8", "surrogatepass")
-    return hashlib.sha256(text).hexdigest()[:32]
+    return blake2b(text, digest_size=16).hexdigest()
 
 
 def fingerprints(findings: Iterable[tuple[str, str, Sequence[str]]]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -138,9 +139,15 @@ def _settings_in(directory: str, names: Sequence[str] = SETTINGS_FILES) -> Setti
 
 def user_settings_file() -> str:
     """Where the user's own settings stand, which hold where a project has none."""
-    import platformdirs
+    if sys.platform == "darwin":
+        folder = os.path.expanduser("~/Library/Application Support/trainlint")
+    elif sys.platform == "linux":  # as platformdirs has it, whose import takes longer
+        base = os.environ.get("XDG_CONFIG_HOME", "").strip() or os.path.expanduser("~/.config")
+        folder = os.path.join(base, "trainlint")
+    else:
+        import platformdirs
 
-    folder = platformdirs.user_config_dir("trainlint", appauthor=False)
+        folder = platformdirs.user_config_dir("trainlint", appauthor=False)
     return os.path.join(folder, "trainlint.toml")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import pkgutil
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -82,5 +82,7 @@ def with_packs(registry: Registry, modules: Iterable[ModuleType]) -> Registry:
 
 
 def _walk(package: ModuleType) -> Iterator[ModuleType]:
-    for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda info: info.name):
-        yield importlib.import_module(f"{package.__name__}.{info.name}")
+    names = {entry for folder in package.__path__ for entry in os.listdir(folder)}
+    for name in sorted(name.removesuffix(".py") for name in names if name.endswith(".py")):
+        if name != "__init__":
+            yield importlib.import_module(f"{package.__name__}.{name}")

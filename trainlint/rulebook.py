@@ -96,7 +96,7 @@ def open_rulebook(cache: Cache, sources: Sources) -> Rulebook:
     """
     extra = (*_origins(sources.packs), *sources.paths)
     try:
-        engine = cache.engine_key(extra)
+        engine = cache.engine_key(extra) if cache.folder is not None else ""
     except OSError as error:
         raise RulebookError(f"rules cannot be read: {error}") from None
     memo = None

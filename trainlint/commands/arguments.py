@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from trainlint import __version__
+from trainlint.commands import console
 
 COMMANDS = {
     "check": "find the bugs in training scripts",
@@ -22,6 +23,13 @@ _TABLES = ("text", "json", "markdown")
 
 class UsageError(Exception):
     """The command line cannot be understood, in one line."""
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Asks for the width of the terminal itself; argparse would import shutil for that."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=(console.width() or 82) - 2)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -60,7 +68,7 @@ def _top() -> _Parser:
             "repaired with certainty."
         ),
         epilog=f"commands:\n{lines}\n\n`trainlint COMMAND --help` tells the options of each.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"trainlint {__version__}")
@@ -69,7 +77,10 @@ def _top() -> _Parser:
 
 def _parse_command(command: str, argv: Sequence[str]) -> argparse.Namespace:
     parser = _Parser(
-        prog=f"trainlint {command}", description=_sentence(COMMANDS[command]), allow_abbrev=False
+        prog=f"trainlint {command}",
+        description=_sentence(COMMANDS[command]),
+        formatter_class=_Help,
+        allow_abbrev=False,
     )
     _OPTIONS[command](parser)
     words, names = list(argv), []
