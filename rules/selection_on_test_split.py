@@ -4,7 +4,8 @@
 Finds metrics that choose the best checkpoint, stop early or step `ReduceLROnPlateau` and that are
 measured on the test split. The metric is followed back through functions, methods, dictionaries and
 running sums to the loader, and the loader to its data. Also found: `fit` with callbacks or
-`early_stopping_rounds` that watch the test part.
+`early_stopping_rounds` that watch the test part, and trainers of transformers and Lightning that
+keep the best model on it.
 
 How sure the finding is: high where the same data is also the final test; medium where an argument
 or a path says test (`split="test"`, `train=False` with no other validation split); low where only a
@@ -94,6 +95,7 @@ from trainlint.api import (
     any_of,
     backward,
     datasets,
+    frameworks,
     is_dead,
     loaders,
     measured,
@@ -109,25 +111,18 @@ RULE = Rule(
     Severity.ERROR,
     needs=all_of(
         any_of("test", "Test", "TEST", "tst", "False"),
-        any_of("est", "EST", "min_", "_min", "max_", "_max", "top", "TOP", "lateau", "LATEAU"),
         any_of(
-            "save",
-            "Save",
-            "heckpoint",
-            "ckpt",
-            "state_dict",
-            "deepcopy",
-            "dump",
-            "napshot",
-            "top",
-            "TOP",
-            "lateau",
-            "LATEAU",
-            "use_best_model",
+            *("best", "Best", "BEST", "lowest", "highest", "min_", "_min", "max_", "_max"),
+            *("stop", "Stop", "lateau", "Checkpoint"),
+        ),
+        any_of(
+            *("save", "Save", "heckpoint", "ckpt", "state_dict", "deepcopy", "dump", "napshot"),
+            *("stop", "Stop", "lateau", "best_model", "break"),
+            *("patien", "wait", "counter", "improv", "bad_epoch", "stale", "early", "trigger"),
         ),
     ),
 )
-_MEASURES = frozenset({"predict", "predict_proba", "evaluate", "score", "predict_classes"})
+_MEASURES = frozenset({"predict", "predict_proba", "evaluate", "score", "test"})
 
 
 @RULE.check
@@ -146,8 +141,8 @@ def check(file: File) -> Iterator[Finding]:
         step = Step(chosen.node, f"it decides on {chosen.what} here, too")
         grouped[fed.identity] = replace(first, trail=(*first.trail, step))
     yield from grouped.values()
-    for fit in selection.fitted(file):
-        found = _fitted(file, fit)
+    for fit in frameworks.fitted(file):
+        found = _loaded(file, fit) if fit.loads else _fitted(file, fit)
         if found is not None and not is_dead(fit.call):
             yield found
 
@@ -164,7 +159,7 @@ def _test_data(file: File, chosen: selection.Selection) -> loaders.Fed | None:
 
 def _finding(file: File, chosen: selection.Selection, fed: loaders.Fed) -> Finding:
     final = _final_test(file, chosen.node, fed)
-    told = fed.by in {datasets.ARGUMENT, datasets.PATH}
+    told = _is_told(fed)
     confidence = Confidence.MEDIUM if told else Confidence.LOW
     if final is not None:
         confidence = Confidence.HIGH
@@ -180,6 +175,11 @@ def _finding(file: File, chosen: selection.Selection, fed: loaders.Fed) -> Findi
     if final is not None:
         steps.append(Step(final, "the same data is the final test here"))
     return Finding(chosen.node, message, tuple(steps), confidence=confidence)
+
+
+def _is_told(fed: loaders.Fed) -> bool:
+    """True where more than a name says which split it is."""
+    return fed.by in {datasets.ARGUMENT, datasets.PATH}
 
 
 def _final_test(file: File, node: tree.Node, fed: loaders.Fed) -> tree.Node | None:
@@ -224,31 +224,52 @@ def _behind(
             yield from _behind(file, call, depth - 1)
 
 
-def _fitted(file: File, fit: selection.FittedSelection) -> Finding | None:
+def _loaded(file: File, fit: frameworks.FittedSelection) -> Finding | None:
+    """A trainer that is given the loader or data set of the test split to decide by."""
+    feds = file.loaders.of(backward.Use(fit.data))
+    if not feds or any(fed.split != roles.TEST for fed in feds):
+        return None
+    return _worded(file, fit, "the test split", feds[0].trail, feds[0].node, _is_told(feds[0]))
+
+
+def _fitted(file: File, fit: frameworks.FittedSelection) -> Finding | None:
     held = parts.held_out(file, backward.Use(fit.data))
     if held is None or held.role != roles.TEST:
         return None
+    by_file = held.why.startswith("it is read")
+    return _worded(file, fit, held.what, held.trail, held.node, by_file)
+
+
+def _worded(
+    file: File,
+    fit: frameworks.FittedSelection,
+    what: str,
+    trail: tuple[Step, ...],
+    node: tree.Node,
+    told: bool,
+) -> Finding:
     final = _measured_again(file, fit)
-    told = held.why.startswith("it is read")
     confidence = Confidence.MEDIUM if told else Confidence.LOW
-    steps = [*held.trail[-4:], Step(held.node, held.why)]
+    steps = [*trail[-4:], Step(node, "this is the test data")]
     if final is not None:
         confidence = Confidence.HIGH
         steps.append(Step(final, "the same data is the final test here"))
     message = (
-        f"`fit` decides on {fit.what} by `{file.text(fit.data)}`, {held.what}: what is kept suits "
-        "the test data best by choice, so its test score is too good. Choose on a validation part."
+        f"`{file.text(fit.call.func)}` decides on {fit.what} by `{file.text(fit.data)}`, {what}: "
+        "what is kept suits the test data best by choice, so its test score is too good. Choose on "
+        "a validation split."
     )
     return Finding(fit.call, message, tuple(steps), confidence=confidence)
 
 
-def _measured_again(file: File, fit: selection.FittedSelection) -> tree.Call | None:
+def _measured_again(file: File, fit: frameworks.FittedSelection) -> tree.Call | None:
     """The prediction or score on the same data behind the fit."""
     text = file.text(fit.data)
     for call in file.calls:
         func = call.func
         if call.start < fit.call.end or not isinstance(func, tree.Attribute) or not call.args:
             continue
-        if func.attr in _MEASURES and file.text(call.args[0].value) == text:
+        given = [file.text(arg.value) for arg in call.args]
+        if func.attr in _MEASURES and text in given:
             return call
     return None

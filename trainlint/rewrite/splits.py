@@ -55,6 +55,8 @@ def fit_behind_split(
         raise Unfixable("the fit and the split do not stand in one block")
     if first.value is not fit:
         raise Unfixable("the fit is a part of a larger statement")
+    if places.cell(file, first.start) != places.cell(file, second.start):
+        raise Unfixable("the change would cross notebook cells")
     if first.start > second.start:
         raise Unfixable("the fit stands behind the split")
     if "#" in file.text(first) or "\n" in file.text(fit.args[0].value):

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.backward import Use
 from trainlint.semantics.counting import last_name
 from trainlint.semantics.tree import Expr
 from trainlint.semantics.values import Instance
@@ -17,14 +16,11 @@ if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
 CHECKPOINT, STOPPING, PLATEAU = "the best checkpoint", "early stopping", "the learning rate"
-MAX_USES = 200
 
-_BEST = re.compile(r"best|(^|_)(min|max|lowest|highest|record)(_|$)|_(min|max)$", re.I)
-_SAVES = re.compile(r"save|checkpoint|ckpt|state_dict|deepcopy|dump|snapshot", re.I)
-_COUNTS = re.compile(
-    r"patien|wait|counter|no_improv|not_improv|without_improv|bad_epoch|stale|early|trigger", re.I
-)
-_STOPPERS = re.compile(r"early_?stop|stopper", re.I)
+_BEST = re.compile(r"best|Best|BEST|(^|_)(min|max)_|_(min|max)$|lowest|highest")
+_SAVES = re.compile(r"[sS]ave|[cC]heckpoint|ckpt|state_dict|deepcopy|dump|[sS]napshot")
+_COUNTS = re.compile(r"patien|wait|counter|improv|bad_epoch|stale|early|trigger")
+_STOPPERS = re.compile(r"[eE]arly_?[sS]top|[sS]topper")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -167,96 +163,3 @@ def _saves(file: File, call: tree.Call) -> bool:
     if qualified.startswith(("numpy.", "matplotlib.", "json.", "logging.", "pandas.")):
         return False
     return _SAVES.search(name) is not None
-
-
-# Selection inside a framework's `fit`
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FittedSelection:
-    """A ``fit`` that watches ``data`` to decide on ``what``; ``model`` is its receiver."""
-
-    what: str
-    call: tree.Call
-    model: Expr
-    data: Expr
-
-
-_KERAS = {
-    "EarlyStopping": STOPPING,
-    "ModelCheckpoint": CHECKPOINT,
-    "ReduceLROnPlateau": PLATEAU,
-}
-
-
-def fitted(file: File) -> Iterator[FittedSelection]:
-    """The fits that stop early, keep the best state or lower the rate by data handed to them."""
-    for call in file.calls:
-        func = call.func
-        if not isinstance(func, tree.Attribute) or func.attr != "fit" or call.has_star:
-            continue
-        given = call.arg(None, "validation_data")
-        if given is not None:
-            what = _callback(file, call)
-        else:
-            given = call.arg(None, "eval_set")
-            what = _rounds(file, call, func.value)
-        data = _features(given) if given is not None else None
-        if what is not None and data is not None:
-            yield FittedSelection(what, call, func.value, data)
-
-
-def _features(given: Expr) -> Expr | None:
-    """The features of the last pair of ``[(X_train, y_train), (X_test, y_test)]``."""
-    while isinstance(given, tree.Sequence) and given.elts:
-        last = given.elts[-1]
-        given = last if isinstance(last, tree.Sequence) else given.elts[0]
-    return given if isinstance(given, tree.Name | tree.Subscript | tree.Attribute) else None
-
-
-def _callback(file: File, call: tree.Call) -> str | None:
-    """What the callbacks of keras decide by the validation data."""
-    listed = call.arg(None, "callbacks")
-    if listed is None:
-        return None
-    stack = [Use(listed)]
-    for _ in range(MAX_USES):
-        if not stack:
-            return None
-        use = stack.pop()
-        if isinstance(use.expr, tree.Call):
-            short = last_name(use.expr.func) or ""
-            if short in _KERAS and _watches_validation(file, use.expr, short):
-                return _KERAS[short]
-        stack.extend(file.splits.backward.step(use) or [])
-    return None
-
-
-def _watches_validation(file: File, call: tree.Call, short: str) -> bool:
-    name = file.names.qualified(call.func) or ""
-    if not name.startswith(("keras.", "tensorflow.")):
-        return False
-    position = 1 if short == "ModelCheckpoint" else 0
-    monitor = file.values.literal(call.arg(position, "monitor"))
-    if isinstance(monitor, str) and not monitor.startswith("val_"):
-        return False
-    if short == "ModelCheckpoint":
-        return file.values.literal(call.arg(None, "save_best_only")) is True
-    return True
-
-
-def _rounds(file: File, call: tree.Call, model: Expr) -> str | None:
-    """Early stopping of xgboost, lightgbm and catboost."""
-    made = [v.call for v in file.values.of(model) if isinstance(v, Instance)]
-    for given in (call, *made):
-        if given.arg(None, "early_stopping_rounds") is not None:
-            literal = file.values.literal(given.arg(None, "early_stopping_rounds"))
-            if literal not in (None, 0):
-                return STOPPING
-        if file.values.literal(given.arg(None, "use_best_model")) is True:
-            return CHECKPOINT
-    listed = call.arg(None, "callbacks")
-    for node in listed.walk() if listed is not None else ():
-        if isinstance(node, tree.Call) and (last_name(node.func) or "") == "early_stopping":
-            return STOPPING
-    return None
