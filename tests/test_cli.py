@@ -438,6 +438,24 @@ def test_an_output_without_room_gives_two_and_one_line(project, monkeypatch, cap
     assert capsys.readouterr().err == line
 
 
+def test_a_bar_appears_on_a_terminal_when_the_work_is_long(monkeypatch):
+    from trainlint.commands import progress
+
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stderr", stream)
+    bar = progress.Bar()
+    bar.tick(1, 9)
+    bar.close()
+    assert stream.getvalue() == ""
+    monkeypatch.setattr(progress, "PATIENCE", 0)
+    monkeypatch.setenv("TERM", "xterm")
+    bar = progress.Bar()
+    bar.tick(2, 9)
+    bar.close()
+    assert "2/9" in stream.getvalue()
+
+
 # Standard input
 
 

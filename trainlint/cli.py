@@ -20,6 +20,8 @@ DONE, FOUND, FAILED, INTERRUPTED, UNHEARD = 0, 1, 2, 130, 141
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    if sys.platform == "win32":
+        _keep_newlines()
     try:
         code = _again(words)
         if code is None:
@@ -36,6 +38,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         _last_words(f"the output cannot be written: {error.strerror or error}")
         return FAILED
     return code
+
+
+def _keep_newlines() -> None:
+    """What is written stays as it is: a diff of a file with CRLF must not get another CR."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(newline="\n")
 
 
 def _again(words: list[str]) -> int | None:

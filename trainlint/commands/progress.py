@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 PATIENCE = 1.0  # seconds before the bar appears
+PACE = 0.1  # seconds between two looks of it
 
 
 class Bar:
@@ -16,15 +17,17 @@ class Bar:
     """
 
     def __init__(self) -> None:
-        self._started = time.monotonic()
+        self._next = time.monotonic() + PATIENCE
         self._progress: Any = None
         self._task: Any = None
 
     def tick(self, done: int, total: int) -> None:
         """So many of so many files are done."""
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + PACE
         if self._progress is None:
-            if time.monotonic() - self._started < PATIENCE:
-                return
             self._show(total)
         self._progress.update(self._task, completed=done, total=total, refresh=True)
 
