@@ -118,6 +118,13 @@ class CallGraph:
         below = set(self.subclasses(cls))
         return [assignment for owner, assignment in known if owner in below]
 
+    def overridden(self, name: str) -> bool:
+        """True when a class and one that derives from it both set an attribute."""
+        owners = {owner for owner, _ in self._attributes.get(name, ())}
+        return any(
+            base in owners for owner in owners for base in self.lineage(owner) if base is not owner
+        )
+
     @cached_property
     def _set_from_outside(self) -> frozenset[str]:
         names = set()
@@ -127,6 +134,10 @@ class CallGraph:
                 function = tree.function_of(statement)
                 if not _is_own(attribute, function):
                     names.add(attribute.attr)
+        for call in self.file.calls_to("builtins.setattr"):
+            given = call.arg(1)
+            if isinstance(given, tree.Constant) and isinstance(given.value, str):
+                names.add(given.value)
         return frozenset(names)
 
     def assigned_from_outside(self, name: str) -> bool:

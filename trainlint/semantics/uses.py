@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tree
 from trainlint.semantics.references import is_bound_by
 from trainlint.semantics.tree import Expr, Node
-from trainlint.semantics.values import FunctionValue, Path, argument
+from trainlint.semantics.values import ClassValue, FunctionValue, Path, Value, argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -88,6 +88,9 @@ class _Walk:
             case tree.Name():
                 for read in self._reads(target):
                     yield from self.follow(read, path)
+                if isinstance(tree.statement_of(target).parent, tree.ClassDef):
+                    for attribute in self._attributes(target.id):
+                        yield from self.follow(attribute, path)
             case tree.Attribute():
                 yield from self._kept(target, expr, path)
             case tree.Sequence() if path and isinstance(path[0], int):
@@ -116,13 +119,19 @@ class _Walk:
     def _kept(self, target: tree.Attribute, expr: Expr, path: Path) -> Iterator[Use]:
         """The reads of an attribute of that name, on whatever object."""
         met = False
-        for read in self.file.all(tree.Attribute):
-            if read.attr == target.attr and not is_bound_by(read):
-                met = True
-                yield from self.follow(read, path)
+        for read in self._attributes(target.attr):
+            met = True
+            yield from self.follow(read, path)
         own = isinstance(target.value, tree.Name) and target.value.id == "self"
         if not met or not own:
             yield Use(expr, path, f"it is kept as `{self.file.text(target)}`")
+
+    def _attributes(self, name: str) -> list[tree.Attribute]:
+        return [
+            read
+            for read in self.file.all(tree.Attribute)
+            if read.attr == name and not is_bound_by(read)
+        ]
 
     def _returned(self, statement: tree.Return, expr: Expr, path: Path) -> Iterator[Use]:
         function = tree.function_of(statement)
@@ -153,16 +162,26 @@ class _Walk:
             yield Use(expr, path, "" if arg.star == "*" and not path else "it is unpacked")
             return
         callees = self.file.values.callees(call)
-        functions = [c for c in callees if isinstance(c, FunctionValue)]
+        functions = [
+            function for c in callees if (function := self._runs(c)) is not None
+        ]
         met = False
-        for callee in functions:
-            function = callee.function
+        for function in functions:
             for param in function.params:
                 if argument(function, call, param) is expr:
                     met = True
                     yield from self._in_function(function, param, path)
         if not met or len(functions) < len(callees):
             yield Use(expr, path)
+
+    def _runs(self, callee: Value) -> tree.FunctionDef | tree.Lambda | None:
+        match callee:
+            case FunctionValue():
+                return callee.function
+            case ClassValue():
+                return self.file.values.graph.method(callee.cls, "__init__")
+            case _:
+                return None
 
     def _in_function(
         self, function: tree.FunctionDef | tree.Lambda, param: tree.Param, path: Path

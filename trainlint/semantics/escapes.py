@@ -1,0 +1,281 @@
+"""Where an object or a function of the file leaves the view of it: kept, handed on, hooked.
+
+A fix that changes what a layer, a criterion or a function gives must know all who use it. What is
+called in the open is known; every other use is an ``Escape``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trainlint.semantics import tree
+from trainlint.semantics.contexts import AUTOCAST, NO_GRAD
+from trainlint.semantics.references import is_annotation, is_bound_by, is_type_test
+from trainlint.semantics.tree import Expr, Node
+from trainlint.semantics.uses import Use, uses
+from trainlint.semantics.values import (
+    SAME_OBJECT,
+    WRAPPERS,
+    ClassValue,
+    Instance,
+    Literal,
+    Object,
+    Symbol,
+)
+
+if TYPE_CHECKING:
+    from trainlint.semantics.facts import File
+
+CALLED_AS_OBJECT = frozenset({"forward", "__call__"})
+HOOKS = frozenset(
+    "register_forward_hook register_forward_pre_hook register_full_backward_hook "
+    "register_backward_hook".split()
+)
+# Members that hand out or change the parts of a layer.
+_INSIDE = frozenset(
+    "children named_children append insert extend add_module register_module pop forward "
+    "__call__".split()
+)
+# Functions that take an object and neither run nor keep it.
+_HARMLESS = frozenset(
+    f"builtins.{name}" for name in "print type len id isinstance repr str hasattr bool".split()
+) | {"wandb.watch", "torchinfo.summary", "torch.save"}
+_PLAIN_DECORATORS = (
+    NO_GRAD
+    | AUTOCAST
+    | {
+        "builtins.staticmethod",
+        "builtins.classmethod",
+        "abc.abstractmethod",
+        "typing.override",
+        "typing.no_type_check",
+        "torch.compile",
+        "torch.enable_grad",
+        "torch.jit.export",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Escape:
+    """A place beyond which the users of something are not known."""
+
+    node: Node
+    why: str
+
+
+def of_object(file: File, made: Expr, applied: Collection[tree.Call]) -> Iterator[Escape]:
+    """The uses of an object, built by ``made``, but for the calls ``applied`` and harmless ones."""
+    seen: set[Expr] = set()
+    kept: set[str] = set()
+    pending = [made]
+    while pending:
+        expr = pending.pop()
+        if expr in seen:
+            continue
+        seen.add(expr)
+        for use in uses(file, expr):
+            kept.update(_kept_as(use.expr))
+            follow = _same_object(file, use)
+            if follow is not None:
+                pending.append(follow)
+            else:
+                yield from _of_use(file, use, applied)
+    for name in sorted(kept):
+        if file.values.graph.overridden(name):
+            yield Escape(made, f"a subclass sets another `.{name}`")
+    yield from _by_name(file, kept)
+
+
+def _kept_as(expr: Expr) -> Iterator[str]:
+    if isinstance(expr, tree.Attribute):
+        yield expr.attr
+
+
+def _same_object(file: File, use: Use) -> Expr | None:
+    """The expression around a use that is the same object: ``model.to(device)``, a wrapper."""
+    expr, parent = use.expr, use.expr.parent
+    if use.lost or use.path:
+        return None
+    if isinstance(parent, tree.Attribute) and not is_bound_by(parent):
+        call = parent.parent
+        if parent.attr == "module":
+            return parent
+        if parent.attr in SAME_OBJECT and isinstance(call, tree.Call) and call.func is parent:
+            values = file.values.callees(call)
+            return None if any(hasattr(value, "function") for value in values) else call
+    if isinstance(parent, tree.Arg) and isinstance(parent.parent, tree.Call):
+        outer = parent.parent
+        if file.names.qualified(outer.func) in WRAPPERS and outer.arg(0) is expr:
+            return outer
+    return None
+
+
+def _of_use(file: File, use: Use, applied: Collection[tree.Call]) -> Iterator[Escape]:
+    expr, parent = use.expr, use.expr.parent
+    if use.lost:
+        yield Escape(expr, use.lost)
+        return
+    if use.path:
+        yield Escape(expr, "the container that holds it is used whole")
+        return
+    match parent:
+        case tree.Call() if parent.func is expr:
+            if parent not in applied:
+                yield Escape(expr, "its call here is not followed")
+        case tree.Arg() if isinstance(parent.parent, tree.Call):
+            called = parent.parent.func
+            if file.names.qualified(called) not in _HARMLESS and not _is_training(file, called):
+                yield Escape(expr, f"`{file.text(called)}` may call it")
+        case tree.Attribute():
+            yield from _of_member(parent, applied)
+        case tree.Subscript() if not isinstance(parent.index[0], tree.Slice):
+            if not isinstance(parent.parent, tree.Attribute):
+                yield Escape(expr, "a part of it is taken out or replaced")
+        case tree.Compare() | tree.FormattedString() | tree.Assert() | tree.Delete():
+            return
+        case tree.If() | tree.While() | tree.UnaryOp() | tree.IfExp():
+            return
+        case _:
+            yield Escape(expr, "it is used in a way that is not followed")
+
+
+def _of_member(member: tree.Attribute, applied: Collection[tree.Call]) -> Iterator[Escape]:
+    call = member.parent
+    if member.attr in HOOKS:
+        yield Escape(member, "a hook sees its output")
+    elif member.attr in _INSIDE and call not in applied:
+        yield Escape(member, f"`.{member.attr}` reaches inside")
+
+
+def _is_training(file: File, called: Expr) -> bool:
+    """``trainer.fit(model)`` of Lightning, which runs the steps of the model and no ``forward``."""
+    if not isinstance(called, tree.Attribute) or called.attr not in {"fit", "validate", "test"}:
+        return False
+    return any(
+        isinstance(value, Instance) and value.name.startswith("lightning.")
+        for value in file.values.of(called.value)
+    )
+
+
+def _by_name(file: File, names: Collection[str]) -> Iterator[Escape]:
+    for call in file.calls_to("builtins.getattr") if names else ():
+        given = call.arg(1)
+        if isinstance(given, tree.Constant) and given.value in names:
+            yield Escape(call, f"`getattr` reads `.{given.value}`")
+
+
+def of_function(file: File, function: tree.FunctionDef) -> Iterator[Escape]:
+    """The users of a function's result that are not its calls in this file."""
+    graph = file.values.graph
+    for decorator in function.decorators:
+        func = decorator.func if isinstance(decorator, tree.Call) else decorator
+        if file.names.qualified(func) not in _PLAIN_DECORATORS:
+            yield Escape(decorator, f"a decorator stands between `{function.name}` and its callers")
+    name = function.name
+    cls = function.parent if isinstance(function.parent, tree.ClassDef) else None
+    if cls is None:
+        yield from _function_names(file, function)
+        return
+    if name.startswith("__") and name not in {"__call__", "__init__"}:
+        yield Escape(function, f"`{name}` is called by operators and statements")
+    callers = {call: owner for call, owner in graph.callers(function)}
+    below = any(sub.method(name) is not None for sub in graph.subclasses(cls))
+    for call, owner in callers.items():
+        if below and (owner is None or owner.call is None):
+            yield Escape(call, f"a subclass has another `{name}`")
+    for member in file.all(tree.Attribute):
+        if member.attr != name or is_bound_by(member):
+            continue
+        call = member.parent
+        if not (isinstance(call, tree.Call) and call.func is member and call in callers):
+            yield from _of_method(file, member, cls)
+    if name in CALLED_AS_OBJECT:
+        yield from _of_class(file, cls, callers)
+
+
+def _function_names(file: File, function: tree.FunctionDef) -> Iterator[Escape]:
+    for use in file.all(tree.Name):
+        if use.id != function.name or is_bound_by(use):
+            continue
+        if isinstance(use.parent, tree.Call) and use.parent.func is use:
+            continue
+        bindings, _ = file.values.definitions(use)
+        if any(binding.node is function for binding in bindings):
+            yield Escape(use, f"`{function.name}` is handed on or kept")
+
+
+def _of_method(file: File, member: tree.Attribute, cls: tree.ClassDef) -> Iterator[Escape]:
+    """An attribute of a method's name: only on what is known to be something else it is harmless."""
+    family = {cls, *file.values.graph.lineage(cls), *file.values.graph.subclasses(cls)}
+    if file.names.qualified(member) is not None:
+        return
+    for value in file.values.of(member.value):
+        match value:
+            case Object() | ClassValue() if value.cls not in family:
+                continue
+            case Object() if isinstance(member.parent, tree.Call) and member.parent.func is member:
+                continue  # another method of that name, above or below
+            case Instance() | Literal() | Symbol():
+                continue
+            case _:
+                yield Escape(member, f"`{file.text(member)}` may be this method")
+                return
+
+
+def _of_class(
+    file: File, cls: tree.ClassDef, callers: Collection[tree.Call]
+) -> Iterator[Escape]:
+    """The users of a class whose objects are called, but for those calls."""
+    classes = [cls, *file.values.graph.subclasses(cls)]
+    made = False
+    for call in file.calls:
+        if any(isinstance(v, ClassValue) and v.cls in classes for v in file.values.callees(call)):
+            made = True
+            yield from of_object(file, call, callers)
+    if not made:
+        yield Escape(cls, f"nothing here builds a `{cls.name}`")
+    for each in (*file.values.graph.lineage(cls), *classes[1:]):
+        for decorator in each.decorators:
+            yield Escape(decorator, f"a decorator takes `{each.name}`")
+        for method in each.body:
+            if isinstance(method, tree.FunctionDef) and method.params:
+                yield from _of_self(file, method, callers)
+    for use in file.all(tree.Name):
+        if use.id in {each.name for each in classes} and _keeps_class(file, use, classes):
+            yield Escape(use, f"the class `{use.id}` is handed on or kept")
+
+
+def _of_self(
+    file: File, method: tree.FunctionDef, callers: Collection[tree.Call]
+) -> Iterator[Escape]:
+    own = method.params[0]
+    for use in file.all(tree.Name):
+        if use.id != own.name or is_bound_by(use):
+            continue
+        bindings, _ = file.values.definitions(use)
+        if any(binding.node is own for binding in bindings):
+            if isinstance(use.parent, tree.Attribute):
+                yield from _of_member(use.parent, callers)
+            else:
+                yield from of_object(file, use, callers)
+
+
+def _keeps_class(file: File, use: tree.Name, classes: Collection[tree.ClassDef]) -> bool:
+    parent = use.parent
+    if is_bound_by(use) or is_annotation(use) or is_type_test(file, use):
+        return False
+    if isinstance(parent, tree.Call) and parent.func is use:
+        return False
+    if isinstance(parent, tree.Arg) and (
+        isinstance(parent.parent, tree.ClassDef)
+        or (
+            isinstance(parent.parent, tree.Call)
+            and file.names.qualified(parent.parent.func) == "builtins.super"
+        )
+    ):
+        return False
+    bindings, _ = file.values.definitions(use)
+    return any(binding.node in classes for binding in bindings)
