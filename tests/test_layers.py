@@ -20,7 +20,7 @@ PACKAGE = ROOT / "trainlint"
 
 # From the bottom to the top: a module imports from its own layer and from those before it.
 LAYERS: dict[str, str] = {
-    "words": "__init__ diagnostics edits",
+    "words": "__init__ diagnostics edits digests lazily",
     "text": "source notebook magics encoding json_spans bounds syntax",
     "settings": "triage settings setting_values targets requirements globs toml",
     "semantics": "semantics semantics.*",
@@ -54,8 +54,10 @@ PURE = frozenset(
 )
 # Exceptions, each with what makes it harmless.
 ALLOWED = {
-    "registry": {"importlib", "pkgutil"},  # finds the rules, which are code
+    "registry": {"importlib", "os.listdir"},  # finds the rules, which are code
+    "lazily": {"importlib.util", "os.listdir"},  # finds the modules of facts
     "rule": {"inspect"},  # cleans docstrings
+    "digests": {"_blake2"},  # what hashlib takes it from, without OpenSSL
     "toml": {"importlib"},  # has another name on Python 3.10
 }
 # Of os only what computes with paths.
@@ -203,7 +205,8 @@ def test_the_core_only_computes(module: Module) -> None:
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             if node.value.id == "os":
-                assert node.attr in PATH_WORDS, f"uses os.{node.attr}"
+                word = f"os.{node.attr}"
+                assert node.attr in PATH_WORDS or word in allowed, f"uses {word}"
             assert (node.value.id, node.attr) not in {("sys", "stdout"), ("sys", "stdin")}
         elif isinstance(node, ast.Attribute) and ast.unparse(node.value) == "os.path":
             assert node.attr in PATH_FUNCTIONS, f"uses os.path.{node.attr}"

@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trainlint.checked import blake2b
 from trainlint.diagnostics import Diagnostic
+from trainlint.digests import blake2b
 
 VERSION = 1
 

@@ -5,32 +5,14 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
+from trainlint.digests import blake2b, content_digest, framed
 from trainlint.durable import OPEN_FLAGS, write_all
-
-try:  # hashlib would load OpenSSL first
-    from _blake2 import blake2b
-except ImportError:
-    from hashlib import blake2b
 
 __all__ = ["SLACK_NS", "TEMPORARY_SUFFIX", "blake2b", "content_digest", "framed"]
 __all__ += ["read_checked", "write_checked"]
 
 TEMPORARY_SUFFIX = ".tmp"
 SLACK_NS = 2_000_000_000  # the coarsest time stamps of a file system in use (FAT)
-
-
-def content_digest(data: bytes) -> str:
-    """The hash by which the bytes of a file are known again."""
-    return blake2b(data, digest_size=20).hexdigest()
-
-
-def framed(*parts: str | bytes) -> bytes:
-    """The parts joined so that no other parts give the same bytes."""
-    pieces: list[bytes] = []
-    for part in parts:
-        data = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
-        pieces += (b"%d:" % len(data), data)
-    return b"".join(pieces)
 
 
 def read_checked(path: str, kind: bytes) -> bytes | None:
