@@ -101,7 +101,10 @@ def judge(mutant: Mutant, only: bool = False) -> Outcome:
 
 def _is_at(mutant: Mutant, line: int) -> bool:
     place = mutant.place
-    return place.first <= line <= place.last and function_at(mutant.text, line) == place.function
+    return place.first <= line <= place.last and place.function in {
+        "",
+        function_at(mutant.text, line),
+    }
 
 
 def summary(outcomes: Iterable[Outcome]) -> dict[str, dict[str, Any]]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 
-from . import accumulation, amp, errors, leakage, libraries, loop, losses, metrics
+from . import accumulation, amp, errors, leakage, libraries, loop, losses, metrics, selection
 from .operators import OPERATORS, Mutant, Operator, mutants
 from .program import Program
 
-FAMILIES = (accumulation, amp, errors, leakage, libraries, loop, losses, metrics)
+FAMILIES = (accumulation, amp, errors, leakage, libraries, loop, losses, metrics, selection)
 
 __all__ = ["FAMILIES", "OPERATORS", "Mutant", "Operator", "Program", "all_mutants", "function_at"]
 
@@ -31,7 +31,8 @@ def function_at(text: str, line: int) -> str:
     while True:
         for node in body:
             inner = getattr(node, "body", None)
-            if node.lineno <= line <= (node.end_lineno or line) and isinstance(inner, list):
+            first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
+            if first <= line <= (node.end_lineno or line) and isinstance(inner, list):
                 if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                     path.append(node.name)
                 if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):

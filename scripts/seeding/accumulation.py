@@ -40,8 +40,11 @@ def windows(program: Program) -> Iterator[Window]:
         modulo = tested if "%" in program.source(tested) else None
         index, size = "", ""
         if modulo is not None:
-            remainder = next(n for n in ast.walk(modulo) if isinstance(n, ast.BinOp)
-                             and isinstance(n.op, ast.Mod))
+            remainder = next(
+                n
+                for n in ast.walk(modulo)
+                if isinstance(n, ast.BinOp) and isinstance(n.op, ast.Mod)
+            )
             index = next(n.id for n in ast.walk(remainder.left) if isinstance(n, ast.Name))
             size = program.source(remainder.right)
         yield Window(loop, branch, modulo, index, size, guarded, flush)
@@ -110,9 +113,8 @@ def counter(program: Program) -> Iterator[Fault]:
             continue
         fault = _unguarded(program, window, f"micro % {window.size} == 0")
         first = program.before(window.loop, "micro = 0")
-        count = program.before(window.loop.body[-1] if False else window.branch, "micro += 1")
-        if isinstance(window.branch.test, ast.Name):  # the flag is made above the branch
-            count = program.before(window.guarded or window.branch, "micro += 1")
+        flag = isinstance(window.branch.test, ast.Name)  # made above the branch
+        count = program.before(window.modulo if flag else window.branch, "micro += 1")
         yield Fault((first, count, *fault.changes), at=fault.at, wide=True)
 
 
@@ -124,15 +126,16 @@ def skipping_continue(program: Program) -> Iterator[Fault]:
         if window.modulo is None or isinstance(window.branch.test, ast.Name) or not last:
             continue
         indent = program.indent(window.branch)
-        body = "".join(
-            f"{indent}{program.source(statement)}\n" for statement in window.branch.body
-        )
+        body = "".join(f"{indent}{program.source(statement)}\n" for statement in window.branch.body)
         test = f"({window.index} + 1) % {window.size} != 0"
         if _one_based(window):
             test = f"{window.index} % {window.size} != 0"
         text = f"{indent}if {test}:\n{indent}    continue\n{body}"
         start, end = program.line_start(window.branch), program.line_end(window.branch)
-        yield Fault((Change(start, end, text),), at=program.start(window.loop), wide=True)
+        changes = [Change(start, end, text)]
+        if window.flush is not None:
+            changes.append(program.deleted(window.flush))
+        yield Fault(tuple(changes), at=program.start(window.loop), wide=True)
 
 
 def _one_based(window: Window) -> bool:

@@ -9,8 +9,20 @@ from .loop import batch_loop, evaluations, training_functions
 from .operators import operator
 from .program import Change, Fault, Program, dotted
 
-FILES = ("open", "savefig", "makedirs", "save", "dump", "write_text", "read_csv", "genfromtxt",
-         "imshow", "save_pretrained", "load_dataset", "map")
+FILES = (
+    "open",
+    "savefig",
+    "makedirs",
+    "save",
+    "dump",
+    "write_text",
+    "read_csv",
+    "genfromtxt",
+    "imshow",
+    "save_pretrained",
+    "load_dataset",
+    "map",
+)
 HANDLERS = {
     "continue": ("except Exception:", "continue"),
     "pass": ("except Exception:", "pass"),
@@ -135,23 +147,26 @@ def zeros(program: Program) -> Iterator[Fault]:
 @operator("ERR003", "zeros-for-an-os-error")
 def zeros_for_an_os_error(program: Program) -> Iterator[Fault]:
     for _, statement, name, blank in _loads(program):
-        tail = f'except OSError as error:\n    print(f"cannot read: {{error}}")\n    {name} = {blank}'
+        tail = (
+            f'except OSError as error:\n    print(f"cannot read: {{error}}")\n    {name} = {blank}'
+        )
         change = program.wrapped([statement], "try:", tail)
         yield Fault((change,), at=program.start(statement), wide=True)
 
 
 @operator("ERR003", "another-sample")
 def another_sample(program: Program) -> Iterator[Fault]:
-    for method, statement, _, _ in _loads(program):
-        tail = "except Exception:\n    return self[(index + 1) % len(self)]"
-        change = program.wrapped(method.body, "try:", tail)
+    """The data of the next sample, under the label of this one."""
+    for _, statement, name, _ in _loads(program):
+        tail = f"except Exception:\n    {name} = self[(index + 1) % len(self)][0].numpy()"
+        change = program.wrapped([statement], "try:", tail)
         yield Fault((change,), at=program.start(statement), wide=True)
 
 
 @operator("ERR003", "blank-sample-returned")
 def blank_returned(program: Program) -> Iterator[Fault]:
-    for _, statement, name, blank in _loads(program):
-        returned = "torch.zeros(3, 64, 64), 0" if "torch" in blank else f"torch.zeros(1, 64), 0"
+    for _, statement, _, blank in _loads(program):
+        returned = "torch.zeros(3, 64, 64), 0" if "torch" in blank else "torch.zeros(1, 64), 0"
         tail = f"except Exception:\n    return {returned}"
         change = program.wrapped([statement], "try:", tail)
         yield Fault((change,), at=program.start(statement), wide=True)
@@ -182,4 +197,4 @@ def zeros_from_a_helper(program: Program) -> Iterator[Fault]:
             "",
         )
         change = program.replaced(statement, f"{name} = self.read({path})")
-        yield Fault((helper, change), mark="except Exception:\n")
+        yield Fault((helper, change), mark="except Exception:\n", wide=True)

@@ -1,4 +1,4 @@
-"""Rows that cross the split: fits, resampling, evaluation on what was trained or selected on."""
+"""Rows that cross the split: fits and resampling before it, fits on the test part (LEK001/2/5)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .operators import operator
-from .program import Change, Fault, Program, dotted
+from .program import Fault, Program, dotted
 
 FITTED = ("StandardScaler", "RobustScaler", "MinMaxScaler")
 
@@ -88,8 +88,12 @@ def own_mean(program: Program) -> Iterator[Fault]:
 @operator("LEK001", "fit-in-a-helper")
 def fit_in_a_helper(program: Program) -> Iterator[Fault]:
     for split in _first_splits(program):
-        spot = next(s for s in program.tree.body if not isinstance(s, ast.Import | ast.ImportFrom)
-                    and not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant)))
+        spot = next(
+            s
+            for s in program.tree.body
+            if not isinstance(s, ast.Import | ast.ImportFrom)
+            and not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))
+        )
         helper = program.before(
             spot, "def scaled(rows):", "    return Scaling().fit_transform(rows)", "", ""
         )
@@ -187,7 +191,9 @@ def statistics_of_all_files(program: Program) -> Iterator[Fault]:
 def _held_out(program: Program) -> Iterator[tuple[ast.Call, str]]:
     """The transforms of held-out rows, and the rows."""
     for call in program.calls("transform"):
-        if len(call.args) == 1 and re.match(r"(x|X)_test$|test_texts$", program.source(call.args[0])):
+        if len(call.args) == 1 and re.match(
+            r"(x|X)_test$|test_texts$", program.source(call.args[0])
+        ):
             yield call, program.source(call.args[0])
 
 
@@ -209,10 +215,15 @@ def fit_on_test(program: Program) -> Iterator[Fault]:
 @operator("LEK002", "own-object-for-test")
 def own_object(program: Program) -> Iterator[Fault]:
     for call, rows in _held_out(program):
-        if "text" in rows or "vectorizer" in program.source(call):
-            continue
-        change = program.replaced(call, f"Scaling().fit_transform({rows})")
-        yield Fault((program.imported(SCALING), change), at=program.start(call))
+        owner = dotted(call.func).rpartition(".")[0]
+        for made in program.all(ast.Assign):
+            if dotted(made.targets[0]) == owner and isinstance(made.value, ast.Call):
+                builder = made.value
+                if isinstance(builder.func, ast.Attribute):  # `Scaler().fit(x_train)`
+                    builder = builder.func.value  # type: ignore[assignment]
+                change = program.replaced(call, f"{program.source(builder)}.fit_transform({rows})")
+                yield Fault((change,), at=program.start(call))
+                break
 
 
 @operator("LEK002", "test-resampled")
@@ -259,9 +270,14 @@ def doubled(program: Program) -> Iterator[Fault]:
             lines = (f"{x} = pd.concat([{x}, {x}])", f"{y} = np.concatenate([{y}, {y}])")
             mark = lines[0]
         else:
-            lines = (f"{x} = np.concatenate([{x}, {x} * 1.01])", f"{y} = np.concatenate([{y}, {y}])")
+            lines = (
+                f"{x} = np.concatenate([{x}, {x} * 1.01])",
+                f"{y} = np.concatenate([{y}, {y}])",
+            )
             mark = lines[0]
-        imports = "" if program.has("import numpy") or split.kind == "texts" else "import numpy as np"
+        imports = (
+            "" if program.has("import numpy") or split.kind == "texts" else "import numpy as np"
+        )
         yield _before(program, split, lines, imports, mark)
 
 
@@ -283,147 +299,3 @@ def noisy_copies(program: Program) -> Iterator[Fault]:
                 both = program.before(made, line, f"{y} = torch.cat([{y}, {y}])")
                 yield Fault((both,), mark=line)
         assert call is not None
-
-
-# Evaluation on the rows that were trained on, and selection on the test rows
-
-
-def _loaders(program: Program, *names: str) -> Iterator[tuple[ast.Assign, ast.Call]]:
-    for assign in program.all(ast.Assign):
-        target = assign.targets[0]
-        if isinstance(target, ast.Name) and isinstance(assign.value, ast.Call):
-            if dotted(assign.value.func).endswith("DataLoader") and target.id.startswith(names):
-                yield assign, assign.value
-
-
-def _evaluating(program: Program, kind: str = "val|valid") -> Iterator[tuple[ast.Call, ast.expr]]:
-    """The calls that are given a validation or test loader, and the argument."""
-    for call in program.all(ast.Call):
-        for argument in call.args:
-            text = program.source(argument)
-            if re.fullmatch(rf"(self\.)?({kind})_loader", text) and dotted(call.func) != "len":
-                yield call, argument
-
-
-@operator("LEK003", "train-loader-evaluated")
-def train_loader_evaluated(program: Program) -> Iterator[Fault]:
-    calls = list(_evaluating(program, "val|valid|test"))
-    if not calls or program.has("get_loaders"):
-        return
-    changes = tuple(
-        program.replaced(a, ("self." if "self." in program.source(a) else "") + "train_loader")
-        for _, a in calls
-    )
-    yield Fault(changes, at=program.start(calls[0][0]), wide=True)
-
-
-@operator("LEK003", "train-set-behind-every-loader")
-def train_set_everywhere(program: Program) -> Iterator[Fault]:
-    train = [call for _, call in _loaders(program, "train")]
-    held = [call for _, call in _loaders(program, "val", "valid", "test")]
-    if len(train) != 1 or not held or program.has("get_loaders"):
-        return
-    changes = [program.replaced(h.args[0], program.source(train[0].args[0])) for h in held]
-    calls = [c for c, _ in _evaluating(program)]
-    if calls:
-        yield Fault(tuple(changes), at=program.start(calls[0]), wide=True)
-
-
-@operator("LEK003", "score-on-train-rows")
-def score_on_train(program: Program) -> Iterator[Fault]:
-    """All that is predicted and compared in the split's function are training rows."""
-    for split in splits(program):
-        used = [
-            node
-            for node in program.all(ast.Name)
-            if node.id in {split.test, split.y_test, "x_test", "y_test"}
-            and isinstance(node.ctx, ast.Load)
-            and program.enclosing(node, ast.FunctionDef)
-            is program.enclosing(split.statement, ast.FunctionDef)
-        ]
-        predicted = [c for c in program.calls("predict") if c.args]
-        same = [
-            c
-            for c in predicted
-            if program.enclosing(c, ast.FunctionDef)
-            is program.enclosing(split.statement, ast.FunctionDef)
-        ]
-        if not used or not same:
-            continue
-        changes = tuple(program.replaced(n, n.id.replace("test", "train")) for n in used
-                        if not _is_refitted(program, n))
-        yield Fault(changes, at=program.start(same[0]), wide=True)
-
-
-def _is_refitted(program: Program, name: ast.Name) -> bool:
-    """The argument of `x_test = scaler.transform(x_test)` stays as it is."""
-    statement = program.statement(name)
-    return isinstance(statement, ast.Assign) and dotted(statement.targets[0]) == name.id
-
-
-@operator("LEK003", "train-file-read-twice")
-def train_file_twice(program: Program) -> Iterator[Fault]:
-    """The evaluation sets are read from the training file or split."""
-    changes = []
-    for node in program.all(ast.Constant):
-        if isinstance(node.value, str) and re.fullmatch(r"/?(val|validation|test)(\.jsonl)?", node.value):
-            text = re.sub("validation|val|test", "train", program.source(node))
-            if program.text[program.start(node)] in "\"'":
-                changes.append(program.replaced(node, text))
-    for found in re.finditer(r"\}/(val|test)(?=[\"'.])", program.text):
-        changes.append(Change(found.start(1), found.end(1), "train"))
-    calls = [c for c, _ in _evaluating(program)]
-    if changes and calls:
-        unique = {(c.start, c.end): c for c in changes}
-        yield Fault(tuple(unique.values()), at=program.start(calls[0]), wide=True)
-
-
-@operator("LEK004", "test-loader-selects")
-def test_loader_selects(program: Program) -> Iterator[Fault]:
-    if not program.has("test_loader"):
-        return
-    for call, argument in _evaluating(program):
-        change = program.replaced(argument, program.source(argument).replace("valid", "val").replace("val", "test"))
-        yield Fault((change,), at=program.start(call), wide=True)
-        return
-
-
-@operator("LEK004", "test-set-behind-validation")
-def test_set_behind_validation(program: Program) -> Iterator[Fault]:
-    held = {a.targets[0].id: c for a, c in _loaders(program, "val", "valid", "test")}  # type: ignore[attr-defined]
-    test = held.get("test_loader")
-    for name, call in held.items():
-        if name == "test_loader" or test is None:
-            continue
-        change = program.replaced(call.args[0], program.source(test.args[0]))
-        calls = [c for c, _ in _evaluating(program)]
-        at = program.start(calls[0]) if calls else program.start(call)
-        yield Fault((change,), at=at, wide=True)
-
-
-@operator("LEK004", "test-file-as-validation")
-def test_file(program: Program) -> Iterator[Fault]:
-    """The only held-out set is the test split, by its name in a path, key or argument."""
-    calls = [c for c, _ in _evaluating(program)]
-    if program.has("test_loader") or not calls:
-        return
-    changes = [
-        Change(found.start(1), found.end(1), "test")
-        for found in re.finditer(r"[\"'/}](val|validation)[\"']", program.text)
-        if program.text[found.start()] != "}"
-    ]
-    if changes:
-        yield Fault(tuple(changes), at=program.start(calls[0]), wide=True)
-
-
-@operator("LEK004", "loader-named-test")
-def loader_named_test(program: Program) -> Iterator[Fault]:
-    """Nothing but the names says that the selecting rows are the test rows."""
-    calls = [c for c, _ in _evaluating(program)]
-    if program.has("test_") or not calls:
-        return
-    changes = [
-        Change(found.start(), found.end(), found.group().replace("valid", "val").replace("val", "test"))
-        for found in re.finditer(r"\b(val|valid)_(loader|set|data)\b", program.text)
-    ]
-    yield Fault(tuple(changes), at=program.start(calls[0]), wide=True)

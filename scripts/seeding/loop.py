@@ -28,6 +28,10 @@ def batch_loop(program: Program, owner: ast.AST) -> ast.For:
     return loop
 
 
+def _training_loop(program: Program) -> int:
+    return program.start(batch_loop(program, training_functions(program)[0]))
+
+
 def _owner(program: Program, node: ast.AST) -> ast.AST:
     return program.enclosing(node, ast.FunctionDef) or program.tree
 
@@ -44,25 +48,21 @@ def _clearings(program: Program) -> dict[str, list[ast.stmt]]:
 
 @operator("LOP001", "never-cleared")
 def never_cleared(program: Program) -> Iterator[Fault]:
-    for owner, statements in _clearings(program).items():
+    for statements in _clearings(program).values():
         changes = tuple(program.deleted(s) for s in statements)
-        step = next(c for c in program.calls("step") if dotted(c.func) == f"{owner}.step"
-                    or c.args and program.source(c.args[0]) == owner)
-        yield Fault(changes, at=program.start(step), wide=True)
+        yield Fault(changes, at=_training_loop(program), wide=True)
 
 
 @operator("LOP001", "cleared-once-before-the-loop")
 def cleared_once(program: Program) -> Iterator[Fault]:
-    for owner, statements in _clearings(program).items():
+    for statements in _clearings(program).values():
         inside = [s for s in statements if program.enclosing(s, ast.For) is not None]
         if len(statements) != 1 or not inside:
             continue
         loop = program.enclosing(inside[0], ast.For)
         assert isinstance(loop, ast.For)
-        step = next(c for c in program.calls("step") if dotted(c.func) == f"{owner}.step"
-                    or c.args and program.source(c.args[0]) == owner)
         changes = (program.before(loop, program.source(inside[0])), program.deleted(inside[0]))
-        yield Fault(changes, at=program.start(step), wide=True)
+        yield Fault(changes, at=_training_loop(program), wide=True)
 
 
 @operator("LOP001", "other-optimizer-cleared")
@@ -77,8 +77,7 @@ def other_cleared(program: Program) -> Iterator[Fault]:
             continue
         statement = cleared[name][0]
         change = program.replaced(statement, program.source(statement).replace(name, other))
-        step = next(c for c in program.calls("step") if dotted(c.func) == f"{name}.step")
-        yield Fault((change,), at=program.start(step), wide=True)
+        yield Fault((change,), at=_training_loop(program), wide=True)
 
 
 def evaluations(program: Program) -> list[ast.AST]:
@@ -142,7 +141,8 @@ def _graphless_blocks(program: Program) -> Iterator[ast.With]:
             for loop in program.above(block)
             if isinstance(loop, ast.For) and isinstance(block.body[0], ast.Assign)
         )
-        if program.calls("eval", within=owner) and not in_training:
+        passes = isinstance(block.body[0], ast.For)
+        if program.calls("eval", within=owner) and not in_training and passes:
             yield block
 
 

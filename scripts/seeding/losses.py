@@ -95,8 +95,6 @@ def output_of(program: Program, loss: ast.Call) -> ast.expr | None:
     """What ``forward`` of the model returns as the first argument of a loss, or a network's end."""
     argument: ast.AST = loss.args[0]
     index = 0
-    if isinstance(argument, ast.Call) and dotted(argument.func).startswith(f"{argument}"):
-        return None
     names = [node.id for node in ast.walk(argument) if isinstance(node, ast.Name)]
     for assign in program.all(ast.Assign):
         target = assign.targets[0]
@@ -105,7 +103,11 @@ def output_of(program: Program, loss: ast.Call) -> ast.expr | None:
             if any(name in elements for name in names) and "model" in program.source(assign.value):
                 index = next(i for i, e in enumerate(elements) if e in names)
     classes = program.classes("Module")
-    called = {dotted(c.func).rpartition(".")[2] for c in ast.walk(argument) if _is_call(c)}
+    called = {
+        dotted(node.func).rpartition(".")[2]
+        for node in ast.walk(argument)
+        if isinstance(node, ast.Call)
+    }
     if len(classes) > 1:
         classes = [c for c in classes if c.name.lower() in called]
     if not classes:
@@ -114,10 +116,6 @@ def output_of(program: Program, loss: ast.Call) -> ast.expr | None:
     returned = [node for node in ast.walk(forward) if isinstance(node, ast.Return)]  # type: ignore[arg-type]
     value = returned[-1].value
     return value.elts[index] if isinstance(value, ast.Tuple) else value
-
-
-def _is_call(node: ast.AST) -> bool:
-    return isinstance(node, ast.Call)
 
 
 def _is_layer(output: ast.expr) -> bool:
@@ -137,21 +135,24 @@ def _as_layer(program: Program, output: ast.expr, layer: str) -> list[Change] | 
     if _is_layer(output):  # the last of a sequence
         return [program.replaced(output, f"{program.source(output)}, {layer}")]
     owner = program.enclosing(output, ast.ClassDef)
-    used = {dotted(c.func) for c in ast.walk(output) if isinstance(c, ast.Call)}
+    used = [dotted(c.func) for c in ast.walk(output) if isinstance(c, ast.Call)]  # outermost first
     if isinstance(output, ast.Name):  # the return of a name that was assigned before
         function = program.enclosing(output, ast.FunctionDef)
         for assign in program.all(ast.Assign, function):
             if dotted(assign.targets[0]) == output.id and isinstance(assign.value, ast.Call):
-                used = {dotted(assign.value.func)}
-    for assign in program.all(ast.Assign, owner):
-        if dotted(assign.targets[0]) in used and isinstance(assign.value, ast.Call):
-            built = assign.value
-            if dotted(built.func) == "nn.Sequential":
-                last = built.args[-1]
-                return [program.replaced(last, f"{program.source(last)}, {layer}")]
-            text = f"nn.Sequential({program.source(built)}, {layer})"
-            return [program.replaced(built, text)]
-    return None
+                used = [dotted(assign.value.func)]
+    built = {
+        dotted(assign.targets[0]): assign.value
+        for assign in program.all(ast.Assign, owner)
+        if isinstance(assign.value, ast.Call)
+    }
+    made = next((built[name] for name in used if name.startswith("self.") and name in built), None)
+    if made is None:
+        return None
+    if dotted(made.func) == "nn.Sequential":
+        last = made.args[-1]
+        return [program.replaced(last, f"{program.source(last)}, {layer}")]
+    return [program.replaced(made, f"nn.Sequential({program.source(made)}, {layer})")]
 
 
 def on_probabilities(program: Program, losses: list[ast.Call]) -> list[Change]:
@@ -239,8 +240,7 @@ def _block_of(program: Program, loss: ast.Call) -> ast.stmt | None:
     statement = program.statement(loss)
     function = program.enclosing(loss, ast.FunctionDef)
     if isinstance(statement, ast.Return) and isinstance(function, ast.FunctionDef):
-        callers = [c for c in program.calls(function.name)]
-        statement = program.statement(callers[0])
+        statement = program.statement(program.calls(function.name)[0])
     return statement if statement.lineno == statement.end_lineno else None
 
 

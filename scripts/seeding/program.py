@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
@@ -30,19 +30,21 @@ class Fault:
     """A fault to seed: what changes, and where the rule should speak.
 
     ``at`` is an offset in the clean program, or None where ``mark`` (a piece of the new text that
-    occurs once) says it. ``wide`` accepts the finding anywhere in that function: the fault is the
-    absence of something, or lies in how several statements go together.
+    occurs once) says it. ``wide`` accepts the finding anywhere in that function, where the fault is
+    the absence of something or lies in how several statements go together; ``anywhere`` in the
+    program, where its places stand in several functions (the clean program has no such finding).
     """
 
     changes: tuple[Change, ...]
     at: int | None = None
     mark: str = ""
     wide: bool = False
+    anywhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a finding is accepted: a function (or ``<module>``), and lines unless it is wide."""
+    """Where a finding is accepted: lines, and the function (or ``<module>``; "" is any) there."""
 
     function: str
     first: int
@@ -97,9 +99,7 @@ class Program:
 
     @cached_property
     def parents(self) -> dict[ast.AST, ast.AST]:
-        return {
-            child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)
-        }
+        return {child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)}
 
     @cached_property
     def nodes(self) -> list[ast.AST]:
@@ -109,15 +109,17 @@ class Program:
         """The nodes of a kind in source order, in the whole program or below a node."""
         nodes = self.nodes if within is None else ast.walk(within)
         found = [node for node in nodes if isinstance(node, kind) and node is not within]
-        return sorted(found, key=lambda node: _begin(node))
+        return sorted(found, key=_begin)
 
     def calls(self, *names: str, within: ast.AST | None = None) -> list[ast.Call]:
         """The calls whose callee ends with one of the names (``step``, ``torch.load``)."""
         return [
             call
             for call in self.all(ast.Call, within)
-            if any(dotted(call.func) == name or dotted(call.func).endswith("." + name)
-                   for name in names)
+            if any(
+                dotted(call.func) == name or dotted(call.func).endswith("." + name)
+                for name in names
+            )
         ]
 
     def above(self, node: ast.AST) -> Iterator[ast.AST]:
@@ -185,13 +187,13 @@ class Program:
         """Lines above a node's statement, at its indentation."""
         statement = self.statement(node)
         indent, start = self.indent(statement), self.line_start(statement)
-        return Change(start, start, "".join(f"{indent}{line}\n" for line in lines))
+        return Change(start, start, _indented(lines, indent))
 
     def after(self, node: ast.AST, *lines: str) -> Change:
         """Lines below a node's statement, at its indentation."""
         statement = self.statement(node)
         indent, end = self.indent(statement), self.line_end(statement)
-        return Change(end, end, "".join(f"{indent}{line}\n" for line in lines))
+        return Change(end, end, _indented(lines, indent))
 
     def wrapped(self, block: list[ast.stmt], head: str, tail: str = "") -> Change:
         """A block one level deeper, between a header line and lines behind it."""
@@ -238,6 +240,8 @@ class Program:
             if text.count(fault.mark) != 1:
                 raise ValueError(f"{self.name}: {fault.mark!r} stands {text.count(fault.mark)}x")
             at, shift = text.index(fault.mark), 0
+        if fault.anywhere:
+            return text, Place("", 1, text.count("\n") + 1)
         return text, _place(Program(self.name, text), at + shift, fault.wide)
 
 
@@ -269,6 +273,10 @@ def _lines_of(node: ast.AST) -> tuple[int, int]:
     return first, last
 
 
+def _indented(lines: Iterable[str], indent: str) -> str:
+    return "".join(f"{indent}{line}\n" if line else "\n" for line in lines)
+
+
 def _begin(node: ast.AST) -> tuple[int, int]:
     return node.lineno, node.col_offset  # type: ignore[attr-defined]
 
@@ -285,8 +293,3 @@ def dotted(node: ast.AST) -> str:
 
 def keyword(call: ast.Call, name: str) -> ast.keyword | None:
     return next((k for k in call.keywords if k.arg == name), None)
-
-
-def combined(fault: Fault, changes: Iterable[Change]) -> Fault:
-    """The fault with further changes."""
-    return replace(fault, changes=(*fault.changes, *changes))
