@@ -234,7 +234,10 @@ def _loaded(file: File, fit: frameworks.FittedSelection) -> Finding | None:
 
 def _fitted(file: File, fit: frameworks.FittedSelection) -> Finding | None:
     held = parts.held_out(file, backward.Use(fit.data))
-    if held is None or held.role != roles.TEST:
+    base = tree.base_of(fit.data)
+    if held is None or held.role != roles.TEST or base is None:
+        return None
+    if roles.of_name(base.id) == roles.VALIDATION:
         return None
     by_file = held.why.startswith("it is read")
     return _worded(file, fit, held.what, held.trail, held.node, by_file)
@@ -248,18 +251,27 @@ def _worded(
     node: tree.Node,
     told: bool,
 ) -> Finding:
-    final = _measured_again(file, fit)
+    final = None if _has_another_test(file) else _measured_again(file, fit)
     confidence = Confidence.MEDIUM if told else Confidence.LOW
     steps = [*trail[-4:], Step(node, "this is the test data")]
     if final is not None:
         confidence = Confidence.HIGH
         steps.append(Step(final, "the same data is the final test here"))
     message = (
-        f"`{file.text(fit.call.func)}` decides on {fit.what} by `{file.text(fit.data)}`, {what}: "
-        "what is kept suits the test data best by choice, so its test score is too good. Choose on "
-        "a validation split."
+        f"`{file.text(fit.call.func)}` decides on {fit.what} by `{file.text(fit.data)}`: it is "
+        f"{what}, and what is kept suits the test data best by choice, so its test score is too "
+        "good. Choose on a validation split."
     )
     return Finding(fit.call, message, tuple(steps), confidence=confidence)
+
+
+def _has_another_test(file: File) -> bool:
+    """True where a test table is read, beside which a part named test is one for validation."""
+    return any(
+        (file.names.qualified(call.func) or "").startswith("pandas.read_")
+        and parts.read_from(call) == roles.TEST
+        for call in file.calls
+    )
 
 
 def _measured_again(file: File, fit: frameworks.FittedSelection) -> tree.Call | None:

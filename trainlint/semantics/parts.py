@@ -107,7 +107,7 @@ def held_out(file: File, use: Use) -> HeldOut | None:
             return HeldOut(which, what, why, deed.node, deed.trail, Confidence.MEDIUM)
     which = _by_name(use)
     if which in {TEST, VALIDATION} and not any(read_from(d.node) for d in origins):
-        what = f"`{file.text(use.expr)}`, the {which} part by its name"
+        what = f"the {which} part by its name"
         return HeldOut(which, what, "by its name", use.expr, (), Confidence.MEDIUM)
     return None
 
