@@ -165,6 +165,21 @@ def test_a_moved_file_keeps_no_old_path(project):
     assert places(report(cached=True)) == ["other.py:3"]
 
 
+def test_a_large_file_is_read_again_for_its_parse_and_must_be_the_same(project, monkeypatch):
+    monkeypatch.setattr(run, "HELD", 10)
+    (project / "train.py").write_text(BAD)
+    assert places(report()) == ["train.py:3"]
+    original = run.triage.mentioned
+
+    def changing(data: bytes, needs: object) -> object:
+        (project / "train.py").write_text("import torch\n")
+        return original(data, needs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(run.triage, "mentioned", changing)
+    found = report(cached=True)
+    assert [f.message for f in found.failures] == ["changed while it was checked"]
+
+
 # Settings of the user
 
 
@@ -190,7 +205,7 @@ def orders(*paths: Path) -> list[Orders]:
 def jobs(*texts: str) -> list[Job]:
     words = ALL_WORDS | {b"forbidden"}
     return [
-        Job(number, f"{number}.py", text.encode(), 0, frozenset(), words)
+        Job(number, f"{number}.py", text.encode(), len(text), "", "", 0, frozenset(), words)
         for number, text in enumerate(texts)
     ]
 

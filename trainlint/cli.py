@@ -37,6 +37,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         _close_quietly()
         _last_words(f"the output cannot be written: {error.strerror or error}")
         return FAILED
+    except Exception as error:  # a defect of ours: still one line, unless more is asked for
+        if os.environ.get("TRAINLINT_TRACEBACK"):
+            raise
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        _last_words(f"failed: {text} (TRAINLINT_TRACEBACK=1 shows where)")
+        return FAILED
     return code
 
 

@@ -51,7 +51,7 @@ def _parse_here(
             run.tick(done, len(work))
             work[job.number].result = worker.do(job, orders)
             done += 1
-            size += len(job.data)
+            size += job.size
             if size > worker.COLLECT_AFTER:
                 gc.collect()
                 size = 0
@@ -62,14 +62,24 @@ def _parse_here(
 
 def _job(number: int, item: Item, numbers: Mapping[str, int]) -> Job:
     words = item.words if item.terms.can_fire(item.words) else None
-    return Job(number, item.path, item.data or b"", numbers[item.terms.key], item.local, words)
+    return Job(
+        number,
+        item.path,
+        item.data,
+        item.size,
+        item.file.path,
+        item.digest,
+        numbers[item.terms.key],
+        item.local,
+        words,
+    )
 
 
 def _divide(jobs: Sequence[Job], wanted: int) -> tuple[list[Job], list[Job], int]:
     """Which jobs are done in this process, which in others, and in how many."""
     workers = min(wanted or _processors(), _LARGEST_POOL) if wanted < 1 else wanted
-    heavy = [job for job in jobs if len(job.data) > HEAVY and job.words is not None]
-    size = sum(len(job.data) for job in jobs if job.words is not None)
+    heavy = [job for job in jobs if job.size > HEAVY and job.words is not None]
+    size = sum(job.size for job in jobs if job.words is not None)
     if workers > 1 and size > _PAYS["spawn"]:
         return [], list(jobs), workers
     if workers > 1 and size > _PAYS["fork"]:

@@ -58,7 +58,7 @@ class _Worker:
     since: float = field(default_factory=time.monotonic)
 
     def late(self, limit: Callable[[int], float]) -> bool:
-        allowed = limit(len(self.queue[0].data)) if self.ready and self.queue else START_DEADLINE
+        allowed = limit(self.queue[0].size) if self.ready and self.queue else START_DEADLINE
         return bool(self.queue or not self.ready) and time.monotonic() - self.since > allowed
 
 
@@ -74,8 +74,8 @@ def run_pool(
     Raises:
         PoolBroken: no worker can be started; jobs without a result are left.
     """
-    fair = sum(len(job.data) for job in jobs) // (4 * workers)
-    waiting = deque(sorted(jobs, key=lambda job: -len(job.data)))
+    fair = sum(job.size for job in jobs) // (4 * workers)
+    waiting = deque(sorted(jobs, key=lambda job: -job.size))
     pool = _Pool(orders, limit, waiting, min(CHUNK, fair))
     try:
         for _ in range(min(workers, len(jobs))):
@@ -129,9 +129,9 @@ class _Pool:
 
     def feed(self, worker: _Worker) -> None:
         size = 0
-        while self.waiting and (size == 0 or size + len(self.waiting[0].data) <= self.chunk):
+        while self.waiting and (size == 0 or size + self.waiting[0].size <= self.chunk):
             job = self.waiting.popleft()
-            size += len(job.data)
+            size += job.size
             worker.queue.append(job)
             if job.number in self.suspects:
                 break
@@ -176,7 +176,7 @@ class _Pool:
         if not worker.ready:
             raise PoolBroken("a worker does not start")
         job = worker.queue.popleft()
-        seconds = self.limit(len(job.data))
+        seconds = self.limit(job.size)
         yield job, _lost(job, f"gave up after {seconds:.0f} seconds")
         self.waiting.extendleft(reversed(worker.queue))
         self.start()
@@ -227,7 +227,7 @@ def _serve(connection: Connection, orders: list[Orders], inherited: list[Connect
         while True:
             for job in connection.recv():
                 connection.send(do(job, orders).to_bytes())
-                size += len(job.data)
+                size += job.size
                 if size > COLLECT_AFTER:
                     gc.collect()
                     size = 0

@@ -26,6 +26,7 @@ from trainlint.workspace import Item, Options, Run, Tick
 __all__ = ["Checked", "Item", "Options", "Run", "Tick", "check", "grounds_of"]
 
 STDIN = "-"
+HELD = 256 << 10  # bytes: larger files are read again when they are parsed
 
 
 @dataclass(slots=True)
@@ -178,12 +179,15 @@ def scan(run: Run, items: Iterable[Item]) -> Iterator[Item]:
                 item.data = None
                 continue
         assert item.data is not None
+        item.size = len(item.data)
         item.words = triage.mentioned(item.data, item.terms.rulebook.needs)
-        if item.terms.can_fire(item.words):
+        is_wanted = item.terms.can_fire(item.words)
+        if is_wanted:
             item.imports = import_words(item.data.decode("utf-8", "replace"))
             item.local = run.local_among(item.imports, item.file)
-            yield item
-        elif item.depth > SCANNED:
+        if item.on_disk and item.size > HELD:
+            item.data = None
+        if is_wanted or item.depth > SCANNED:
             yield item
         else:
             item.result = Result()

@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from trainlint import rulebook as rulebooks
+from trainlint.checked import content_digest
 from trainlint.diagnostics import Failure, Severity
 from trainlint.results import COMPILED, PARSED, SCANNED, Result
 from trainlint.rulebook import Sources
@@ -44,11 +45,18 @@ class Orders:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One file to look into. ``words`` are the trigger words in it; None asks only if it parses."""
+    """One file to look into. ``words`` are the trigger words in it; None asks only if it parses.
+
+    ``data`` is None for a large file, of which a project may have many; it is read again from
+    ``file``, and must still have the digest.
+    """
 
     number: int
     path: str
-    data: bytes
+    data: bytes | None
+    size: int
+    file: str
+    digest: str
     orders: int
     local: frozenset[str]
     words: frozenset[bytes] | None
@@ -59,7 +67,9 @@ def do(job: Job, orders: Sequence[Orders]) -> Result:
     from trainlint.source import SourceError, decode
 
     try:
-        source = decode(job.path, job.data)
+        source = decode(job.path, _bytes(job))
+    except _Gone as error:
+        return Result(SCANNED, failures=[Failure(job.path, "read", str(error))])
     except SourceError as error:
         failure = Failure(
             job.path, error.stage, error.message, error.line, error.column, error.cell
@@ -76,6 +86,23 @@ def do(job: Job, orders: Sequence[Orders]) -> Result:
         return check(source, orders[job.orders], job.local, job.words or frozenset())
     except Exception as error:
         return Result(SCANNED, failures=[_defect(job.path, error)])
+
+
+class _Gone(Exception):
+    """The file is not what it was when it was found."""
+
+
+def _bytes(job: Job) -> bytes:
+    if job.data is not None:
+        return job.data
+    try:
+        with open(job.file, "rb") as stream:
+            data = stream.read()
+    except OSError as error:
+        raise _Gone(error.strerror or str(error)) from None
+    if content_digest(data) != job.digest:
+        raise _Gone("changed while it was checked")
+    return data
 
 
 def check(

@@ -43,7 +43,8 @@ class Item:
 
     file: File
     terms: Terms
-    data: bytes | None = None
+    data: bytes | None = None  # not kept of a large file
+    size: int = 0
     on_disk: bool = True  # False for standard input
     status: os.stat_result | None = None  # taken before the bytes are read
     digest: str = ""
