@@ -3,7 +3,8 @@
 ## What it does
 Finds loops in which a backward and an optimizer's step run and nothing ever clears that optimizer's
 gradients: no `zero_grad()` of it or of its model, no `p.grad = None`, not in the loop, nor in a
-helper, nor in a closure. Every optimizer is looked at for itself.
+helper, nor in a closure. Every optimizer is looked at for itself. Where gradients are cleared only
+before a loop that steps in every round, it reports that too (with medium confidence).
 
 ## Why is this bad?
 `backward()` adds to the gradients that are there. Without `zero_grad()` every step applies the sum
@@ -95,6 +96,7 @@ def check(file: File) -> Iterator[Finding]:
             continue
         steps = [s for s in clearing.uncleared(file, window) if s.call not in reported]
         if not steps:
+            yield from _once_only(file, window, reported)
             continue
         reported.update(step.call for step in steps)
         names = " and ".join(f"`{_name(file, step)}`" for step in steps)
@@ -111,6 +113,30 @@ def check(file: File) -> Iterator[Finding]:
             confidence=(
                 Confidence.HIGH if updates.certain(file, tuple(steps)) else Confidence.MEDIUM
             ),
+        )
+
+
+def _once_only(
+    file: File, window: updates.UpdateWindow, reported: set[object]
+) -> Iterator[Finding]:
+    for step in window.steps:
+        before = clearing.cleared_before(file, window, step)
+        if before is None or step.call in reported:
+            continue
+        reported.add(step.call)
+        fixes, why = _fix(file, window, [step])
+        yield Finding(
+            window.backward.call,
+            f"The gradients of `{_name(file, step)}` are cleared before this loop and not in its "
+            "rounds: each backward adds to those of the rounds before, and every step applies the "
+            f"whole sum{why}",
+            trail=(
+                Step(before.call, "they are cleared here, once for all rounds"),
+                Step(step.call, "and they are applied here"),
+                Step(window.loop, "in each round of this loop"),
+            ),
+            fixes=fixes,
+            confidence=Confidence.MEDIUM,
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from trainlint.semantics import models, tree
+from trainlint.semantics import models, tree, updates
 from trainlint.semantics.callgraph import own_nodes
 from trainlint.semantics.script import BACKWARD, ZERO_GRAD, Body, Event
 from trainlint.semantics.tree import Expr
@@ -50,6 +50,68 @@ def uncleared(file: File, window: UpdateWindow) -> tuple[Event, ...]:
             continue
         found.setdefault(file.text(step.receiver), step)
     return tuple(found.values())
+
+
+def cleared_before(file: File, window: UpdateWindow, step: Event) -> Event | None:
+    """The clearing that happens once before the loop in whose every round a step applies.
+
+    None where anything may clear in the rounds, where rounds need not step, or where no round
+    follows another one.
+    """
+    if step.receiver is None or updates.steps_now_and_then(file, window, step):
+        return None
+    if file.script.frameworks or _cleared_out_of_sight(file, window):
+        return None
+    if not _clears_nothing_itself(file, step, window) or _is_handed_on(file, step, window.loop):
+        return None
+    inside = _in_rounds(file, window)
+    above = _callers_of(file, window.body)
+    found: list[Event] = []
+    for body, events in file.script.own_events.items():
+        for event in events:
+            if event.kind != ZERO_GRAD or not _may_run_beside(file, body, window):
+                continue
+            if not _may_concern(file, event, step.receiver):
+                continue
+            if body in inside or window.loop in event.call.ancestors() or body not in above:
+                return None
+            found.append(event)
+    sites = [e for e in found if (tree.function_of(e.call) or file.module) is window.body]
+    before = max(sites or found, key=lambda event: event.call.start, default=None)
+    return before if before is not None and _add_up(file, window, step, sites) else None
+
+
+def _in_rounds(file: File, window: UpdateWindow) -> set[Body]:
+    """The functions that the rounds of a loop reach."""
+    return {
+        reached
+        for node in window.loop.walk()
+        if isinstance(node, tree.Call)
+        for function in file.script.called(node)
+        for reached in _called_from(file, function)
+    }
+
+
+def _is_handed_on(file: File, step: Event, loop: tree.Loop) -> bool:
+    """True when a call in the loop gets the optimizer and may clear by it."""
+    assert step.receiver is not None
+    name = models.last_name(step.receiver)
+    return any(
+        models.last_name(arg.value) == name
+        for call in loop.walk()
+        if isinstance(call, tree.Call) and call is not step.call
+        if models.last_name(call.func) not in {"step", "unscale_"}
+        for arg in call.args
+    )
+
+
+def _add_up(file: File, window: UpdateWindow, step: Event, clears: list[Event]) -> bool:
+    """True when a way leads from a step to the next backward past no clearing."""
+    flow = file.flow_in(window.body)
+    if not flow.holds(step.site) or not flow.holds(window.site):
+        return False
+    avoided = {flow.point(clear.call) for clear in clears if flow.holds(clear.call)}
+    return flow.reaches(flow.point(step.site), [flow.point(window.site)], avoided)
 
 
 def _may_run_beside(file: File, body: Body, window: UpdateWindow) -> bool:

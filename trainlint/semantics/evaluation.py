@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trainlint.semantics import models, tree
+from trainlint.semantics import models, runs, tree
 from trainlint.semantics.models import Forward
+from trainlint.semantics.runs import round_of
 from trainlint.semantics.script import BACKWARD, MODE, STEP, Body, Event
 
 if TYPE_CHECKING:
@@ -27,15 +28,17 @@ _TRAINS = re.compile(
 _FRAMEWORKS = ("lightning.", "transformers.", "ignite.", "fastai.")
 _DEPTH = 3
 
+Rounds = tree.Loop | tree.Comprehension
+
 
 @dataclass(frozen=True, slots=True)
 class EvaluationPass:
-    """A loop in which a model runs and nothing is trained.
+    """A loop or comprehension in which a model runs and nothing is trained.
 
     ``switched`` is the ``eval()`` that holds for it, None where only names tell its purpose.
     """
 
-    loop: tree.Loop
+    loop: Rounds
     body: Body
     runs: tuple[Forward, ...]
     switched: Event | None
@@ -48,29 +51,45 @@ class EvaluationPass:
 def passes(file: File) -> list[EvaluationPass]:
     """The evaluation passes of a file, in source order."""
     found = []
-    loops: list[tree.Loop] = [*file.all(tree.For), *file.all(tree.While)]
-    for loop in sorted(loops, key=lambda loop: loop.start):
+    told: set[tree.Call] = set()
+    for loop in _rounds(file):
         body: Body = tree.function_of(loop) or file.module
-        runs = tuple(run for run in _runs(file, loop) if not _is_bound_in(file, run.model, loop))
-        if not runs or _in_model(file, body) or trains(file, loop, body):
+        own = [run for run in _runs(file, loop) if not _is_bound_in(file, run.model, loop)]
+        if not own or all(run.call in told for run in own):
             continue
-        if _feeds_backward(file, loop, body):
+        if _in_model(file, body) or trains(file, loop, body) or _feeds_backward(file, loop, body):
             continue
-        switched = mode(file, runs[0].call, runs[0].model)
+        switched = mode(file, own[0].call, own[0].model)
         if switched is not None and switched.training is not False:
             continue
         if switched is None and not _named_evaluation(file, loop, body):
             continue
-        found.append(EvaluationPass(loop, body, runs, switched))
-    return found
+        told.update(run.call for run in own)
+        found.append(EvaluationPass(loop, body, tuple(own), switched))
+    return sorted(found, key=lambda found: found.loop.start)
 
 
-def _runs(file: File, loop: tree.Loop) -> list[Forward]:
+def _rounds(file: File) -> list[Rounds]:
+    """The loops of a file, and then the comprehensions that run at once; each in source order."""
+    loops: list[Rounds] = sorted(
+        (*file.all(tree.For), *file.all(tree.While)), key=lambda loop: loop.start
+    )
+    loops.extend(
+        node
+        for node in file.all(tree.Comprehension)
+        if node.kind != "generator" or isinstance(node.parent, tree.Arg)
+    )
+    return loops
+
+
+def _runs(file: File, loop: Rounds) -> list[Forward]:
     """The runs that happen once in each round of a loop."""
-    return [r for r in models.forwards(file, loop) if tree.enclosing_loop(r.call) is loop]
+    if isinstance(loop, tree.Comprehension):
+        return [run for run in runs.runs(file, loop) if round_of(run.call) is loop]
+    return [run for run in runs.runs(file, loop) if tree.enclosing_loop(run.call) is loop]
 
 
-def _is_bound_in(file: File, model: tree.Expr, loop: tree.Loop) -> bool:
+def _is_bound_in(file: File, model: tree.Expr, loop: Rounds) -> bool:
     """True for a loop over models: each round makes or takes its own."""
     root = next((n for n in model.walk() if isinstance(n, tree.Name)), None)
     if root is None:
@@ -89,7 +108,7 @@ def _in_model(file: File, body: Body) -> bool:
     return body.name in {"forward", "__call__", "__init__"}
 
 
-def trains(file: File, loop: tree.Loop, body: Body) -> bool:
+def trains(file: File, loop: Rounds, body: Body) -> bool:
     """True when something in a loop trains, or may do so out of sight."""
     for event in file.script.events(body):
         if event.kind in {BACKWARD, STEP} and _inside(event.site, loop):
@@ -103,7 +122,7 @@ def trains(file: File, loop: tree.Loop, body: Body) -> bool:
     return False
 
 
-def _feeds_backward(file: File, loop: tree.Loop, body: Body) -> bool:
+def _feeds_backward(file: File, loop: Rounds, body: Body) -> bool:
     """True when what a loop computes is differentiated behind it."""
     return any(
         _is_filled_in(file, name, loop)
@@ -136,11 +155,16 @@ def _is_detached(name: tree.Name, expr: tree.Expr) -> bool:
     return False
 
 
-def _is_filled_in(file: File, name: tree.Name, loop: tree.Loop) -> bool:
+def _is_filled_in(file: File, name: tree.Name, loop: Rounds) -> bool:
     """True when a loop gives a name its value, or appends to the list that it names."""
     kinds = {"assign", "augment"}
-    if any(b.kind in kinds and _inside(b.node, loop) for b in file.values.definitions(name)[0]):
-        return True
+    for binding in file.values.definitions(name)[0]:
+        if binding.kind not in kinds:
+            continue
+        if _inside(binding.node, loop) or (
+            binding.value is not None and (binding.value is loop or _inside(loop, binding.value))
+        ):
+            return True
     return any(
         isinstance(call, tree.Call)
         and isinstance(call.func, tree.Attribute)
@@ -155,11 +179,14 @@ def _inside(node: tree.Node, outer: tree.Node) -> bool:
     return any(ancestor is outer for ancestor in node.ancestors())
 
 
-def _named_evaluation(file: File, loop: tree.Loop, body: Body) -> bool:
+def _named_evaluation(file: File, loop: Rounds, body: Body) -> bool:
     """True when the function or what the loop goes over is named for evaluation.
 
-    A backward in the same function may be that of this loop's results.
+    A backward in the same function may be that of this loop's results; of a comprehension no name
+    tells enough.
     """
+    if isinstance(loop, tree.Comprehension):
+        return False
     if any(event.kind == BACKWARD for event in file.script.events(body)):
         return False
     if isinstance(body, tree.FunctionDef) and _EVALUATES.search(body.name):

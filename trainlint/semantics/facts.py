@@ -133,3 +133,10 @@ class File:
         from trainlint.semantics.models import all_forwards
 
         return all_forwards(self)
+
+    @cached_property
+    def runners(self) -> frozenset[str]:
+        """Names of the functions that lead to the run of a model."""
+        from trainlint.semantics.runs import names_of_runners
+
+        return names_of_runners(self)

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import ClassValue, Display, Instance, Object, Unknown, Value
+from trainlint.semantics.values import (
+    ClassValue,
+    Display,
+    FunctionValue,
+    Instance,
+    Object,
+    Unknown,
+    Value,
+)
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -34,17 +43,22 @@ _NAME = re.compile(
     r"|(model|net)$",
     re.I,
 )
+_MAX_SOURCES = 20
 _NO_MODELS = frozenset({"tensorflow", "keras", "jax", "flax", "mxnet", "paddle"})
 _CRITERION = re.compile(r"loss|criterion|metric", re.I)
 
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """A call that runs a model; ``known`` tells that its class or its library is known."""
+    """A call that runs a model; ``known`` tells that its class or its library is known.
+
+    ``inner`` is the call of the model itself where ``call`` is that of a function which makes it.
+    """
 
     call: tree.Call
     model: Expr
     known: bool
+    inner: tree.Call | None = None
 
 
 def last_name(expr: Expr) -> str:
@@ -167,6 +181,32 @@ def parameters_in(node: tree.Node) -> list[Expr]:
     ]
 
 
+def optimized(file: File, optimizer: tree.Call) -> list[Expr]:
+    """The models of which an optimizer gets parameters, also by names and as groups."""
+    found: list[Expr] = []
+    seen: set[tree.Node] = set()
+    stack: list[tree.Node] = [arg.value for arg in optimizer.args]
+    while stack:
+        node = stack.pop()
+        if node in seen or len(seen) > _MAX_SOURCES:
+            continue
+        seen.add(node)
+        found.extend(parameters_in(node))
+        for name in node.walk():
+            if isinstance(name, tree.Name):
+                bindings, _ = file.values.definitions(name)
+                stack.extend(b.value for b in bindings if b.kind == "assign" and b.value)
+    return found
+
+
+def wholes(part: Expr) -> Iterator[Expr]:
+    """A model and what it is a part of: ``model`` for ``model.fc``."""
+    yield part
+    while isinstance(part, tree.Attribute | tree.Subscript):
+        part = part.value
+        yield part
+
+
 def _unwrapped(model: Expr) -> str:
     """``model`` for ``model.module`` and ``self.model``."""
     if isinstance(model, tree.Attribute) and model.attr == "module":
@@ -180,13 +220,13 @@ def _unwrapped(model: Expr) -> str:
 def layers(file: File, model: Expr) -> frozenset[str | None]:
     """The qualified names of all layers of a model; None stands for what is not known of it."""
     found: set[str | None] = set()
-    seen: set[tree.ClassDef] = set()
+    seen: set[tree.Node] = set()
     for value in file.values.of(model):
         found.update(_layers(file, value, seen))
     return frozenset(found)
 
 
-def _layers(file: File, value: Value, seen: set[tree.ClassDef]) -> Iterator[str | None]:
+def _layers(file: File, value: Value, seen: set[tree.Node]) -> Iterator[str | None]:
     match value:
         case Instance() if _is_library_model(value.name):
             yield value.name
@@ -209,7 +249,7 @@ def _layers(file: File, value: Value, seen: set[tree.ClassDef]) -> Iterator[str 
             yield None
 
 
-def _class_layers(file: File, cls: tree.ClassDef, seen: set[tree.ClassDef]) -> Iterator[str | None]:
+def _class_layers(file: File, cls: tree.ClassDef, seen: set[tree.Node]) -> Iterator[str | None]:
     if cls in seen:
         return
     seen.add(cls)
@@ -227,21 +267,47 @@ def _class_layers(file: File, cls: tree.ClassDef, seen: set[tree.ClassDef]) -> I
                     yield name
 
 
-def _made(file: File, call: tree.Call, seen: set[tree.ClassDef]) -> Iterator[str | None]:
+def _made(file: File, call: tree.Call, seen: set[tree.Node]) -> Iterator[str | None]:
     """What a call in the body of a model gives it, if it is a layer or may be one."""
     name = file.names.qualified(call.func)
     if name is not None:
         if name.startswith("torch.nn.") or _is_library_model(name):
             yield name
-        elif name.startswith(".") or (_may_be_model(name) and _looks_like_class(name)):
+        elif name.startswith(".") or (_may_be_model(name) and _may_give_layers(call, name)):
             yield None
         return
     for value in file.values.of(call.func):
         if isinstance(value, ClassValue):
             if file.values.graph.is_module(value.cls) or None in file.values.graph.bases(value.cls):
                 yield from _class_layers(file, value.cls, seen)
-        elif isinstance(value, Unknown) and _looks_like_class(last_name(call.func)):
-            yield None
+        elif isinstance(value, FunctionValue) and isinstance(value.function, tree.FunctionDef):
+            if value.function not in seen:
+                seen.add(value.function)
+                for node in value.function.walk():
+                    if isinstance(node, tree.Call):
+                        yield from _made(file, node, seen)
+        elif isinstance(value, Unknown):
+            named = isinstance(call.func, tree.Name) and _is_kept(call)
+            if named or _looks_like_class(last_name(call.func)):
+                yield None
+
+
+def _may_give_layers(call: tree.Call, name: str) -> bool:
+    standard = name.partition(".")[0] in sys.stdlib_module_names
+    return _looks_like_class(name) or (_is_kept(call) and not standard)
+
+
+def _is_kept(call: tree.Call) -> bool:
+    """True for what a model keeps under an attribute when it is made: its layers."""
+    function = tree.function_of(call)
+    statement = tree.statement_of(call)
+    return (
+        function is not None
+        and function.name == "__init__"
+        and isinstance(statement, tree.Assign)
+        and statement.value is call
+        and isinstance(statement.targets[0], tree.Attribute)
+    )
 
 
 def _looks_like_class(name: str) -> bool:

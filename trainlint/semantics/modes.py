@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trainlint.semantics import contexts, evaluation, models, tree
+from trainlint.semantics import contexts, evaluation, models, runs, tree
 from trainlint.semantics.flow import ENTRY, EXIT
 from trainlint.semantics.script import BACKWARD, MODE, STEP, Body, Event
 from trainlint.semantics.tree import Expr
@@ -69,7 +69,7 @@ def _is_for_evaluation(file: File, body: Body, switch: Event) -> bool:
     events = [e for e in file.script.events(body) if e.kind == BACKWARD]
     statements: list[tree.Stmt] = body.body
     for statement in statements:
-        for run in models.forwards(file, statement):
+        for run in runs.runs(file, statement):
             if run.call.start < switch.call.start:
                 continue
             if not models.same(file, run.model, switch.receiver):
@@ -219,7 +219,7 @@ class _Search:
     def _run_for(self, body: Body, backward: Event) -> models.Forward | None:
         """The run of the model, with gradients, that a backward belongs to."""
         node: tree.Node = tree.enclosing_loop(backward.call) or body
-        for run in models.forwards(self.file, node):
+        for run in runs.runs(self.file, node):
             learns = contexts.under_no_grad(self.file, run.call) is not True
             if learns and models.same(self.file, run.model, self.model):
                 return run
@@ -238,11 +238,13 @@ class _Search:
         return False
 
     def _is_optimized(self, optimizer: Expr) -> bool:
+        """True when an optimizer has parameters of the model, or of a part of it."""
         return any(
-            models.same(self.file, model, self.model)
+            models.same(self.file, whole, self.model)
             for value in self.file.values.of(optimizer)
             if isinstance(value, Instance)
-            for model in models.parameters_in(value.call)
+            for model in models.optimized(self.file, value.call)
+            for whole in models.wholes(model)
         )
 
 

@@ -196,7 +196,9 @@ def _assigned(file: File, method: tree.FunctionDef, failure: Failure) -> Placeho
     for assign in _assignments(failure.body):
         if len(assign.targets) != 1 or not isinstance(assign.targets[0], tree.Name):
             continue
-        borrowed = _is_borrowed(assign, failure)
+        borrowed = _is_borrowed(assign, failure) or _is_other_item(assign, method, failure)
+        if borrowed and _is_relabelled(assign, failure):
+            continue
         if not borrowed and _blank(file, assign.value, ()) is None:
             continue
         if _is_returned(file, method, assign.targets[0].id, assign.start):
@@ -222,6 +224,50 @@ def _is_borrowed(assign: tree.Assign, failure: Failure) -> bool:
             if own and (number or isinstance(index, tree.BinOp | tree.Call)):
                 return True
     return False
+
+
+def _is_other_item(assign: tree.Assign, method: tree.FunctionDef, failure: Failure) -> bool:
+    """True for one part of another sample, under what the failed one goes on with.
+
+    ``image = self[(index + 1) % len(self)][0]``; not where more than one part is taken from there.
+    """
+    others = [a for a in _assignments(failure.body) if a is not assign]
+    if any(_other_items(other.value, method) for other in others):
+        return False
+    taken = _other_items(assign.value, method)
+    return bool(taken) and all(
+        isinstance(item.parent, tree.Subscript) and item.parent.value is item for item in taken
+    )
+
+
+def _is_relabelled(assign: tree.Assign, failure: Failure) -> bool:
+    """True where the label, too, is taken from where the sample comes from."""
+    return any(
+        isinstance(node, tree.Subscript) and isinstance(node.value, tree.Attribute)
+        for other in _assignments(failure.body)
+        if other is not assign
+        for node in other.value.walk()
+    )
+
+
+def _other_items(expr: Expr, method: tree.FunctionDef) -> list[Expr]:
+    """The samples that an expression asks the dataset itself for, by a number of their own."""
+    found: list[Expr] = []
+    for node in expr.walk():
+        match node:
+            case tree.Subscript(value=tree.Name(id=owner), index=[index]):
+                pass
+            case tree.Call(
+                func=tree.Attribute(value=tree.Name(id=owner), attr="__getitem__"),
+                args=[tree.Arg(value=index)],
+            ):
+                pass
+            case _:
+                continue
+        own = bool(method.params) and owner == method.params[0].name
+        if own and isinstance(index, tree.BinOp | tree.Call | tree.Constant):
+            found.append(node)
+    return found
 
 
 def _is_returned(file: File, method: tree.FunctionDef, name: str, after: int) -> bool:

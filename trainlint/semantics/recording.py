@@ -31,10 +31,11 @@ def recorded(file: File, found: EvaluationPass) -> bool | None:
 
     It is known where a chain of calls in this file leads to the pass.
     """
-    call = found.runs[0].call
-    chains = contexts.entered(file, call, lambda value: _may_hold_no_grad(file, value))
-    if not any(chain is None for chain in chains):
-        return False
+    run = found.runs[0]
+    for call in (run.call, run.inner or run.call):
+        chains = contexts.entered(file, call, lambda value: _may_hold_no_grad(file, value))
+        if not any(chain is None for chain in chains):
+            return False
     if _switched_off(file) or _unknown_decorator(file, found.function):
         return False
     if any(_disables_itself(file, run) for run in found.runs):
@@ -80,17 +81,28 @@ def _unknown_decorator(file: File, function: tree.FunctionDef | None) -> bool:
 
 def _disables_itself(file: File, run: Forward) -> bool:
     """True when the model's own ``forward`` holds ``no_grad``, or its parameters are frozen."""
-    for value in file.values.callees(run.call):
+    for value in file.values.callees(run.inner or run.call):
         cls = getattr(value, "cls", None)
         if isinstance(cls, tree.ClassDef):
             method = file.values.graph.call_method(cls)
             if method is not None and _holds_no_grad(file, method):
                 return True
     name = models.last_name(run.model)
-    for attribute in file.all(tree.Attribute):
-        if attribute.attr in {"requires_grad", "requires_grad_"} and _freezes(attribute, name):
-            return True
-    return False
+    frozen = any(
+        attribute.attr in {"requires_grad", "requires_grad_"} and _freezes(attribute, name)
+        for attribute in file.all(tree.Attribute)
+    )
+    return frozen and not _is_optimized(file, run.model)
+
+
+def _is_optimized(file: File, model: tree.Expr) -> bool:
+    """True for a model of which an optimizer gets parameters: a new head on frozen layers."""
+    return any(
+        models.same(file, whole, model)
+        for call in file.calls_to(lambda name: name.startswith("torch.optim."))
+        for part in models.optimized(file, call)
+        for whole in models.wholes(part)
+    )
 
 
 def _holds_no_grad(file: File, method: tree.FunctionDef) -> bool:

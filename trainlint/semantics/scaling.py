@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MAX_DEPTH = 10
 _SCALE = re.compile(r"accum|scale|norm|inv|weight_per|micro", re.I)
 _KEEPS = frozenset(
-    "mean float double half to cuda cpu squeeze view reshape contiguous clone requires_grad_ "
+    "float double half to cuda cpu squeeze view reshape contiguous clone requires_grad_ "
     "unsqueeze flatten type_as type bfloat16 nan_to_num clamp".split()
 )
 
@@ -238,6 +238,9 @@ class _Trace:
             if func.attr == "sum":
                 yield Division(By.OTHER, call)
                 return
+            if func.attr == "mean":
+                yield from self._mean(func.value, depth)
+                return
             if func.attr in _KEEPS:
                 yield from self.of(func.value, depth - 1)
                 return
@@ -246,10 +249,34 @@ class _Trace:
     def _library(self, call: tree.Call, name: str, depth: int) -> Iterator[Division]:
         if name == "torch.sum" or self._sums(call):
             yield Division(By.OTHER, call)
-        elif name in {"torch.mean", "builtins.sum"} and call.args:
+        elif name == "torch.mean" and call.args:
+            yield from self._mean(call.args[0].value, depth)
+        elif name == "builtins.sum" and call.args:
             yield from self.of(call.args[0].value, depth - 1)
         else:
             yield Division(By.NOTHING, call)
+
+    def _mean(self, expr: Expr, depth: int) -> Iterator[Division]:
+        """The mean over a batch: how its samples came about no longer scales it, but k does."""
+        for division in self.of(expr, depth - 1):
+            own = division.by is By.OTHER and not self._may_be_counted(division)
+            yield Division(By.NOTHING, division.node) if own else division
+
+    def _may_be_counted(self, division: Division) -> bool:
+        """True for a divisor that is a number kept over the window, and not one per sample."""
+        divisor = division.divisor
+        if division.node is not divisor:
+            return not isinstance(division.node, tree.Call)
+        return divisor is not None and not any(
+            isinstance(node, tree.Call) and last_name(node.func) == "sum"
+            for part in divisor.walk()
+            if isinstance(part, Expr)
+            for node in self._made(part)
+        )
+
+    def _made(self, expr: Expr) -> Iterator[Node]:
+        value = definition(self.file, expr) if isinstance(expr, tree.Name) else None
+        yield from (value or expr).walk()
 
     def _called(
         self, call: tree.Call, depth: int, path: tuple[int | str, ...]

@@ -157,6 +157,22 @@ def is_conditional(file: File, window: UpdateWindow, step: Event) -> tree.If | N
     return None
 
 
+def steps_now_and_then(file: File, window: UpdateWindow, step: Event) -> bool:
+    """True when a round can run its backward without the step, but by counting batches."""
+    condition = is_conditional(file, window, step)
+    if condition is not None:
+        return not counts_batches(condition)
+    if step.call is not step.site and tree.enclosing(step.call, tree.If) is not None:
+        return True
+    flow = file.flow_in(window.body)
+    if not flow.holds(step.site) or not flow.holds(window.site):
+        return True
+    if flow.point(step.site) == flow.point(window.site):
+        return False
+    stops = {flow.point(s.site) for s in window.steps if flow.holds(s.site)}
+    return flow.reaches(flow.point(window.site), [flow.point(window.loop)], stops)
+
+
 def _stands_in(node: tree.Node, block: list[tree.Stmt]) -> bool:
     return any(above is statement for above in (node, *node.ancestors()) for statement in block)
 
