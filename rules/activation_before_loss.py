@@ -6,10 +6,9 @@ activation leaves its source and comes back around every other read of the outpu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from trainlint.api import (
-    Edit,
     File,
     Finding,
     Fix,
@@ -27,15 +26,11 @@ from trainlint.api import (
     tree,
 )
 
-Convert = Callable[[losses.LossEvaluation, Sequence[losses.LossEvaluation]], tuple[Edit, ...]]
-
 SIGMOID_BEFORE_BCE = Rule(
     "AMP002",
     "sigmoid-before-bce",
     Severity.WARNING,
-    needs=all_of(
-        any_of("BCELoss", "binary_cross_entropy"), any_of("sigmoid", "Sigmoid", "expit")
-    ),
+    needs=all_of(any_of("BCELoss", "binary_cross_entropy"), any_of("sigmoid", "Sigmoid", "expit")),
     fix=Safety.UNSAFE,
 )
 SIGMOID_BEFORE_LOGITS_LOSS = Rule(
@@ -115,12 +110,6 @@ def sigmoid_before_bce(file: File) -> Iterator[Finding]:
         regions = contexts.entered(file, evaluation.call, contexts.is_autocast)
         if any(region is not None for region in regions):
             continue
-
-        def convert(
-            one: losses.LossEvaluation, family: Sequence[losses.LossEvaluation]
-        ) -> tuple[Edit, ...]:
-            return rewrite.to_logits_form(file, one, family)
-
         loss = evaluation.name.rpartition(".")[2]
         yield Finding(
             evaluation.call,
@@ -128,7 +117,7 @@ def sigmoid_before_bce(file: File) -> Iterator[Finding]:
             "gradient is exactly 0 and a confidently wrong sample teaches nothing; the logits form "
             "of the loss has no such limit",
             trail=_trail(evaluation, origins, "sigmoid"),
-            fixes=tuple(_move(file, evaluation, evaluations, tensors.SIGMOID, convert)),
+            fixes=tuple(_move(file, evaluation, evaluations, tensors.SIGMOID, logits_form=True)),
         )
 
 
@@ -327,24 +316,22 @@ def _move(
     evaluation: losses.LossEvaluation,
     evaluations: Sequence[losses.LossEvaluation],
     kind: str,
-    convert: Convert | None = None,
+    *,
+    logits_form: bool = False,
 ) -> Iterator[Fix]:
-    family = [evaluation]
-    if convert is not None and evaluation.criterion is not None:
-        criterion = evaluation.criterion.call
-        family = [
-            e for e in evaluations if e.criterion is not None and e.criterion.call is criterion
-        ]
+    family = rewrite.entangled(file, evaluation, evaluations)
     try:
         move = rewrite.move_activation(file, family, kind)
-        edits = move.edits
-        if convert is not None:
-            edits = rewrite.together(edits, convert(evaluation, family))
+        edits, doubts = move.edits, move.doubts
+        if logits_form:
+            converted = rewrite.to_logits_form(file, family)
+            edits = rewrite.together(edits, converted.edits)
+            doubts += converted.doubts
     except Unfixable:
         return
     yield Fix(
         f"Give the loss logits, and apply the {kind.replace('_', '-')} where the output is read",
         edits,
-        Safety.SHOWN if move.doubts else Safety.UNSAFE,
-        "; ".join(move.doubts),
+        Safety.SHOWN if doubts else Safety.UNSAFE,
+        "; ".join(doubts),
     )

@@ -102,7 +102,7 @@ def check(file: File) -> Iterator[Finding]:
         if not banned:
             continue
         region = banned[0]
-        family = [e for e in evaluations if _same_loss(e, evaluation)]
+        family = rewrite.entangled(file, evaluation, evaluations)
         certain = all(_always_on(file, regions[e.call]) for e in family)
         yield Finding(
             evaluation.call,
@@ -133,12 +133,6 @@ def _always_on(file: File, regions: Sequence[contexts.Entered]) -> bool:
         and contexts.autocast_device(file, region) in {"cuda", "xpu"}
         for region in regions
     )
-
-
-def _same_loss(one: losses.LossEvaluation, other: losses.LossEvaluation) -> bool:
-    if one.criterion is None or other.criterion is None:
-        return one.call is other.call
-    return one.criterion.call is other.criterion.call
 
 
 def _message(file: File, evaluation: losses.LossEvaluation, region: contexts.Entered) -> str:
@@ -181,18 +175,20 @@ def _fixes(
 ) -> Iterator[Fix]:
     try:
         move = rewrite.move_activation(file, family, tensors.SIGMOID)
-        edits = rewrite.together(move.edits, rewrite.to_logits_form(file, evaluation, family))
+        converted = rewrite.to_logits_form(file, family)
+        edits = rewrite.together(move.edits, converted.edits)
     except Unfixable:
         pass
     else:
         safety = Safety.SAFE if certain else Safety.UNSAFE
-        if move.doubts:
+        doubts = move.doubts + converted.doubts
+        if doubts:
             safety = Safety.SHOWN
         yield Fix(
             "Compute the loss from logits, and the sigmoid where the output is read",
             edits,
             safety,
-            "; ".join(move.doubts),
+            "; ".join(doubts),
         )
     try:
         yield _outside(file, evaluation, regions[evaluation.call])

@@ -4,7 +4,7 @@ All of them are pure. They raise ``Unfixable`` where the edit cannot be made cor
 ``together`` makes one group of what several of them return.
 """
 
-from trainlint.rewrite.activations import move_activation, to_logits_form
+from trainlint.rewrite.activations import move_activation
 from trainlint.rewrite.arguments import (
     add_argument,
     add_arguments,
@@ -22,6 +22,7 @@ from trainlint.rewrite.arguments import (
 from trainlint.rewrite.blocks import add_decorator, dedent, move, wrap_in_with
 from trainlint.rewrite.calls import pass_arguments, rename_function
 from trainlint.rewrite.clauses import catch, remove_spans
+from trainlint.rewrite.criteria import entangled, to_logits_form
 from trainlint.rewrite.expressions import replace, unwrap, wrap
 from trainlint.rewrite.flush import step_behind_loop
 from trainlint.rewrite.imports import (
@@ -53,6 +54,7 @@ __all__ = [
     "counted_from_one",
     "dedent",
     "delete",
+    "entangled",
     "fit_behind_split",
     "insert_after",
     "insert_argument_first",

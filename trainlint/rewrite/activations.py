@@ -7,24 +7,27 @@ the loss's own as they were.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from trainlint.edits import Edit
+from trainlint.rewrite.clamps import narrow, unclamp
 from trainlint.rewrite.expressions import replace, unwrap, wrap
 from trainlint.rewrite.imports import add_import
 from trainlint.rewrite.places import Unfixable, together
-from trainlint.rewrite.statements import delete
-from trainlint.semantics import tensors, tree
+from trainlint.semantics import escapes, tensors, tree
+from trainlint.semantics.escapes import Escape
 from trainlint.semantics.losses import LossEvaluation
-from trainlint.semantics.readers import Readers, Reads, applications
+from trainlint.semantics.readers import Readers
+from trainlint.semantics.reads import Reads
 from trainlint.semantics.tensors import Origin
 from trainlint.semantics.values import Instance, Object, Unknown
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
+T = TypeVar("T", bound=tree.Expr)
 EXPORTS = (
     "torch.jit.script",
     "torch.jit.trace",
@@ -49,41 +52,51 @@ def move_activation(file: File, evaluations: Sequence[LossEvaluation], kind: str
         Unfixable: an input is not known to be that activation of something, or more than shapes,
             types and clamps stands between the two.
     """
+    if not all(evaluation.certain for evaluation in evaluations):
+        raise Unfixable("the criterion can be another one")
     found = _origins(file, evaluations, kind)
+    nodes = frozenset(origin.node for origin in found)
     losses = frozenset(evaluation.call for evaluation in evaluations)
     doubts = _doubts(file)
     edits: list[tuple[Edit, ...]] = []
     reads = Reads()
-    done: set[tree.Node] = set()
-    for origin in found:
-        if origin.node in done:
-            continue
-        done.add(origin.node)
-        removal, carriers = _remove(file, origin)
+    for origin in {origin.node: origin for origin in found}.values():
+        removal, carriers, escaped = _remove(file, origin)
         edits.append(removal)
+        reads.escapes += escaped
+        along = None if kind == tensors.SIGMOID else _dim(file, origin)
         for carrier in carriers:
-            reads += Readers(file, losses).of(carrier)
+            if not _is_only(file, carrier, nodes, kind):
+                raise Unfixable("what applies the activation also applies others")
+            reads += Readers(file, losses, along).of(carrier)
     missed = losses - set(reads.losses)
     if missed:
-        line = file.source.position(next(iter(missed)).start)[1]
+        line = min(line_of(file, call) for call in missed)
         raise Unfixable(f"the way of the output to the loss in line {line} cannot be followed")
-    for escape in reads.escapes:
-        line = file.source.position(escape.node.start)[1]
-        doubts.append(f"line {line}: {escape.why}")
+    for escape in (*reads.escapes, *reads.changes):
+        doubts.append(f"line {line_of(file, escape.node)}: {escape.why}")
     for clamp in _unique(reads.clamps):
-        edits.append(_unclamp(file, clamp))
+        if not narrow(file, clamp):
+            doubts.append(f"line {line_of(file, clamp)}: the clamp may change more than the ends")
+        edits.append(unclamp(file, clamp))
     for read in _unique(reads.others):
+        if kind != tensors.SIGMOID and read in reads.reshaped:
+            raise Unfixable("the shape changes between the activation and its readers")
+        if not _is_only(file, read, nodes, kind):
+            doubts.append(f"line {line_of(file, read)}: `{file.text(read)}` can be something else")
         edits.append(_restore(file, read, found, kind))
     return Move(together(*edits), tuple(dict.fromkeys(doubts)))
 
 
-def rename_callee(file: File, func: tree.Expr, module: str, name: str) -> tuple[Edit, ...]:
-    """Call another function or class of the same module: ``nn.BCELoss`` to its logits form."""
-    if isinstance(func, tree.Attribute):
-        end = func.attr_start + len(func.attr)
-        return (Edit(file.path, func.attr_start, end, name),)
-    edits, text = add_import(file, module, name, at=func)
-    return together(edits, replace(file, func, text))
+def line_of(file: File, node: tree.Node) -> int:
+    """The line of the file, or of the cell, in which a node begins."""
+    return file.source.position(node.start)[1]
+
+
+def _is_only(file: File, expr: tree.Expr, nodes: Collection[tree.Node], kind: str) -> bool:
+    """Whether an expression is one of these activations, whatever way leads there."""
+    found = tensors.origins(file.values, expr)
+    return all(origin.kind == kind and origin.node in nodes for origin in found)
 
 
 def _origins(file: File, evaluations: Iterable[LossEvaluation], kind: str) -> list[Origin]:
@@ -100,27 +113,53 @@ def _origins(file: File, evaluations: Iterable[LossEvaluation], kind: str) -> li
     return found
 
 
-def _remove(file: File, origin: Origin) -> tuple[tuple[Edit, ...], list[tree.Expr]]:
-    """The edit at the source, and the expressions that then hold logits."""
+def _remove(file: File, origin: Origin) -> tuple[tuple[Edit, ...], list[tree.Expr], list[Escape]]:
+    """The edit at the source, the expressions that then hold logits, and who else may."""
     applied = origin.applied
     if not isinstance(applied, tree.Call) or not isinstance(origin.node, tree.Call):
         raise Unfixable("the place where the activation is applied is not known")
     if origin.node is applied:  # torch.sigmoid(x), x.sigmoid()
-        if origin.input is None:
-            raise Unfixable("the input of the activation is not written out")
-        return unwrap(file, applied, origin.input), [applied]
+        if origin.input is None or not _is_plain(applied):
+            raise Unfixable("the activation does more than to return its result")
+        return unwrap(file, applied, origin.input), [applied], []
     container = _container(file, origin.node)
     if container is origin.node and origin.input is not None:  # self.sigmoid(x)
-        return unwrap(file, applied, origin.input), [applied]
-    carriers = applications(file, container)
-    if carriers is None:
+        return unwrap(file, applied, origin.input), [applied], []
+    carriers = _applications(file, container)
+    if not carriers:
         raise Unfixable("the calls of the layers that end in the activation are not known")
+    escaped = list(escapes.of_object(file, container, carriers))
     func = origin.node.func
     if isinstance(func, tree.Attribute):
         text = file.source.text[func.start : func.attr_start] + "Identity()"
-        return replace(file, origin.node, text), list(carriers)
+        return replace(file, origin.node, text), list(carriers), escaped
     edits, text = add_import(file, "torch.nn", "Identity", at=origin.node)
-    return together(edits, replace(file, origin.node, f"{text}()")), list(carriers)
+    return together(edits, replace(file, origin.node, f"{text}()")), list(carriers), escaped
+
+
+def _is_plain(call: tree.Call) -> bool:
+    """False for what writes into its input or another tensor, or gives another type."""
+    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    known = {None, "input", "dim", "_stacklevel"}
+    return not (
+        name.endswith("_")
+        or call.has_star
+        or len(call.positional) > 2
+        or any(arg.keyword not in known for arg in call.args)
+    )
+
+
+def _applications(file: File, layer: tree.Call) -> list[tree.Call]:
+    """The calls that run a layer built by ``layer``."""
+    return [
+        call
+        for call in file.calls
+        if file.names.qualified(call.func) is None
+        and any(
+            isinstance(value, Instance) and value.call is layer
+            for value in file.values.callees(call)
+        )
+    ]
 
 
 def _container(file: File, layer: tree.Call) -> tree.Call:
@@ -136,30 +175,6 @@ def _container(file: File, layer: tree.Call) -> tree.Call:
         container = call
 
 
-def _unclamp(file: File, clamp: tree.Call) -> tuple[Edit, ...]:
-    inner = _clamped(clamp)
-    statement = clamp.parent
-    if isinstance(statement, tree.Assign) and len(statement.targets) == 1:
-        target = statement.targets[0]
-        if isinstance(target, tree.Name) and isinstance(inner, tree.Name):
-            if target.id == inner.id:  # p = p.clamp(...)
-                return delete(file, statement)
-    return unwrap(file, clamp, inner)
-
-
-def _clamped(call: tree.Call) -> tree.Expr:
-    func = call.func
-    if isinstance(func, tree.Attribute) and func.attr in tensors.CLAMP:
-        given = call.arg(0, "input")
-        is_method = given is None or isinstance(given, tree.Constant | tree.UnaryOp)
-        if is_method or not isinstance(func.value, tree.Name) or func.value.id != "torch":
-            return func.value
-    given = call.arg(0, "input")
-    if given is None:
-        raise Unfixable("the clamped tensor is not written out")
-    return given
-
-
 def _restore(file: File, read: tree.Expr, origins: Sequence[Origin], kind: str) -> tuple[Edit, ...]:
     if kind == tensors.SIGMOID:
         edits, function = add_import(file, "torch", "sigmoid", at=read)
@@ -168,8 +183,6 @@ def _restore(file: File, read: tree.Expr, origins: Sequence[Origin], kind: str) 
     dim = dims.pop() if len(dims) == 1 else None
     if dim is None:
         raise Unfixable("the dimension of the activation is not known")
-    if dim >= 0 and any(op.kind == "shape" for origin in origins for op in origin.ops):
-        raise Unfixable("the shape changes between the activation and its readers")
     name = "softmax" if kind == tensors.SOFTMAX else "log_softmax"
     edits, function = add_import(file, "torch", name, at=read)
     return together(edits, wrap(file, read, f"{function}(", f", dim={dim})"))
@@ -190,7 +203,7 @@ def _doubts(file: File) -> list[str]:
     found = []
     for call in file.calls:
         name = file.names.qualified(call.func)
-        line = file.source.position(call.start)[1]
+        line = line_of(file, call)
         if name in EXPORTS:
             found.append(f"line {line}: the model is exported, and what runs it then is not here")
         elif name == "torch.save" and (saved := call.arg(0, "obj")) is not None:
@@ -226,30 +239,5 @@ def _calls_unknown_model(file: File, call: tree.Call) -> bool:
     return all(isinstance(value, Unknown) for value in file.values.callees(call))
 
 
-def _unique(nodes: Iterable[tree.Expr]) -> list[tree.Expr]:
+def _unique(nodes: Iterable[T]) -> list[T]:
     return list(dict.fromkeys(nodes))
-
-
-LOGITS_FORM = {
-    "torch.nn.BCELoss": ("torch.nn", "BCEWithLogitsLoss"),
-    "torch.nn.functional.binary_cross_entropy": (
-        "torch.nn.functional",
-        "binary_cross_entropy_with_logits",
-    ),
-}
-
-
-def to_logits_form(
-    file: File, evaluation: LossEvaluation, family: Sequence[LossEvaluation]
-) -> tuple[Edit, ...]:
-    """Change a BCE criterion, all of whose evaluations are ``family``, to its logits form.
-
-    Raises:
-        Unfixable: the criterion is also used in a way that the logits form would change.
-    """
-    module, name = LOGITS_FORM[evaluation.name]
-    if evaluation.criterion is None:
-        return rename_callee(file, evaluation.call.func, module, name)
-    if not all(each.certain for each in family):
-        raise Unfixable("the criterion can be another one")
-    return rename_callee(file, evaluation.criterion.call.func, module, name)

@@ -232,7 +232,7 @@ class CallGraph:
             return found is not None and any(
                 b.kind in {"assign", "param", "each"} for b in found[1]
             )
-        return func.attr in self._attributes
+        return func.attr == "module" or func.attr in self._attributes
 
     def owners(self, value: Value) -> tree.ClassDef | None:
         cls: tree.ClassDef | None = getattr(value, "cls", None)

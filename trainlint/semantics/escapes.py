@@ -115,6 +115,11 @@ def _same_object(file: File, use: Use) -> Expr | None:
 
 def _of_use(file: File, use: Use, applied: Collection[tree.Call]) -> Iterator[Escape]:
     expr, parent = use.expr, use.expr.parent
+    if use.lost and isinstance(parent, tree.Return):
+        function = tree.function_of(parent)  # that nothing here calls; other files are no part
+        if function is not None:  # of this file's view, see ``Surroundings.imported``
+            yield from of_function(file, function)
+        return
     if use.lost:
         yield Escape(expr, use.lost)
         return
@@ -181,7 +186,7 @@ def of_function(file: File, function: tree.FunctionDef) -> Iterator[Escape]:
         return
     if name.startswith("__") and name not in {"__call__", "__init__"}:
         yield Escape(function, f"`{name}` is called by operators and statements")
-    callers = {call: owner for call, owner in graph.callers(function)}
+    callers = dict(graph.callers(function))
     below = any(sub.method(name) is not None for sub in graph.subclasses(cls))
     for call, owner in callers.items():
         if below and (owner is None or owner.call is None):
@@ -189,8 +194,8 @@ def of_function(file: File, function: tree.FunctionDef) -> Iterator[Escape]:
     for member in file.all(tree.Attribute):
         if member.attr != name or is_bound_by(member):
             continue
-        call = member.parent
-        if not (isinstance(call, tree.Call) and call.func is member and call in callers):
+        above = member.parent
+        if not (isinstance(above, tree.Call) and above.func is member and above in callers):
             yield from _of_method(file, member, cls)
     if name in CALLED_AS_OBJECT:
         yield from _of_class(file, cls, callers)
@@ -208,7 +213,7 @@ def _function_names(file: File, function: tree.FunctionDef) -> Iterator[Escape]:
 
 
 def _of_method(file: File, member: tree.Attribute, cls: tree.ClassDef) -> Iterator[Escape]:
-    """An attribute of a method's name: only on what is known to be something else it is harmless."""
+    """An attribute of a method's name: harmless on what is known to be something else."""
     family = {cls, *file.values.graph.lineage(cls), *file.values.graph.subclasses(cls)}
     if file.names.qualified(member) is not None:
         return
@@ -225,9 +230,7 @@ def _of_method(file: File, member: tree.Attribute, cls: tree.ClassDef) -> Iterat
                 return
 
 
-def _of_class(
-    file: File, cls: tree.ClassDef, callers: Collection[tree.Call]
-) -> Iterator[Escape]:
+def _of_class(file: File, cls: tree.ClassDef, callers: Collection[tree.Call]) -> Iterator[Escape]:
     """The users of a class whose objects are called, but for those calls."""
     classes = [cls, *file.values.graph.subclasses(cls)]
     made = False

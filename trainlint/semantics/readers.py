@@ -8,57 +8,28 @@ some other read. What cannot be followed is an ``escape``: nobody can say who re
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from trainlint.semantics import tensors, tree
+from trainlint.semantics import escapes, tensors, tree
+from trainlint.semantics.escapes import Escape
+from trainlint.semantics.reads import ALIASES, GRADIENT, ORDERED, UNCHANGED, Reads
+from trainlint.semantics.references import is_bound_by
 from trainlint.semantics.tree import Expr, Node
-from trainlint.semantics.values import FunctionValue, Object
+from trainlint.semantics.values import FunctionValue, Path, argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
 MAX_STEPS = 400
-# What is the same with the activation and without it.
-UNCHANGED = frozenset(
-    "argmax argmin argsort backward dim is_cuda is_floating_point ndimension nelement numel "
-    "ones_like zeros_like rand_like randn_like empty_like full_like new_ones new_zeros new_full "
-    "new_empty size type".split()
-)
-Path = tuple[int | str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Escape:
-    """A place beyond which the readers of a tensor are not known."""
-
-    node: Node
-    why: str
-
-
-@dataclass(slots=True)
-class Reads:
-    """``losses`` are the loss calls reached, ``others`` the reads that need the activation,
-    ``clamps`` the calls on the way to a loss that must go when logits pass there."""
-
-    losses: list[tree.Call] = field(default_factory=list)
-    others: list[Expr] = field(default_factory=list)
-    clamps: list[tree.Call] = field(default_factory=list)
-    escapes: list[Escape] = field(default_factory=list)
-
-    def __iadd__(self, other: Reads) -> Reads:
-        self.losses += other.losses
-        self.others += other.others
-        self.clamps += other.clamps
-        self.escapes += other.escapes
-        return self
 
 
 class Readers:
-    def __init__(self, file: File, losses: frozenset[tree.Call]) -> None:
-        self.file, self.losses = file, losses
+    """``along`` is the dimension of the activation, None where it works on each element alone."""
+
+    def __init__(self, file: File, losses: frozenset[tree.Call], along: int | None = None) -> None:
+        self.file, self.losses, self.along = file, losses, along
         self._seen: set[tuple[Node, Path]] = set()
-        self._steps = 0
+        self._reshaped = 0
 
     def of(self, expr: Expr, path: Path = ()) -> Reads:
         """The reads of what an expression evaluates to (of its part at ``path``)."""
@@ -66,15 +37,17 @@ class Readers:
         if path or reads.losses or isinstance(expr.parent, tree.FormattedString):
             return reads
         # Nothing of it reaches a loss: one activation around the whole serves every reader.
-        return Reads(others=[expr]) if reads.others or reads.escapes else reads
+        wrapped = [expr] if reads.others or reads.escapes else []
+        return Reads(others=wrapped, changes=reads.changes)
 
     def _follow(self, expr: Expr, path: Path) -> Reads:
-        self._steps += 1
         if (expr, path) in self._seen:
             return Reads()
         self._seen.add((expr, path))
-        if self._steps > MAX_STEPS:
+        if len(self._seen) > MAX_STEPS:
             return Reads(escapes=[Escape(expr, "the output is used in too many places")])
+        if is_bound_by(expr) and isinstance(expr, tree.Subscript | tree.Attribute):
+            return self._changed(expr)
         parent = expr.parent
         match parent:
             case tree.Arg() if isinstance(parent.parent, tree.Call):
@@ -87,11 +60,12 @@ class Readers:
                 reads = self._assigned([parent.target], expr, path)
                 reads += self.of(parent, path)
                 return reads
+            case tree.AugAssign() if expr is parent.target:
+                return self._changed(expr)
             case tree.Return():
                 return self._returned(parent, expr, path)
             case tree.Sequence() if parent.kind != "set":
-                index = next(i for i, item in enumerate(parent.elts) if item is expr)
-                return self.of(parent, (index, *path))
+                return self._in_sequence(parent, expr, path)
             case tree.Dict():
                 return self._in_dict(parent, expr, path)
             case tree.Subscript() if expr is parent.value:
@@ -100,7 +74,11 @@ class Readers:
                 return self._attribute(parent, expr, path)
             case tree.IfExp() if expr is not parent.test:
                 return self.of(parent, path)
-            case tree.ExprStmt():
+            case tree.Await():
+                return self.of(parent, path)
+            case tree.Compare() if all(op in {"is", "is not"} for op in parent.ops):
+                return Reads()
+            case tree.ExprStmt() | tree.Delete():
                 return Reads()
             case tree.FormattedString():
                 return Reads(escapes=[Escape(expr, "it is formatted inside an f-string")])
@@ -112,6 +90,9 @@ class Readers:
             return Reads(escapes=[Escape(expr, "the container that holds it is used whole")])
         return Reads(others=[expr])
 
+    def _changed(self, expr: Expr) -> Reads:
+        return Reads(changes=[Escape(expr, "the output is changed in place")])
+
     # Uses
 
     def _argument(self, arg: tree.Arg, call: tree.Call, expr: Expr, path: Path) -> Reads:
@@ -119,69 +100,58 @@ class Readers:
             return Reads(escapes=[Escape(expr, "it is unpacked into a call")])
         if call in self.losses and call.arg(0, "input") is expr and not path:
             return Reads(losses=[call])
-        name = self.file.names.qualified(call.func)
-        if name is not None and name.startswith("torch.") and call.arg(0, "input") is expr:
-            return self._operation(call, name.rpartition(".")[2], expr, path)
-        functions = [
-            value
-            for value in self.file.values.callees(call)
-            if isinstance(value, FunctionValue) and isinstance(value.function, tree.FunctionDef)
-        ]
-        if len(functions) == 1 and len(self.file.values.callees(call)) == 1:
-            reads = self._parameter(functions[0], call, arg)
-            if reads is not None:
-                return reads
+        name = self.file.names.qualified(call.func) or ""
+        short = name.rpartition(".")[2]
+        if name.startswith("builtins.") and short in UNCHANGED:
+            return Reads()
+        if name.startswith("torch.autograd.") and not path:
+            return Reads(changes=[Escape(expr, f"`{name}` asks for its gradient")])
+        if name.startswith("torch.") and (arg.keyword == "out" or short.endswith("_")):
+            return self._changed(expr)
+        if name.startswith("torch.") and call.arg(0, "input") is expr:
+            return self._operation(call, short, expr, path)
+        callees = self.file.values.callees(call)
+        if len(callees) == 1 and isinstance(callees[0], FunctionValue):
+            function = callees[0].function
+            if isinstance(function, tree.FunctionDef):
+                reads = self._parameter(function, call, arg, path)
+                if reads.losses or path:
+                    return reads
+                if reads.changes:
+                    return Reads(others=[expr], changes=reads.changes)
         return self._other(expr, path)
 
-    def _parameter(self, callee: FunctionValue, call: tree.Call, arg: tree.Arg) -> Reads | None:
-        """The reads inside a function of the file to which the tensor is handed.
-
-        None where a wrapped argument serves as well: nothing in the function reaches a loss.
-        """
-        from trainlint.semantics.values import argument
-
-        function = callee.function
-        assert isinstance(function, tree.FunctionDef)
+    def _parameter(
+        self, function: tree.FunctionDef, call: tree.Call, arg: tree.Arg, path: Path
+    ) -> Reads:
+        """The reads inside a function of the file to which the tensor is handed."""
         for param in function.params:
             if argument(function, call, param) is arg.value:
-                inner = Readers(self.file, self.losses)
-                inner._seen, inner._steps = self._seen, self._steps
                 reads = Reads()
-                for use in self._uses(param.name, param, function):
-                    reads += inner.of(use)
-                if not reads.losses:
-                    return None
-                if len(self.file.values.graph.callers(function)) > 1 and reads.others:
-                    reads.escapes.append(
-                        Escape(call, f"`{function.name}` is called with other tensors, too")
-                    )
+                for use in self._uses(param.name, param):
+                    reads += self.of(use, path)
                 return reads
-        return None
+        return self._other(arg.value, path)
 
     def _assigned(self, targets: list[Expr], expr: Expr, path: Path) -> Reads:
         reads = Reads()
         for target in targets:
             for name, rest in _taken(target, path):
-                if not isinstance(name, tree.Name):
-                    if rest:
-                        reads += self._other(expr, path)
-                    else:
-                        reads += self._other(expr, path) if not path else self._other(name, rest)
-                    continue
-                body = tree.function_of(name) or self.file.module
-                for use in self._uses(name.id, name, body):
-                    reads += self.of(use, rest)
+                if isinstance(name, tree.Name):
+                    for use in self._uses(name.id, tree.statement_of(name)):
+                        reads += self.of(use, rest)
+                else:
+                    reads += self._other(expr, path)
         return reads
 
-    def _uses(self, name: str, binder: Node, body: tree.FunctionDef | tree.Module) -> list[Expr]:
-        """The reads of a name that this binding can reach."""
-        statement = binder if isinstance(binder, tree.Param) else tree.statement_of(binder)
+    def _uses(self, name: str, binder: Node) -> list[Expr]:
+        """The reads of a name that a parameter or a binding in a statement can reach."""
         found: list[Expr] = []
         for use in self.file.all(tree.Name):
-            if use.id != name or _is_target(use):
+            if use.id != name or (is_bound_by(use) and not _is_changed(use)):
                 continue
             bindings, _ = self.file.values.definitions(use)
-            if any(binding.node is statement for binding in bindings):
+            if any(_is_of(binding.node, binder) for binding in bindings):
                 found.append(use)
         return found
 
@@ -192,12 +162,22 @@ class Readers:
         callers = self.file.values.graph.callers(function)
         reads = Reads()
         for call, _owner in callers:
-            reads += self.of(call, path)
-        if reads.losses or path:
-            if not callers:
-                reads.escapes.append(Escape(expr, f"nothing here calls `{function.name}`"))
-            return reads
-        return self._other(expr, path)
+            if function.is_async and not isinstance(call.parent, tree.Await):
+                reads.escapes.append(Escape(call, f"`{function.name}` is awaited elsewhere"))
+            else:
+                reads += self.of(call, path)
+        if not reads.losses and not path:
+            return Reads(others=[expr], changes=reads.changes)
+        if not callers:
+            reads.escapes.append(Escape(expr, f"nothing here calls `{function.name}`"))
+        reads.escapes += escapes.of_function(self.file, function)
+        return reads
+
+    def _in_sequence(self, display: tree.Sequence, expr: Expr, path: Path) -> Reads:
+        index = next(i for i, item in enumerate(display.elts) if item is expr)
+        if any(isinstance(item, tree.Starred) for item in display.elts[:index]):
+            return self._other(display, (index, *path))
+        return self.of(display, (index, *path))
 
     def _in_dict(self, display: tree.Dict, expr: Expr, path: Path) -> Reads:
         for key, value in zip(display.keys, display.values, strict=True):
@@ -209,92 +189,95 @@ class Readers:
 
     def _subscripted(self, subscript: tree.Subscript, expr: Expr, path: Path) -> Reads:
         if not path:
-            return self.of(subscript, ())
+            return self._seen_through(subscript)
         key = self.file.values.literal(subscript.index[0]) if len(subscript.index) == 1 else ...
-        if key is ...:
+        if not isinstance(key, int | str) or (isinstance(key, int) and key < 0):
             return self._other(expr, path)
         return self.of(subscript, path[1:]) if key == path[0] else Reads()
 
+    def _seen_through(self, expr: Expr) -> Reads:
+        """The reads of another view of the tensor."""
+        self._reshaped += 1
+        reads = self.of(expr)
+        self._reshaped -= 1
+        reads.reshaped += reads.others
+        return reads
+
     def _attribute(self, attribute: tree.Attribute, expr: Expr, path: Path) -> Reads:
         call = attribute.parent
-        if not (isinstance(call, tree.Call) and call.func is attribute):
-            if attribute.attr in {"shape", "dtype", "device", "ndim", "requires_grad"}:
-                return Reads()
-            return self._other(expr, path)
+        name = attribute.attr
+        called = isinstance(call, tree.Call) and call.func is attribute
         if path:
-            return self._of_container(attribute, call, expr, path)
-        if attribute.attr in UNCHANGED:
+            return self._of_container(name, call if called else None, expr, path)
+        if name in GRADIENT:
+            return Reads(changes=[Escape(expr, f"`.{name}` asks for its own gradient")])
+        if isinstance(call, tree.Call) and called:
+            if name.endswith("_") and name not in tensors.CLAMP:
+                return self._changed(expr)
+            return self._operation(call, name, expr, path)
+        if name in UNCHANGED:
             return Reads()
-        return self._operation(call, attribute.attr, expr, path)
+        return self._seen_through(attribute) if name in ALIASES else self._other(expr, path)
 
-    def _of_container(
-        self, attribute: tree.Attribute, call: tree.Call, expr: Expr, path: Path
-    ) -> Reads:
-        if attribute.attr == "get" and call.args:
+    def _of_container(self, name: str, call: Node | None, expr: Expr, path: Path) -> Reads:
+        if name == "get" and isinstance(call, tree.Call) and call.args:
             key = self.file.values.literal(call.args[0].value)
             if key is not ...:
                 return self.of(call, path[1:]) if key == path[0] else Reads()
-        if attribute.attr == "keys":
+        if name == "keys":
             return Reads()
         return self._other(expr, path)
 
     def _operation(self, call: tree.Call, name: str, expr: Expr, path: Path) -> Reads:
         if path:
             return self._other(expr, path)
-        if name in UNCHANGED:
+        if name in UNCHANGED or (name == "type" and not call.args):
+            return Reads()
+        if name in ORDERED and self._keeps_order(call):
             return Reads()
         if name in tensors.SHAPE | tensors.CAST and name != "numpy":
-            reads = self.of(call, ())
-            return reads if reads.losses or reads.escapes else self._other(expr, ())
+            reads = self._seen_through(call)
+            followed = reads.losses or reads.escapes or reads.changes
+            return reads if followed else self._other(expr, ())
         if name in tensors.CLAMP:
-            reads = self.of(call, ())
-            if not reads.losses:
-                return self._other(expr, ())
-            reads.clamps.append(call)
-            if reads.others:
-                reads.escapes.append(Escape(call, "the clamped value has other readers, too"))
-            return reads
+            return self._clamped(call, name, expr)
         return self._other(expr, ())
+
+    def _clamped(self, call: tree.Call, name: str, expr: Expr) -> Reads:
+        if name.endswith("_") and isinstance(call.parent, tree.ExprStmt):
+            return self._changed(expr)
+        reads = self.of(call, ())
+        if not reads.losses:
+            return Reads(others=[expr], changes=reads.changes)
+        reads.clamps.append(call)
+        if reads.others:
+            reads.escapes.append(Escape(call, "the clamped value has other readers, too"))
+        return reads
+
+    def _keeps_order(self, call: tree.Call) -> bool:
+        if self.along is None:
+            return True
+        method = isinstance(call.func, tree.Attribute) and not self.file.names.qualified(call.func)
+        dim = self.file.values.literal(call.arg(0 if method else 1, "dim"))
+        return not self._reshaped and dim == self.along
 
 
 def _taken(target: Expr, path: Path) -> Iterator[tuple[Expr, Path]]:
     """The names to which an assignment gives the part at ``path``, and the path left inside."""
-    if isinstance(target, tree.Sequence):
-        if not path:
-            for item in target.elts:  # a tensor is unpacked along its first dimension
-                yield from _taken(item, ())
-        elif isinstance(path[0], int) and path[0] < len(target.elts):
-            yield from _taken(target.elts[path[0]], path[1:])
-    else:
+    if not isinstance(target, tree.Sequence):
         yield target, path
+    elif not path or any(isinstance(item, tree.Starred) for item in target.elts):
+        yield target, path  # a tensor is unpacked along its first dimension
+    elif isinstance(path[0], int) and path[0] < len(target.elts):
+        yield from _taken(target.elts[path[0]], path[1:])
 
 
-def _is_target(name: tree.Name) -> bool:
-    parent: Node | None = name.parent
-    child: Node = name
-    while isinstance(parent, tree.Sequence | tree.Starred):
-        child = parent
-        parent = child.parent
-    match parent:
-        case tree.Assign():
-            return any(child is target for target in parent.targets)
-        case tree.AnnAssign() | tree.NamedExpr() | tree.For() | tree.Generator():
-            return child is parent.target
-        case _:
-            return False
+def _is_changed(use: tree.Name) -> bool:
+    """``x += 1`` reads the name that it binds."""
+    return isinstance(use.parent, tree.AugAssign)
 
 
-def applications(file: File, layer: tree.Call) -> list[tree.Call] | None:
-    """The calls that run a layer built by ``layer`` (or the ``Sequential`` it is the last of).
-
-    None where the layer is reachable in a way that is not followed.
-    """
-    found: list[tree.Call] = []
-    for call in file.calls:
-        if file.names.qualified(call.func) is not None:
-            continue
-        for value in file.values.callees(call):
-            made = getattr(value, "call", None)
-            if made is layer and not isinstance(value, Object):
-                found.append(call)
-    return found or None
+def _is_of(node: Node, binder: Node) -> bool:
+    return node is binder or (
+        isinstance(node, tree.NamedExpr) and tree.statement_of(node) is binder
+    )

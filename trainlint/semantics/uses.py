@@ -162,9 +162,7 @@ class _Walk:
             yield Use(expr, path, "" if arg.star == "*" and not path else "it is unpacked")
             return
         callees = self.file.values.callees(call)
-        functions = [
-            function for c in callees if (function := self._runs(c)) is not None
-        ]
+        functions = [function for c in callees if (function := self._runs(c)) is not None]
         met = False
         for function in functions:
             for param in function.params:

@@ -450,6 +450,11 @@ class Values:
                 yield Unknown(owner.node, owner.frame, (), f"`.{name}` is also set from outside")
             return
         method = self.graph.method(owner.cls, name)
+        if method is None and name == "module":  # behind DataParallel
+            yield self._part(owner, path)
+            return
+        if method is None and name == "__call__":
+            method = self.graph.call_method(owner.cls)
         if method is not None:
             yield FunctionValue(method, owner.frame, owner.trail, method, owner)
             return
