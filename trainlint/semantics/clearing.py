@@ -60,7 +60,7 @@ def cleared_before(file: File, window: UpdateWindow, step: Event) -> Event | Non
     """
     if step.receiver is None or updates.steps_now_and_then(file, window, step):
         return None
-    if file.script.frameworks or _cleared_out_of_sight(file, window):
+    if file.script.frameworks & _CLEAR_THEMSELVES or _cleared_out_of_sight(file, window):
         return None
     if not _clears_nothing_itself(file, step, window) or _is_handed_on(file, step, window.loop):
         return None
