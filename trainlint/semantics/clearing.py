@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import models, tree, updates
@@ -36,12 +37,7 @@ def uncleared(file: File, window: UpdateWindow) -> tuple[Event, ...]:
     """The steps of a window whose gradients nothing clears, as far as the file tells."""
     if file.script.frameworks & _CLEAR_THEMSELVES or _cleared_out_of_sight(file, window):
         return ()
-    clears = [
-        event
-        for body, events in file.script.own_events.items()
-        for event in events
-        if event.kind == ZERO_GRAD and _may_run_beside(file, body, window)
-    ]
+    clears = _clears_beside(file, window)
     found: dict[str, Event] = {}
     for step in window.steps:
         if step.receiver is None or not _clears_nothing_itself(file, step, window):
@@ -67,10 +63,8 @@ def cleared_before(file: File, window: UpdateWindow, step: Event) -> Event | Non
     inside = _in_rounds(file, window)
     above = _callers_of(file, window.body)
     found: list[Event] = []
-    for body, events in file.script.own_events.items():
+    for body, events in _clearing(file, window):
         for event in events:
-            if event.kind != ZERO_GRAD or not _may_run_beside(file, body, window):
-                continue
             if not _may_concern(file, event, step.receiver):
                 continue
             if body in inside or window.loop in event.call.ancestors() or body not in above:
@@ -114,15 +108,32 @@ def _add_up(file: File, window: UpdateWindow, step: Event, clears: list[Event]) 
     return flow.reaches(flow.point(step.site), [flow.point(window.site)], avoided)
 
 
-def _may_run_beside(file: File, body: Body, window: UpdateWindow) -> bool:
-    """True for a body that runs around a window or is called from it, and for callbacks.
+def _clearing(file: File, window: UpdateWindow) -> Iterator[tuple[Body, list[Event]]]:
+    """The bodies beside a window, and callbacks, with what clears gradients in them."""
+    beside: set[Body] | None = None
+    for body, events in file.script.own_events.items():
+        clears = [event for event in events if event.kind == ZERO_GRAD]
+        if not clears:
+            continue
+        if beside is None:
+            beside = _beside(file, window)
+        if body in beside or _may_call_back(file, body):
+            yield body, clears
 
-    A function that nothing in the file calls can be a callback, if it does not train by itself.
-    """
+
+def _clears_beside(file: File, window: UpdateWindow) -> list[Event]:
+    return [event for _, events in _clearing(file, window) for event in events]
+
+
+def _beside(file: File, window: UpdateWindow) -> set[Body]:
+    """The bodies that run around a window or are called from it."""
     owner: Body = tree.function_of(window.backward.call) or file.module
-    inside = _called_from(file, window.body) | _called_from(file, owner)
-    if body in inside or body in _callers_of(file, window.body) | _callers_of(file, owner):
-        return True
+    around = _callers_of(file, window.body) | _callers_of(file, owner)
+    return around | _called_from(file, window.body) | _called_from(file, owner)
+
+
+def _may_call_back(file: File, body: Body) -> bool:
+    """True for a function that nothing in the file calls, if it does not train by itself."""
     if not isinstance(body, tree.FunctionDef) or file.values.graph.callers(body):
         return False
     return not any(event.kind == BACKWARD for event in file.script.events(body))
