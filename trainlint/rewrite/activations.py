@@ -96,7 +96,7 @@ def line_of(file: File, node: tree.Node) -> int:
 def _is_only(file: File, expr: tree.Expr, nodes: Collection[tree.Node], kind: str) -> bool:
     """Whether an expression is one of these activations, whatever way leads there."""
     found = tensors.origins(file.values, expr)
-    return all(origin.kind == kind and origin.node in nodes for origin in found)
+    return bool(found) and all(origin.kind == kind and origin.node in nodes for origin in found)
 
 
 def _origins(file: File, evaluations: Iterable[LossEvaluation], kind: str) -> list[Origin]:

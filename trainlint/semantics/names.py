@@ -78,10 +78,28 @@ class Scope:
     node: ScopeNode
     parent: Scope | None
     bindings: dict[str, list[Binding]] = field(default_factory=dict)
-    outer: set[str] = field(default_factory=set)  # named by ``global`` or ``nonlocal``
+    outer: dict[str, str] = field(default_factory=dict)  # named by ``global`` or ``nonlocal``
 
     def bind(self, binding: Binding) -> None:
-        self.bindings.setdefault(binding.name, []).append(binding)
+        self.owner(binding.name).bindings.setdefault(binding.name, []).append(binding)
+
+    def owner(self, name: str) -> Scope:
+        """The scope in which a binding of the name takes effect, this one but for ``global``."""
+        keyword = self.outer.get(name)
+        if keyword is None or self.parent is None:
+            return self
+        above = [scope for scope in self.above() if not isinstance(scope.node, tree.ClassDef)]
+        if keyword == "global":
+            return above[-1]
+        functions = above[:-1] or above
+        return next((scope for scope in functions if name in scope.bindings), functions[0])
+
+    def above(self) -> Iterator[Scope]:
+        """The scopes around this one, the module last."""
+        scope = self.parent
+        while scope is not None:
+            yield scope
+            scope = scope.parent
 
 
 class Names:
@@ -113,8 +131,11 @@ class Names:
         scope: Scope | None = self.scope(at)
         first = True
         while scope is not None:
+            if name in scope.outer:
+                owner = scope.owner(name)
+                return (owner, owner.bindings[name]) if name in owner.bindings else None
             visible = first or not isinstance(scope.node, tree.ClassDef)
-            if visible and name in scope.bindings and name not in scope.outer:
+            if visible and name in scope.bindings:
                 return scope, scope.bindings[name]
             if not isinstance(scope.node, tree.Comprehension):
                 first = False
@@ -178,7 +199,7 @@ class Names:
         for node in sorted(inner, key=lambda node: (node.start, -node.end)):
             self._scopes[node] = Scope(node, self.scope(node))
         for node in module.kinds.get(tree.Scope, ()):
-            self.scope(node).outer.update(node.names)
+            self.scope(node).outer.update(dict.fromkeys(node.names, node.keyword))
         binders = [node for kind in _BINDERS for node in module.kinds.get(kind, ())]
         for node in sorted(binders, key=lambda node: node.start):
             self._bind(node, self.scope(node))
@@ -278,11 +299,7 @@ def _bind_target(
 ) -> None:
     match target:
         case tree.Name():
-            owner = scope
-            if target.id in scope.outer:
-                while owner.parent is not None:
-                    owner = owner.parent
-            owner.bind(Binding(target.id, kind, node, value, path))
+            scope.bind(Binding(target.id, kind, node, value, path))
         case tree.Sequence():
             for index, item in enumerate(target.elts):
                 starred = isinstance(item, tree.Starred)

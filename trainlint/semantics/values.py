@@ -261,8 +261,11 @@ class Values:
             case tree.Call():
                 yield from self._call(expr, frame, path)
             case tree.IfExp():
-                yield from self.of(expr.body, frame, path)
-                yield from self.of(expr.orelse, frame, path)
+                taken = self._outcome(expr.test, frame)
+                if taken is not False:
+                    yield from self.of(expr.body, frame, path)
+                if taken is not True:
+                    yield from self.of(expr.orelse, frame, path)
             case tree.BoolOp() if expr.op == "or":
                 for value in self.of(expr.left, frame, path):
                     if not isinstance(value, Literal) or value.value:
@@ -303,8 +306,12 @@ class Values:
 
     def _name(self, expr: tree.Name, frame: Frame | None, path: Path) -> Iterator[Value]:
         bindings, unbound = self.definitions(expr)
+        frames = {binding: self._frame_at(binding.node, expr, frame) for binding in bindings}
+        if len(bindings) > 1:
+            possible = [b for b in bindings if not self._excluded(b.node, frames[b])]
+            bindings = possible or bindings
         for binding in bindings:
-            yield from self.bound(binding, self._frame_at(binding.node, expr, frame), path)
+            yield from self.bound(binding, frames[binding], path)
         if unbound or not bindings:
             yield Unknown(expr, frame, (), f"`{expr.id}` is not bound in this file")
 
@@ -444,6 +451,8 @@ class Values:
                 owner,
                 _depth(owner.frame) + 1,
             )
+            if len(assignments) > 1 and made and self._excluded(assigned.node, frame):
+                continue
             yield from self.of(assigned.value, frame, (*assigned.path, *path))
         if assignments:
             if self.graph.assigned_from_outside(name):
@@ -557,9 +566,24 @@ class Values:
             yield Unknown(call, frame, (), f"`{callee.function.name}` returns nothing")
         for statement in returns:
             assert statement.value is not None
+            if len(returns) > 1 and self._excluded(statement, inner):
+                continue
             step = Step(statement, f"returned by `{callee.function.name}` here")
             for value in self.of(statement.value, inner, path):
                 yield replace(value, trail=(*value.trail, step))
+
+    def _outcome(self, test: Expr, frame: Frame | None) -> bool | None:
+        from trainlint.semantics.guards import outcome
+
+        return outcome(self.file, test, frame)
+
+    def _excluded(self, node: Node, frame: Frame | None) -> bool:
+        """True where a literal that this call is given keeps it from getting to a place."""
+        from trainlint.semantics.guards import guards
+
+        return frame is not None and any(
+            self._outcome(guard.test, frame) is (not guard.outcome) for guard in guards(node)
+        )
 
     def _super(self, expr: tree.Call, frame: Frame | None) -> Iterator[Value]:
         cls = tree.class_of(expr)
