@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
+from trainlint.semantics.flow import EXIT
 from trainlint.semantics.names import Names
 from trainlint.semantics.tree import Expr
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 MODULE_BASES = frozenset(
     {"torch.nn.Module", "lightning.pytorch.LightningModule", "lightning.LightningModule"}
 )
+_ALTERS = frozenset("append insert extend add_module register_module pop".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +114,32 @@ class CallGraph:
         """The assignments to an attribute in the class, its bases, or failing these, below it."""
         known = self._attributes.get(name, [])
         lineage = set(self.lineage(cls))
-        own = [assignment for owner, assignment in known if owner in lineage]
+        own = [(owner, assignment) for owner, assignment in known if owner in lineage]
         if own:
-            return own
+            return self._lasting(cls, own)
         below = set(self.subclasses(cls))
         return [assignment for owner, assignment in known if owner in below]
+
+    def _lasting(
+        self, cls: tree.ClassDef, own: list[tuple[tree.ClassDef, Assignment]]
+    ) -> list[Assignment]:
+        """Those that are not overwritten before the object is built."""
+        found = [assignment for _, assignment in own]
+        if len(found) < 2:
+            return found
+        for owner in self.lineage(cls):
+            init = owner.method("__init__")
+            mine = [a for o, a in own if o is owner and init is not None and a.function is init]
+            if init is None or not mine:
+                continue
+            flow = self.file.flow_in(init)
+            points = {flow.point(assignment.node): assignment for assignment in mine}
+            last, unmet = flow.last(EXIT, points)
+            gone = {a.node for a in mine} - {points[point].node for point in last}
+            if not unmet:  # a base has set it before
+                gone |= {a.node for o, a in own if o is not owner and _when_built(o, a)}
+            return [assignment for assignment in found if assignment.node not in gone]
+        return found
 
     def overridden(self, name: str) -> bool:
         """True when a class and one that derives from it both set an attribute."""
@@ -124,6 +147,21 @@ class CallGraph:
         return any(
             base in owners for owner in owners for base in self.lineage(owner) if base is not owner
         )
+
+    @cached_property
+    def altered(self) -> frozenset[str]:
+        """The last names of what gets other parts after it was built: ``net[-1] = ...``."""
+        found = set()
+        for call in self.file.calls:
+            func = call.func
+            if isinstance(func, tree.Attribute) and func.attr in _ALTERS:
+                found.add(tree.last_name(func.value))
+        for item in self.file.all(tree.Subscript):
+            statement = item.parent
+            stored = isinstance(statement, tree.Assign) and item in statement.targets
+            if stored or isinstance(statement, tree.Delete):
+                found.add(tree.last_name(item.value))
+        return frozenset(name for name in found if name is not None)
 
     @cached_property
     def _set_from_outside(self) -> frozenset[str]:
@@ -237,6 +275,11 @@ class CallGraph:
     def owners(self, value: Value) -> tree.ClassDef | None:
         cls: tree.ClassDef | None = getattr(value, "cls", None)
         return cls
+
+
+def _when_built(owner: tree.ClassDef, assignment: Assignment) -> bool:
+    function = assignment.function
+    return function is None or function is owner.method("__init__")
 
 
 def own_nodes(function: tree.FunctionDef | tree.Module) -> Iterator[tree.Node]:

@@ -195,7 +195,7 @@ def _layer(values: Values, layer: Instance, value: Applied, given: Expr | None) 
     if layer.name in _MODULES:
         yield Origin(_MODULES[layer.name], layer.call, value.call, given, value.frame, layer.trail)
     elif layer.name in _SHAPE_MODULES or layer.name in _DROPOUT:
-        kind = "shape" if layer.name in _SHAPE_MODULES else "other"
+        kind = "shape" if _only_moves(values, layer) else "other"
         op = Op(kind, layer.name.rpartition(".")[2], value.call)
         if given is None:
             yield _unknown(value, "its input is not known")
@@ -212,6 +212,9 @@ def _sequential(
     values: Values, layer: Instance, value: Applied, given: Expr | None
 ) -> Iterator[Origin]:
     """What the last layer of a ``Sequential`` that decides the values makes."""
+    if _is_altered(values, layer.call):
+        yield _unknown(value, "its layers change after it was built")
+        return
     after: list[Op] = []
     for item in reversed(layer.call.args):
         if item.star:
@@ -220,10 +223,10 @@ def _sequential(
         last = values.of(item.value, layer.frame)
         if len(last) == 1 and isinstance(last[0], Instance):
             inner = last[0]
-            if inner.name in _SHAPE_MODULES:
+            if _only_moves(values, inner):
                 after.insert(0, Op("shape", inner.name.rpartition(".")[2], inner.call))
                 continue
-            if inner.name in _DROPOUT:
+            if inner.name in _DROPOUT | _SHAPE_MODULES:
                 after.insert(0, Op("other", inner.name.rpartition(".")[2], inner.call))
                 continue
         for candidate in last:
@@ -237,6 +240,22 @@ def _sequential(
         yield from origins(values, given, value.frame)
     else:
         yield _unknown(value, "its input is not known")
+
+
+def _only_moves(values: Values, layer: Instance) -> bool:
+    """Whether a layer moves elements about; an upsampling does unless it interpolates."""
+    if layer.name not in _SHAPE_MODULES:
+        return False
+    mode = layer.call.arg(2, "mode")
+    literal = "nearest" if mode is None else values.literal(mode, layer.frame)
+    return layer.name != "torch.nn.Upsample" or str(literal).startswith("nearest")
+
+
+def _is_altered(values: Values, made: tree.Call) -> bool:
+    statement = made.parent
+    if not isinstance(statement, tree.Assign):
+        return False
+    return any(tree.last_name(target) in values.graph.altered for target in statement.targets)
 
 
 def _last(values: Values, layer: Value, value: Applied) -> list[Origin]:

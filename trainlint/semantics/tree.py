@@ -561,6 +561,17 @@ def dotted(expr: Expr) -> str | None:
     return ".".join(reversed(parts))
 
 
+def last_name(expr: Expr) -> str | None:
+    """``b`` for ``b`` and ``a.b``, None for anything else."""
+    match expr:
+        case Name():
+            return expr.id
+        case Attribute():
+            return expr.attr
+        case _:
+            return None
+
+
 def link(root: Module) -> None:
     """Tell every node its parent and the module which nodes it has: the one walk over the tree."""
     kinds = root.kinds
