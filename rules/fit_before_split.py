@@ -180,6 +180,10 @@ def _of_deed(file: File, deed: deeds.Deed) -> Iterator[tuple[deeds.Deed, tree.Ca
                 yield deed, fit
 
 
+def _is_folding(split: splits.Split) -> bool:
+    return split.name == "split" or split.name in splits.FOLDING
+
+
 def _applied_to_parts(
     file: File, split: splits.Split, origins: set[object]
 ) -> Iterator[tuple[deeds.Deed, tree.Call]]:
@@ -210,7 +214,7 @@ def _finding(file: File, split: splits.Split, deed: deeds.Deed, fit: tree.Call) 
         done, learned = f"`{known.name}` is fitted", f"the {deed.learns} come"
     else:
         done, learned = f"`{file.text(fit)}` is computed", "it comes"
-    folding = split.name == "split" or split.name in splits.FOLDING
+    folding = _is_folding(split)
     message = (
         f"{done} on all rows of data that the {'folds divide' if folding else 'split divides'} "
         f"{'later' if fit.start < split.node.start else 'into parts'}: {learned} from the held-out "

@@ -69,7 +69,7 @@ RULE = Rule(
     "resample-before-split",
     Severity.ERROR,
     needs=all_of(
-        any_of("fit_resample", "fit_sample", "resample", "replace", "concat", "vstack"),
+        any_of("fit_resample", "fit_sample", "resample", "replace", "concat", "vstack", ".cat("),
         any_of(
             "train_test_split",
             "random_split",

@@ -84,6 +84,9 @@ RULE = Rule(
     ),
 )
 MAX_STEPS = 12
+_ONCE = frozenset({"train_test_split", "slicing", "sample"})
+_PREDICTS = frozenset({"predict", "predict_proba", "decision_function"})
+_MADE_UP = ("random", "dummy", "fake", "synth", "toy", "cycle")
 
 
 @RULE.check
@@ -97,27 +100,18 @@ def check(file: File) -> Iterator[Finding]:
 
 
 def _loops(file: File) -> Iterator[Finding]:
-    trained: dict[object, loaders.Fed] = {}
     training = [loop.loop for loop in file.script.training_loops]
-    for loop in training:
-        if isinstance(loop, tree.For):
-            for fed in _batches(file, loop):
-                trained[fed.identity] = fed
+    trained = {fed.identity: source for loop in training for source, fed in _batches(file, loop)}
     if not trained:
         return
-    passes = [p.loop for p in evaluation.passes(file)]
-    measured = [
-        (loop, _batches(file, loop))
-        for loop in passes
-        if isinstance(loop, tree.For) and loop not in training
-    ]
-    feds = [fed for _, found in measured for fed in found]
-    if not feds or any(fed.identity not in trained or _is_unknown(fed) for fed in feds):
+    passes = [p.loop for p in evaluation.passes(file) if p.loop not in training]
+    measured = [_batches(file, loop) for loop in passes]
+    if not passes or not all(measured) or any(_in_a_test(loop) for loop in passes):
         return
-    first = feds[0]
-    if any(_in_a_test(loop) for loop, _ in measured):
+    feds = [pair for found in measured for pair in found]
+    if any(fed.identity not in trained or _is_unknown(fed) for _, fed in feds):
         return
-    loop = next(loop for loop, found in measured if first in found)
+    source, first = feds[0]
     call = next((s.node for s in reversed(first.trail) if isinstance(s.node, tree.Call)), None)
     made = _made(first.node)
     message = (
@@ -125,11 +119,25 @@ def _loops(file: File) -> Iterator[Finding]:
         f"`{file.text(made).splitlines()[0]}` is behind the training loop and behind every "
         "evaluation."
     )
-    steps = [
-        Step(_training_loop(file, training, first.identity), "the training loop goes over it"),
+    steps = (
+        Step(trained[first.identity], "the training loop goes over it"),
         Step(made, "this is the data of both"),
-    ]
-    yield Finding(call or loop.iter, message, tuple(steps))
+    )
+    yield Finding(call or source, message, steps)
+
+
+def _batches(file: File, loop: tree.Node) -> list[tuple[tree.Expr, loaders.Fed]]:
+    """What a loop or comprehension goes over, with the data that it can be."""
+    match loop:
+        case tree.For():
+            source = loop.iter
+        case tree.Comprehension():
+            source = loop.generators[0].iter
+        case _:
+            return []
+    if isinstance(source, tree.Call) and file.names.qualified(source.func) == "builtins.range":
+        return []
+    return [(source, fed) for fed in file.loaders.of(backward.Use(source))]
 
 
 def _made(node: tree.Node) -> tree.Node:
@@ -137,21 +145,6 @@ def _made(node: tree.Node) -> tree.Node:
     if isinstance(node, tree.Call):
         return node
     return next((a for a in node.ancestors() if isinstance(a, tree.Call)), node)
-
-
-def _batches(file: File, loop: tree.For) -> list[loaders.Fed]:
-    iterated = loop.iter
-    if isinstance(iterated, tree.Call) and file.names.qualified(iterated.func) == "builtins.range":
-        return []
-    return file.loaders.of(backward.Use(iterated))
-
-
-def _training_loop(file: File, training: list[tree.Loop], identity: object) -> tree.Node:
-    for loop in training:
-        feds = _batches(file, loop) if isinstance(loop, tree.For) else []
-        if isinstance(loop, tree.For) and any(fed.identity == identity for fed in feds):
-            return loop.iter
-    return training[0]
 
 
 def _in_a_test(node: tree.Node) -> bool:
@@ -165,10 +158,8 @@ def _is_unknown(fed: loaders.Fed) -> bool:
     made = _made(fed.node)
     if not isinstance(made, tree.Call) or (fed.by == datasets.NAME and fed.node is not made):
         return True
-    text = tree.dotted(made.func) or ""
-    return any(
-        word in text.lower() for word in ("random", "dummy", "fake", "synth", "toy", "cycle")
-    )
+    name = (tree.dotted(made.func) or "").rpartition(".")[2].lower()
+    return name != "random_split" and any(word in name for word in _MADE_UP)
 
 
 # Frameworks
@@ -222,15 +213,16 @@ def _same(file: File, one: tree.Expr, other: tree.Expr) -> bool:
 
 def _estimators(file: File) -> Iterator[Finding]:
     fits = scores.fitted(file)
-    if not fits or file.splits.all:
+    if not fits or any(split.name not in _ONCE for split in file.splits.all):
         return
-    measured = scores.scores(file)
     own: list[tuple[scores.Score, scores.Fitted]] = []
-    for score in measured:
+    for score in scores.scores(file):
         fit = next((f for f in fits if f.made in score.made and _same_rows(file, f, score)), None)
         if fit is None:
             return  # something else is measured, too
         own.append((score, fit))
+    if file.splits.all and _predicts_others(file, fits):
+        return  # which may be measured in another way
     live = [(score, fit) for score, fit in own if not is_dead(score.call)]
     if not live:
         return
@@ -245,11 +237,27 @@ def _estimators(file: File) -> Iterator[Finding]:
     yield Finding(score.call, message, tuple(steps))
 
 
+def _predicts_others(file: File, fits: list[scores.Fitted]) -> bool:
+    """True when something is predicted for data that nothing was fitted on."""
+    known = {file.text(fit.data) for fit in fits}
+    return any(
+        isinstance(call.func, tree.Attribute)
+        and call.func.attr in _PREDICTS
+        and call.args
+        and file.text(call.args[0].value) not in known
+        for call in file.calls
+    )
+
+
 def _same_rows(file: File, fit: scores.Fitted, score: scores.Score) -> bool:
-    one, other = fit.data, score.data
-    if file.text(one) != file.text(other):
+    """True when both are spelled alike, of names that are bound alike."""
+    if file.text(fit.data) != file.text(score.data):
         return False
-    base, same = tree.base_of(one), tree.base_of(other)
-    if base is None or same is None or roles.of_name(base.id) == roles.TEST:
-        return False
-    return set(file.values.definitions(base)[0]) == set(file.values.definitions(same)[0])
+    pairs = zip(fit.data.walk(), score.data.walk(), strict=False)
+    for one, other in pairs:
+        if isinstance(one, tree.Name) and isinstance(other, tree.Name):
+            if roles.of_name(one.id) == roles.TEST:
+                return False
+            if set(file.values.definitions(one)[0]) != set(file.values.definitions(other)[0]):
+                return False
+    return True

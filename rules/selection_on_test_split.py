@@ -122,6 +122,7 @@ RULE = Rule(
         ),
     ),
 )
+_LOOKS = frozenset({"builtins.len", "builtins.print", "torch.save", "builtins.iter"})
 _MEASURES = frozenset({"predict", "predict_proba", "evaluate", "score", "test"})
 
 
@@ -131,34 +132,48 @@ def check(file: File) -> Iterator[Finding]:
     for chosen in selection.selections(file):
         if is_dead(chosen.node):
             continue
-        fed = _test_data(file, chosen)
-        if fed is None:
+        found = _test_data(file, chosen)
+        if found is None:
             continue
+        fed, final = found
         if fed.identity not in grouped:
-            grouped[fed.identity] = _finding(file, chosen, fed)
+            grouped[fed.identity] = _finding(file, chosen, fed, final)
             continue
         first = grouped[fed.identity]
         step = Step(chosen.node, f"it decides on {chosen.what} here, too")
         grouped[fed.identity] = replace(first, trail=(*first.trail, step))
     yield from grouped.values()
     for fit in frameworks.fitted(file):
-        found = _loaded(file, fit) if fit.loads else _fitted(file, fit)
-        if found is not None and not is_dead(fit.call):
-            yield found
+        finding = _loaded(file, fit) if fit.loads else _fitted(file, fit)
+        if finding is not None and not is_dead(fit.call):
+            yield finding
 
 
-def _test_data(file: File, chosen: selection.Selection) -> loaders.Fed | None:
-    """The test data that a metric was measured on, when it was measured on nothing else."""
+def _test_data(
+    file: File, chosen: selection.Selection
+) -> tuple[loaders.Fed, tree.Node | None] | None:
+    """The test data that a metric was measured on, when it was measured on nothing else.
+
+    With it comes the place of the final test on the same data. What only a name calls validation
+    is test data where its final test is called one.
+    """
     feds = measured.sources(file, chosen.metric)
     known = {fed.split for fed in feds if fed.split is not None}
-    if known != {roles.TEST}:
+    if len(known) > 1 or roles.TRAIN in known or not feds:
         return None
-    found = [fed for fed in feds if fed.split == roles.TEST]
-    return min(found, key=lambda fed: (fed.by == datasets.NAME, len(fed.trail)))
+    fed = min(feds, key=lambda fed: (fed.by == datasets.NAME, len(fed.trail)))
+    if known == {roles.TEST}:
+        return fed, _final_test(file, chosen.node, fed)
+    if fed.by == datasets.NAME:
+        final = _final_test(file, chosen.node, fed, named=True)
+        if final is not None:
+            return fed, final
+    return None
 
 
-def _finding(file: File, chosen: selection.Selection, fed: loaders.Fed) -> Finding:
-    final = _final_test(file, chosen.node, fed)
+def _finding(
+    file: File, chosen: selection.Selection, fed: loaders.Fed, final: tree.Node | None
+) -> Finding:
     told = _is_told(fed)
     confidence = Confidence.MEDIUM if told else Confidence.LOW
     if final is not None:
@@ -170,7 +185,11 @@ def _finding(file: File, chosen: selection.Selection, fed: loaders.Fed) -> Findi
         f"{via}: what is kept suits the test data best by choice, so its test score is too good. "
         "Choose on a validation split."
     )
-    why = "by its name, it is the test split" if not told else "this makes it the test split"
+    why = "by its name, it is the test split"
+    if told:
+        why = "this makes it the test split"
+    elif fed.split != roles.TEST:
+        why = "this data is tested on in the end"
     steps = [*fed.trail[-4:], Step(fed.node, why)]
     if final is not None:
         steps.append(Step(final, "the same data is the final test here"))
@@ -182,28 +201,33 @@ def _is_told(fed: loaders.Fed) -> bool:
     return fed.by in {datasets.ARGUMENT, datasets.PATH}
 
 
-def _final_test(file: File, node: tree.Node, fed: loaders.Fed) -> tree.Node | None:
-    """Where the same data is evaluated behind the loop that selects on it."""
+def _final_test(
+    file: File, node: tree.Node, fed: loaders.Fed, named: bool = False
+) -> tree.Node | None:
+    """Where the same data is evaluated behind the loop that selects on it (as a test by name)."""
     for end, body in _behind(file, node):
         for call in file.calls:
             if call.start <= end or (tree.function_of(call) or file.module) is not body:
                 continue
-            if not measured.evaluates(call):
+            given = [a.value for a in call.args if isinstance(a.value, tree.Name | tree.Attribute)]
+            if file.names.qualified(call.func) in _LOOKS:
                 continue
-            for arg in call.args:
-                if isinstance(arg.value, tree.Name | tree.Attribute) and _feeds(
-                    file, arg.value, fed
-                ):
-                    return call
+            if any(_feeds(file, expr, fed, named) for expr in given):
+                return call
         for loop in file.all(tree.For):
             here = loop.start > end and (tree.function_of(loop) or file.module) is body
-            if here and _feeds(file, loop.iter, fed):
+            if here and _feeds(file, loop.iter, fed, named):
                 return loop
     return None
 
 
-def _feeds(file: File, expr: tree.Expr, fed: loaders.Fed) -> bool:
-    return any(f.identity == fed.identity for f in file.loaders.of(backward.Use(expr)))
+def _feeds(file: File, expr: tree.Expr, fed: loaders.Fed, named: bool) -> bool:
+    """True when an expression is the same data (and some name on the way calls it test)."""
+    return any(
+        other.identity == fed.identity
+        and (not named or roles.TEST in {roles.of_name(name) for name in other.names})
+        for other in file.loaders.of(backward.Use(expr))
+    )
 
 
 def _behind(

@@ -29,6 +29,7 @@ _BY_SPLIT = frozenset(
     "CelebA LFWPeople RenderedSST2 FGVCAircraft Country211 SUN397".split()
 )
 _PATHS = frozenset({"join", "Path", "str", "joinpath", "read_csv", "glob"})
+_FIELD = re.compile(r"\{[^{}]*\}|[\"']")
 NOT_DATA = re.compile(r"transform|augment|tokeni|collat|config|cfg|args|device|batch_size|worker")
 
 
@@ -93,8 +94,7 @@ def path_role(file: File, use: Use, depth: int = 4) -> str | None:
             known = isinstance(expr.value, str) and len(expr.value) < 200
             return of_path(expr.value) if known else None
         case tree.FormattedString():
-            parts = [v for v in expr.values if isinstance(v, tree.Constant)]
-            return next((r for p in reversed(parts) if (r := of_path(str(p.value)))), None)
+            return of_path(_FIELD.sub("", file.text(expr)))
         case tree.BinOp() if expr.op in {"/", "+"}:
             right = path_role(file, use.at(expr.right), depth)
             return right or path_role(file, use.at(expr.left), depth)

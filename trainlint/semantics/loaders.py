@@ -13,12 +13,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.backward import Use, frame_key
+from trainlint.semantics.backward import Use
 from trainlint.semantics.counting import last_name
-from trainlint.semantics.datasets import NAME, NOT_DATA, NOT_TRAIN, SPLIT, path_role, told
+from trainlint.semantics.datasets import NAME, NOT_DATA, NOT_TRAIN, SPLIT, told
 from trainlint.semantics.deeds import PART, Deed
 from trainlint.semantics.parts import role as part_role
 from trainlint.semantics.roles import TEST, VALIDATION, of_name
+from trainlint.semantics.sameness import same_data
 from trainlint.semantics.trail import Step
 from trainlint.semantics.tree import Expr
 from trainlint.semantics.values import ClassValue, Symbol
@@ -32,7 +33,10 @@ _PASSES_ON = frozenset(
     "builtins.enumerate builtins.iter builtins.list builtins.zip builtins.reversed "
     "itertools.islice itertools.cycle itertools.chain".split()
 )
-_STAGES = frozenset("batch shuffle prefetch cache map repeat with_format".split())
+_STAGES = frozenset(
+    "batch shuffle prefetch cache map repeat with_format set_format filter select sort cast "
+    "flatten remove_columns rename_column rename_columns select_columns with_transform".split()
+)
 _PROGRESS = re.compile(r"^(tqdm|trange|track|prange|prefetch|prefetcher|data_?prefetcher)", re.I)
 _LOADER = re.compile(r"(DataLoader|_?[lL]oader)$")
 _DRAWS_FROM_ALL = re.compile(r"Weighted|Balanced|Stratified|^RandomSampler$|Distributed")
@@ -170,7 +174,7 @@ class Loaders:
 
     def _made(self, use: Use, call: tree.Call, names: tuple[str, ...]) -> Fed:
         """The data that a call makes: a data set's constructor, a part of a split, a factory."""
-        identity = self._identity(use, call)
+        identity = same_data(self.file, use, call)
         said = told(self.file, use, call)
         if said is not None:
             split: str | None = said.split
@@ -183,8 +187,18 @@ class Loaders:
             if role == "held out":
                 role = _of_names(names)
             return Fed(role, SPLIT, deed.node, (identity, part), use.trail, names)
-        role = _of_names((*names, *self._argument_names(call)))
+        role = self._role(names, call)
         return Fed(role, NAME, call, identity, use.trail, names)
+
+    def _role(self, names: tuple[str, ...], call: tree.Call) -> str | None:
+        """What the names say, that of the data before those of its loaders."""
+        given = {of_name(name) for name in self._argument_names(call)} - {None}
+        own = _of_names(names)
+        if not given:
+            return own
+        role = given.pop() if len(given) == 1 else None
+        nearest = of_name(names[-1]) if len(names) > 1 else None
+        return role if nearest in {None, role} else None
 
     def _parts(self, use: Use, call: tree.Call) -> Iterator[Deed]:
         for deed in self.file.splits.rows.past(Use(call, use.frame, use.path, use.trail)):
@@ -208,43 +222,11 @@ class Loaders:
 
     # Identity
 
-    def _identity(self, use: Use, call: tree.Call) -> object:
-        """Two data sets made alike of the same path and split are one, whatever the transforms."""
-        unlike = (call, use.path, frame_key(use.frame))
-        items: list[object] = []
-        named = False
-        for index, arg in enumerate(call.args):
-            if arg.star:
-                return unlike
-            if arg.keyword is not None and NOT_DATA.search(arg.keyword):
-                continue
-            if NOT_DATA.search(last_name(arg.value) or ""):
-                continue
-            literal = self.file.values.literal(arg.value, use.frame)
-            if literal is not ...:
-                items.append((arg.keyword or index, literal))
-                named = named or isinstance(literal, str | bool)
-            elif isinstance(arg.value, tree.Name):
-                bindings, _ = self.file.values.definitions(arg.value)
-                if len(bindings) != 1 or bindings[0].kind not in {"assign", "import"}:
-                    return unlike
-                items.append((arg.keyword or index, bindings[0].node))
-            elif path_role(self.file, Use(arg.value, use.frame)) is not None:
-                items.append((arg.keyword or index, self.file.text(arg.value)))
-                named = True
-            else:
-                return unlike
-        name = self.file.names.qualified(call.func) or self.file.text(call.func)
-        dataset = (name.rpartition(".")[2])[:1].isupper() or "load_dataset" in name
-        if named and dataset:
-            return name, tuple(items), use.path
-        return unlike
-
     def _binding(self, expr: Expr) -> object:
         if isinstance(expr, tree.Name):
             bindings, _ = self.file.values.definitions(expr)
             if bindings:
-                return bindings[0].node
+                return bindings[0]
         return expr
 
     def _unknown(self, use: Use, names: tuple[str, ...]) -> Fed:
@@ -254,5 +236,6 @@ class Loaders:
 
 
 def _of_names(names: tuple[str, ...]) -> str | None:
-    found = {role for name in names if (role := of_name(name)) is not None}
-    return found.pop() if len(found) == 1 else None
+    """What the innermost name that says something says: ``DataLoader(test_set)`` is of the test."""
+    roles = [role for name in reversed(names) if (role := of_name(name)) is not None]
+    return roles[0] if roles else None

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
 MAX_USES = 900
+MAX_HOPS = 8
 
 _LOADERS = re.compile(
     r"load|(^|_)(dl|iter|gen|set|ds|data|dataset|batches)(_|\d|$)|dataloader", re.I
@@ -35,12 +36,30 @@ def sources(file: File, metric: Expr) -> list[Fed]:
             continue
         seen.add(use.key)
         if use.drawn:
-            found.extend(_drawn(file, loaders, use))
+            inner = _elements(file, use)
+            stack.extend(inner)
+            found.extend([] if inner else _drawn(file, loaders, use))
             continue
         steps = file.splits.backward.step(use)
         if steps is None:
             steps = list(_operands(file, loaders, use, found))
         stack.extend(reversed(steps))
+    return found
+
+
+def _elements(file: File, use: Use) -> list[Use]:
+    """The loops that give what is looped over: ``for value in batch.values()`` of a batch."""
+    base = tree.base_of(use.expr)
+    found: list[Use] = []
+    stack = [Use(base, use.frame, (), use.trail)] if base is not None else []
+    for _ in range(MAX_HOPS):
+        if not stack:
+            break
+        for step in file.splits.backward.step(stack.pop()) or []:
+            if step.drawn:
+                found.append(step)
+            elif isinstance(step.expr, tree.Name):
+                stack.append(step)
     return found
 
 

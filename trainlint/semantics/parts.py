@@ -15,6 +15,7 @@ from trainlint.semantics.transformers import Transformer
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
+    from trainlint.semantics.splits import Split
 
 HELD_OUT = frozenset({TEST, VALIDATION, "held out"})
 
@@ -75,15 +76,21 @@ def role(file: File, deed: Deed) -> str | None:
     named = None
     if split is not None and index < len(split.targets):
         named = of_name(file.text(split.targets[index]))
-    if named in {TEST, VALIDATION}:
-        return named
     pairs = split is not None and split.name == "train_test_split"
+    develops = split is not None and pairs and index == 0 and _is_development(file, split)
+    if named in {TEST, VALIDATION} and not develops:
+        return named
     if named == TRAIN and not pairs:
         return TRAIN
     if index == 0 or (pairs and index % 2 == 0):
         outer = [] if deed.data is None else parts(file, deed.data)
         return "held out" if any(role(file, o) in HELD_OUT for o in outer) else TRAIN
     return "held out"
+
+
+def _is_development(file: File, split: Split) -> bool:
+    """``x_dev, x_final = train_test_split(x)``: the part that the model is developed on."""
+    return bool(split.targets) and "dev" in file.text(split.targets[0]).lower()
 
 
 def held_out(file: File, use: Use) -> HeldOut | None:

@@ -11,7 +11,7 @@ from trainlint.semantics.tree import Expr
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
-_STACKS = frozenset({"concat", "concatenate", "vstack"})
+_STACKS = frozenset({"concat", "concatenate", "vstack", "cat"})
 _AUGMENTS = ("flip", "rot90", "augment", "noise", "roll", "jitter")
 
 

@@ -104,7 +104,7 @@ class Rows:
         """What tells two origins apart: the binding of a name, the text of an attribute."""
         if isinstance(expr, tree.Name):
             bindings, _ = self.file.values.definitions(expr)
-            return bindings[0].node if bindings else expr.id
+            return bindings[0] if bindings else expr.id
         return tree.dotted(expr) or expr
 
     def _drawn(self, use: Use) -> Use | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import Instance, Method
+from trainlint.semantics.values import Computed, Frame, Instance, Method
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -26,6 +26,7 @@ METRICS = frozenset(
     "classification_report confusion_matrix cohen_kappa_score matthews_corrcoef "
     "mean_squared_log_error average_precision_score".split()
 )
+_RESHAPES = frozenset("argmax round astype ravel flatten reshape squeeze".split())
 _PREDICTS = frozenset({"predict", "predict_proba", "decision_function"})
 
 
@@ -96,13 +97,34 @@ def scores(file: File) -> list[Score]:
 def _of_predictions(file: File, call: tree.Call) -> Iterator[Score]:
     told = False
     for arg in call.args:
-        for value in file.values.of(arg.value) if not arg.star else ():
-            made = getattr(value, "call", None)
-            if not isinstance(value, Method) or not isinstance(made, tree.Call):
-                continue
-            if value.name in _PREDICTS and made.args:
-                told = True
-                owners = frozenset(v.call for v in _estimators(file, value.receiver))
-                yield Score(call, owners, made.args[0].value)
+        for method in _predictions(file, arg.value, None) if not arg.star else ():
+            told = True
+            owners = frozenset(v.call for v in _estimators(file, method.receiver))
+            yield Score(call, owners, method.call.args[0].value)
     if not told:
         yield Score(call, frozenset(), call)
+
+
+def _predictions(file: File, expr: Expr, frame: Frame | None, depth: int = 4) -> Iterator[Method]:
+    """The ``predict(data)`` behind an argument: ``predict_proba(x)[:, 1] > 0.5``."""
+    for value in file.values.of(expr, frame):
+        inner: Expr | None = None
+        if isinstance(value, Method):
+            if value.name in _PREDICTS and value.call.args:
+                yield value
+            elif value.name in _RESHAPES:
+                inner = value.receiver
+        elif isinstance(value, Computed):
+            inner = _first(value.expr)
+        if inner is not None and depth:
+            yield from _predictions(file, inner, value.frame, depth - 1)
+
+
+def _first(expr: Expr) -> Expr | None:
+    match expr:
+        case tree.Subscript():
+            return expr.value
+        case tree.Compare() | tree.BinOp():
+            return expr.left
+        case _:
+            return None

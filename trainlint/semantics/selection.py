@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tree
 from trainlint.semantics.counting import last_name
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import Instance
+from trainlint.semantics.values import Instance, Object
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -20,6 +20,7 @@ CHECKPOINT, STOPPING, PLATEAU = "the best checkpoint", "early stopping", "the le
 _BEST = re.compile(r"best|Best|BEST|(^|_)(min|max)_|_(min|max)$|lowest|highest")
 _SAVES = re.compile(r"[sS]ave|[cC]heckpoint|ckpt|state_dict|deepcopy|dump|[sS]napshot")
 _COUNTS = re.compile(r"patien|wait|counter|improv|bad_epoch|stale|early|trigger")
+_ASKS = frozenset({"step", "update", "check", "__call__", "should_stop", "stop"})
 _STOPPERS = re.compile(r"[eE]arly_?[sS]top|[sS]topper")
 
 
@@ -62,14 +63,20 @@ def _stoppers(file: File) -> Iterator[Selection]:
         func = call.func
         holder: Expr = func
         if isinstance(func, tree.Attribute) and not _STOPPERS.search(func.attr):
-            if func.attr not in {"step", "update", "check", "__call__", "should_stop"}:
+            if func.attr not in _ASKS:
                 continue
             holder = func.value
-        if not _STOPPERS.search(last_name(holder) or "") or isinstance(holder, tree.Call):
-            continue
-        if (last_name(holder) or "")[:1].isupper():
-            continue  # the class itself
-        yield Selection(STOPPING, call, call.args[0].value)
+        if isinstance(holder, tree.Name | tree.Attribute) and _is_stopper(file, holder):
+            yield Selection(STOPPING, call, call.args[0].value)
+
+
+def _is_stopper(file: File, holder: tree.Name | tree.Attribute) -> bool:
+    """By the class of the object, or by its name."""
+    name = last_name(holder) or ""
+    if name[:1].isupper():
+        return False  # the class itself
+    made = {v.cls.name for v in file.values.of(holder) if isinstance(v, Object)}
+    return any(_STOPPERS.search(word) for word in (name, *made))
 
 
 def _comparisons(file: File) -> Iterator[Selection]:
