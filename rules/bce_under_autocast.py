@@ -61,6 +61,7 @@ statement that only evaluates the loss, and ends the crash but not the loss of p
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from trainlint.api import (
     Confidence,
@@ -190,10 +191,8 @@ def _fixes(
             safety,
             "; ".join(doubts),
         )
-    try:
+    with suppress(Unfixable):
         yield _outside(file, evaluation, regions[evaluation.call])
-    except Unfixable:
-        pass
 
 
 def _outside(

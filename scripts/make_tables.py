@@ -101,7 +101,7 @@ def _releases(options: argparse.Namespace, only: Iterable[str] | None = None) ->
     if options.archives:
         return open_releases(wanted, options.archives)
     # Only here is pip needed: archives at hand are read without it.
-    from tables.registry import fetch_releases  # noqa: PLC0415
+    from tables.registry import fetch_releases
 
     return fetch_releases(wanted, options.cache)
 

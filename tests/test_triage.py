@@ -2,17 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
-
-from trainlint.check import check_source
-from trainlint.registry import shipped
-from trainlint.semantics.facts import Surroundings
-from trainlint.source import decode
 from trainlint.triage import ALWAYS, all_of, any_of, mentioned
-
-FIXTURES = sorted((Path(__file__).parent.parent / "fixtures").rglob("*.py"))
 
 
 def test_all_groups_are_needed_and_one_word_of_each() -> None:
@@ -35,15 +25,3 @@ def test_a_word_that_is_no_identifier_is_looked_for_as_it_stands() -> None:
 
 def test_a_rule_without_needs_sees_every_file() -> None:
     assert ALWAYS.met(mentioned(b"", [ALWAYS]))
-
-
-@pytest.mark.parametrize("path", FIXTURES, ids=lambda p: f"{p.parent.name}-{p.name}")
-def test_triage_changes_no_result(path: Path) -> None:
-    data = path.read_bytes()
-    source = decode(path.name, data)
-    rules = shipped().rules
-    words = mentioned(data, [rule.needs for rule in rules])
-    chosen = [rule for rule in rules if rule.needs.met(words)]
-    surroundings = Surroundings({}, {})
-    everything = check_source(source, rules, surroundings).diagnostics
-    assert check_source(source, chosen, surroundings).diagnostics == everything

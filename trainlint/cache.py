@@ -104,7 +104,7 @@ def default_directory() -> str:
         base = os.environ.get("XDG_CACHE_HOME", "").strip()
         directory = os.path.join(base or os.path.expanduser("~/.cache"), "trainlint")
     else:
-        import platformdirs  # noqa: PLC0415
+        import platformdirs
 
         directory = platformdirs.user_cache_dir("trainlint")
     if not os.path.isabs(directory):

@@ -30,7 +30,8 @@ from trainlint.source import Source, decode
 from trainlint.targets import Range
 
 _MARK = re.compile(
-    r'expect(?P<no_fix>-no-fix)?: (?P<code>[A-Z]+\d+) at (?P<quote>["`])(?P<text>.*?)(?P=quote)(?=\s|$|,|;)'
+    r"expect(?P<no_fix>-no-fix)?: (?P<code>[A-Z]+\d+) at "
+    r"(?P<quote>[\"`])(?P<text>.*?)(?P=quote)(?=\s|$|,|;)"
 )
 _TARGET = re.compile(r"# target: (\w+)=(\S+)")
 

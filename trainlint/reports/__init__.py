@@ -59,31 +59,31 @@ def render(report: Report, fmt: str, context: Context) -> str:
     """
     match fmt:
         case "text":
-            from trainlint.reports import text  # noqa: PLC0415
+            from trainlint.reports import text
 
             return text.render(report, context)
         case "concise":
-            from trainlint.reports import concise  # noqa: PLC0415
+            from trainlint.reports import concise
 
             return concise.render(report, context)
         case "json":
-            from trainlint.reports import json  # noqa: PLC0415
+            from trainlint.reports import json
 
             return json.render(report, context)
         case "github":
-            from trainlint.reports import github  # noqa: PLC0415
+            from trainlint.reports import github
 
             return github.render(report, context)
         case "gitlab":
-            from trainlint.reports import gitlab  # noqa: PLC0415
+            from trainlint.reports import gitlab
 
             return gitlab.render(report, context)
         case "sarif":
-            from trainlint.reports import sarif  # noqa: PLC0415
+            from trainlint.reports import sarif
 
             return sarif.render(report, context)
         case "junit":
-            from trainlint.reports import junit  # noqa: PLC0415
+            from trainlint.reports import junit
 
             return junit.render(report, context)
         case _:

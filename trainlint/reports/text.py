@@ -175,10 +175,10 @@ def _plain(lines: Iterable[Line]) -> str:
 
 
 def _coloured(lines: Iterable[Line]) -> str:
-    from io import StringIO  # noqa: PLC0415
+    from io import StringIO
 
-    from rich.console import Console  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich.console import Console
+    from rich.text import Text
 
     out = StringIO()
     console = Console(

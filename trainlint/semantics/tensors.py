@@ -232,9 +232,10 @@ def _sequential(
         for candidate in last:
             found = _last(values, candidate, value)
             for origin in found:
+                grown = origin
                 for op in after:
-                    origin = origin.then(op)
-                yield origin
+                    grown = grown.then(op)
+                yield grown
         return
     if given is not None:
         yield from origins(values, given, value.frame)
