@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from trainlint.api import (
+    Confidence,
     File,
     Finding,
     Fix,
@@ -22,6 +23,7 @@ from trainlint.api import (
     contexts,
     losses,
     rewrite,
+    settled,
     tensors,
     tree,
 )
@@ -117,6 +119,7 @@ def sigmoid_before_bce(file: File) -> Iterator[Finding]:
             "gradient is exactly 0 and a confidently wrong sample teaches nothing; the logits form "
             "of the loss has no such limit",
             trail=_trail(evaluation, origins, "sigmoid"),
+            confidence=_confidence(file, evaluation, origins),
             fixes=tuple(_move(file, evaluation, evaluations, tensors.SIGMOID, logits_form=True)),
         )
 
@@ -175,6 +178,7 @@ def sigmoid_before_logits_loss(file: File) -> Iterator[Finding]:
             f"`{loss}` applies a sigmoid by itself and its input is the output of one already: "
             "the loss works with probabilities between 0.5 and 0.73 only",
             trail=_trail(evaluation, origins, "sigmoid"),
+            confidence=_confidence(file, evaluation, origins),
             fixes=tuple(_move(file, evaluation, evaluations, tensors.SIGMOID)),
         )
 
@@ -247,6 +251,7 @@ def softmax_before_cross_entropy(file: File) -> Iterator[Finding]:
             evaluation.call,
             what,
             trail=_trail(evaluation, origins, kind.replace("_", "-")),
+            confidence=_confidence(file, evaluation, origins),
             fixes=tuple(_move(file, evaluation, evaluations, kind)),
             severity=None if kind == tensors.SOFTMAX else Severity.INFO,
         )
@@ -262,11 +267,7 @@ def _faults(
     """
     found: dict[object, tuple[losses.LossEvaluation, list[tensors.Origin]]] = {}
     for evaluation in evaluations:
-        origins = [
-            origin
-            for origin in tensors.origins(file.values, evaluation.input, evaluation.frame)
-            if origin.kind in kinds and all(op.kind != "other" for op in origin.ops)
-        ]
+        origins = settled.activations(file, evaluation, kinds)
         if not origins:
             continue
         criterion = evaluation.criterion.call if evaluation.criterion else evaluation.call
@@ -275,6 +276,15 @@ def _faults(
         if known is None or contexts.under_no_grad(file, known[0].call):
             found[fault] = (evaluation, origins)
     yield from found.values()
+
+
+def _confidence(
+    file: File, evaluation: losses.LossEvaluation, found: Sequence[tensors.Origin]
+) -> Confidence:
+    """High where the input can be nothing else and the loss no other one."""
+    origins = tensors.origins(file.values, evaluation.input, evaluation.frame)
+    certain = evaluation.certain and len(origins) == len(found)
+    return Confidence.HIGH if certain else Confidence.MEDIUM
 
 
 def _shared(file: File, evaluation: losses.LossEvaluation) -> bool:
