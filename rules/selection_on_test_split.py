@@ -95,6 +95,7 @@ from trainlint.api import (
     any_of,
     backward,
     datasets,
+    finals,
     frameworks,
     is_dead,
     loaders,
@@ -122,7 +123,6 @@ RULE = Rule(
         ),
     ),
 )
-_LOOKS = frozenset({"builtins.len", "builtins.print", "torch.save", "builtins.iter"})
 _MEASURES = frozenset({"predict", "predict_proba", "evaluate", "score", "test"})
 
 
@@ -163,9 +163,9 @@ def _test_data(
         return None
     fed = min(feds, key=lambda fed: (fed.by == datasets.NAME, len(fed.trail)))
     if known == {roles.TEST}:
-        return fed, _final_test(file, chosen.node, fed)
+        return fed, finals.final_test(file, chosen.node, fed)
     if fed.by == datasets.NAME:
-        final = _final_test(file, chosen.node, fed, named=True)
+        final = finals.final_test(file, chosen.node, fed, named=True)
         if final is not None:
             return fed, final
     return None
@@ -199,53 +199,6 @@ def _finding(
 def _is_told(fed: loaders.Fed) -> bool:
     """True where more than a name says which split it is."""
     return fed.by in {datasets.ARGUMENT, datasets.PATH}
-
-
-def _final_test(
-    file: File, node: tree.Node, fed: loaders.Fed, named: bool = False
-) -> tree.Node | None:
-    """Where the same data is evaluated behind the loop that selects on it (as a test by name)."""
-    for end, body in _behind(file, node):
-        for call in file.calls:
-            if call.start <= end or (tree.function_of(call) or file.module) is not body:
-                continue
-            given = [a.value for a in call.args if isinstance(a.value, tree.Name | tree.Attribute)]
-            if file.names.qualified(call.func) in _LOOKS:
-                continue
-            if any(_feeds(file, expr, fed, named) for expr in given):
-                return call
-        for loop in file.all(tree.For):
-            here = loop.start > end and (tree.function_of(loop) or file.module) is body
-            if here and _feeds(file, loop.iter, fed, named):
-                return loop
-    return None
-
-
-def _feeds(file: File, expr: tree.Expr, fed: loaders.Fed, named: bool) -> bool:
-    """True when an expression is the same data (and some name on the way calls it test)."""
-    return any(
-        other.identity == fed.identity
-        and (not named or roles.TEST in {roles.of_name(name) for name in other.names})
-        for other in file.loaders.of(backward.Use(expr))
-    )
-
-
-def _behind(
-    file: File, node: tree.Node, depth: int = 2
-) -> Iterator[tuple[int, tree.Module | tree.FunctionDef]]:
-    """Where the outermost loop around a place ends, and behind the calls of its function."""
-    outer = None
-    loop = tree.enclosing_loop(node)
-    while loop is not None:
-        outer, loop = loop, tree.enclosing_loop(loop)
-    function = tree.function_of(node)
-    if outer is not None:
-        yield outer.end, function or file.module
-    if function is not None and depth:
-        for call, _owner in file.values.graph.callers(function):
-            if tree.enclosing_loop(call) is None:
-                yield call.end, tree.function_of(call) or file.module
-            yield from _behind(file, call, depth - 1)
 
 
 def _loaded(file: File, fit: frameworks.FittedSelection) -> Finding | None:
