@@ -16,7 +16,7 @@ from trainlint.testing import check_text, fix_text  # noqa: E402
 
 NO_GPU = pytest.mark.filterwarnings("ignore:.*CUDA is not available")
 
-DETECTOR = '''
+DETECTOR = """
 import torch
 from torch import nn
 
@@ -67,7 +67,7 @@ def main():
     trainer = Trainer(Detector())
     losses = [trainer.step(x, y) for _ in range(40)]
     return trainer.model, x, losses
-'''
+"""
 
 
 @contextmanager
@@ -115,7 +115,7 @@ def test_the_fixed_program_trains_to_the_same_decisions_and_predicts_probabiliti
     assert new_losses[-1] < new_losses[0] / 2
     torch.testing.assert_close(torch.tensor(old_losses), torch.tensor(new_losses))
     probabilities = new.predict(x)
-    assert ((0 <= probabilities) & (probabilities <= 1)).all()
+    assert ((probabilities >= 0) & (probabilities <= 1)).all()
     torch.testing.assert_close(probabilities, torch.sigmoid(new.forward(x)["score"]))
     torch.testing.assert_close(probabilities, old.predict(x))
     assert torch.equal(new.decide(x), old.decide(x))
@@ -142,7 +142,7 @@ def test_a_naive_removal_would_compare_logits_with_the_threshold() -> None:
     assert not torch.equal(*decisions)
 
 
-UNFIXABLE_SOURCE = '''
+UNFIXABLE_SOURCE = """
 import torch
 from torch import nn
 
@@ -154,7 +154,7 @@ def loss(first, second, x, y):
     with torch.autocast("cuda"):
         value = criterion(joint, y)
     return value
-'''
+"""
 
 
 @NO_GPU
@@ -175,7 +175,7 @@ def test_where_no_logits_form_exists_the_loss_leaves_the_autocast_region() -> No
     torch.testing.assert_close(value, outside, rtol=1e-2, atol=1e-2)  # the layers ran in half
 
 
-SATURATED = '''
+SATURATED = """
 import torch
 from torch import nn
 
@@ -186,7 +186,7 @@ def loss(logit, y):
     p = torch.sigmoid(logit)
     p = p.clamp(1e-7, 1 - 1e-7)
     return criterion(p, y)
-'''
+"""
 
 
 def test_logits_give_a_confidently_wrong_sample_its_gradient_back() -> None:
@@ -210,7 +210,7 @@ def test_a_clamp_left_behind_logits_would_take_the_gradient_away() -> None:
     assert logit.grad.item() == 0
 
 
-TWICE = '''
+TWICE = """
 import torch
 from torch import nn
 
@@ -237,7 +237,7 @@ def train():
         loss.backward()
         optimizer.step()
     return loss.item(), net(x).detach()
-'''
+"""
 # The lowest mean loss that twice the activation allows: for sigmoids the mean of -log(sigmoid(1))
 # and log(2) over equal classes, for a softmax over three classes -log(e / (e + 2)).
 FLOORS = {"AMP003": 0.503, "LOS001": 0.551}
@@ -266,12 +266,12 @@ def test_the_loss_can_come_near_zero_once_the_activation_is_applied_once(code: s
     assert new_loss < FLOORS[code] - 0.05
     assert old_loss > FLOORS[code] - 0.05
     # What `train` returns is read outside the program's view of the loss: still probabilities.
-    assert ((0 <= new_out) & (new_out <= 1)).all()
+    assert ((new_out >= 0) & (new_out <= 1)).all()
     assert old_out.shape == new_out.shape
 
 
 def test_probabilities_that_a_second_loss_shares_keep_their_sigmoid() -> None:
-    program = '''
+    program = """
 import torch
 from torch import nn
 
@@ -279,5 +279,5 @@ from torch import nn
 def losses(head, overlap_loss, x, y):
     p = torch.sigmoid(head(x))
     return nn.functional.binary_cross_entropy(p, y) + overlap_loss(p, y)
-'''
+"""
     assert check_text(rule("AMP002"), program) == []
