@@ -204,6 +204,8 @@ def _outside(
         raise Unfixable("the loss is evaluated in the header of a block")
     given = [arg.value for arg in evaluation.call.args]
     for node in statement.walk():
+        if isinstance(node, tree.BinOp) and node.op == "@":
+            raise Unfixable("a matrix product in the statement needs autocast for its types")
         if isinstance(node, tree.Call) and node is not evaluation.call:
             inside = any(node in value.walk() for value in given)
             if not inside or not _moves_only(file, node):

@@ -103,7 +103,7 @@ class _Work:
         for path in sorted(self.sources):
             for diagnostic in self.outcome(path).diagnostics:
                 offer = self._offer(diagnostic)
-                if offer is not None and not any(_overlap(offer[2], other[2]) for other in taken):
+                if offer is not None and not any(_clash(offer, other) for other in taken):
                     taken.append(offer)
         if not taken:
             return False
@@ -193,6 +193,23 @@ def edit_of(source: Source, edit: TextEdit) -> Edit:
     start = source.offset(place.line, place.column, place.cell)
     end = source.offset(place.end_line, place.end_column, place.cell)
     return Edit(place.path, start, end, edit.text)
+
+
+def _clash(one: Offer, other: Offer) -> bool:
+    """Whether two fixes must not be made in one round.
+
+    One rule may give several findings the same edits. Fixes of two rules that replace the same text
+    by the same can still mean different things by it: each wants its own loss to be the exception.
+    """
+    if _overlap(one[2], other[2]):
+        return True
+    if one[0].code == other[0].code:
+        return False
+    return any(
+        edit.start < edit.end and edit in other[2].get(path, ())
+        for path, edits in one[2].items()
+        for edit in edits
+    )
 
 
 def _overlap(left: Mapping[str, Iterable[Edit]], right: Mapping[str, Iterable[Edit]]) -> bool:

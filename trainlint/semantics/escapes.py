@@ -22,7 +22,10 @@ from trainlint.semantics.values import (
     Instance,
     Literal,
     Object,
+    Part,
     Symbol,
+    Unknown,
+    Value,
 )
 
 if TYPE_CHECKING:
@@ -40,7 +43,8 @@ _INSIDE = frozenset(
 )
 # Functions that take an object and neither run nor keep it.
 _HARMLESS = frozenset(
-    f"builtins.{name}" for name in "print type len id isinstance repr str hasattr bool".split()
+    f"builtins.{name}"
+    for name in "print type len id isinstance repr str hasattr bool super".split()
 ) | {"wandb.watch", "torchinfo.summary", "torch.save"}
 _PLAIN_DECORATORS = (
     NO_GRAD
@@ -77,6 +81,8 @@ def of_object(file: File, made: Expr, applied: Collection[tree.Call]) -> Iterato
             continue
         seen.add(expr)
         for use in uses(file, expr):
+            if not _may_be(file, use.expr, made):
+                continue
             kept.update(_kept_as(use.expr))
             follow = _same_object(file, use)
             if follow is not None:
@@ -87,6 +93,27 @@ def of_object(file: File, made: Expr, applied: Collection[tree.Call]) -> Iterato
         if file.values.graph.overridden(name):
             yield Escape(made, f"a subclass sets another `.{name}`")
     yield from _by_name(file, kept)
+
+
+def _may_be(file: File, expr: Expr, made: Expr) -> bool:
+    """Whether an attribute of the same name is on what may be the same object."""
+    if not isinstance(expr, tree.Attribute):
+        return True
+    mine = {_identity(value) for value in file.values.of(made)}
+    return any(
+        isinstance(value, Unknown | Part) or _identity(value) in mine
+        for value in file.values.of(expr)
+    )
+
+
+def _identity(value: Value) -> Node:
+    match value:
+        case Object(call=None):
+            return value.cls
+        case Object(call=tree.Call() as call) | Instance(call=call):
+            return call
+        case _:
+            return value.node
 
 
 def _kept_as(expr: Expr) -> Iterator[str]:

@@ -104,7 +104,7 @@ class Readers:
         short = name.rpartition(".")[2]
         if name.startswith("builtins.") and short in UNCHANGED:
             return Reads()
-        if name.startswith("torch.autograd.") and not path:
+        if name == "torch.autograd.grad" and call.arg(1, "inputs") is expr:
             return Reads(changes=[Escape(expr, f"`{name}` asks for its gradient")])
         if name.startswith("torch.") and (arg.keyword == "out" or short.endswith("_")):
             return self._changed(expr)

@@ -165,6 +165,11 @@ def _function(values: Values, value: Instance) -> Iterator[Origin]:
         yield Origin(_FUNCTIONS[name], call, call, given, value.frame, value.trail)
         return
     short = name.rpartition(".")[2]
+    if short == "data_parallel" and (module := call.arg(0, "module")) is not None:
+        for layer in values.of(module, value.frame):
+            applied = Applied(call, value.frame, value.trail, value, call)
+            yield from _last(values, layer, applied)
+        return
     op = _op(short, call)
     if name.startswith("torch.") and op is not None and given is not None:
         for origin in origins(values, given, value.frame):
