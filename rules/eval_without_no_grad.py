@@ -155,7 +155,10 @@ def _edits(file: File, found: evaluation.EvaluationPass) -> tuple[str, tuple[Edi
         if recording.gives_way(found.loop):
             raise Unfixable("other code runs in the middle of the loop")
         imports, text = rewrite.add_import(file, "torch", "no_grad", at=found.loop)
-        wrapped = rewrite.wrap_in_with(file, [found.loop], f"with {text}():")
+        statement = tree.statement_of(found.loop)  # of a comprehension, the one that holds it
+        if isinstance(statement, tree.Module):
+            raise Unfixable("the pass is no statement")
+        wrapped = rewrite.wrap_in_with(file, [statement], f"with {text}():")
         return "Run the loop under `torch.no_grad()`", rewrite.together(imports, wrapped)
     imports, text = rewrite.add_import(file, "torch", "no_grad", at=function)
     decorated = rewrite.add_decorator(file, function, f"{text}()")
