@@ -50,7 +50,7 @@ PURE = frozenset(
     "enum fractions functools hashlib heapq io itertools json keyword math operator os "
     "pathlib.PurePath posixpath re string symtable sys textwrap time token tokenize tomli tomllib "
     "types typing unicodedata urllib.parse warnings xml.sax.saxutils xml.etree.ElementTree "
-    "libcst rich pathspec".split()
+    "libcst rich".split()
 )
 # Exceptions, each with what makes it harmless.
 ALLOWED = {
@@ -236,7 +236,7 @@ def test_nothing_but_the_runtime_imports_torch() -> None:
 
 
 def test_the_names_of_this_test_are_those_of_the_standard_library() -> None:
-    third_party = {"libcst", "rich", "pathspec", "tomli"}
+    third_party = {"libcst", "rich", "tomli"}
     tops = {name.partition(".")[0] for name in PURE} - third_party
     assert not tops - sys.stdlib_module_names - {"tomllib"}
 
