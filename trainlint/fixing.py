@@ -69,7 +69,9 @@ def fix_sources(
         path: source for path, source in work.sources.items() if source.text != sources[path].text
     }
     remaining = [d for path in sorted(sources) for d in work.outcome(path).diagnostics]
-    return Fixed(changed, work.applied, list(work.withheld.values()), remaining)
+    left = {_key(diagnostic) for diagnostic in remaining}
+    withheld = [one for key, one in work.withheld.items() if key in left]
+    return Fixed(changed, work.applied, withheld, remaining)
 
 
 Offer = tuple[Diagnostic, ProposedFix, dict[str, list[Edit]]]
@@ -85,6 +87,7 @@ class _Work:
         refuse: Refuse,
     ) -> None:
         self.sources, self.check, self.allowed = sources, check, allowed
+        self.given = dict(sources)
         self.shown, self.refuse = shown, refuse
         self.applied: list[Applied] = []
         self.withheld: dict[tuple[str, str, str], Withheld] = {}
@@ -107,10 +110,18 @@ class _Work:
                     taken.append(offer)
         if not taken:
             return False
+        withheld = len(self.withheld)
         if self._try(taken):
             return True
-        kept = [offer for offer in taken if self._try([offer])]
-        return bool(kept)
+        # Which of them fail by themselves shows on the same texts; the others are tried again.
+        good = [offer for offer in taken if self._try([offer], keep=False)]
+        if 0 < len(good) < len(taken) and self._try(good):
+            return True
+        changed: set[str] = set()  # in these files the offsets of the other offers are old
+        for offer in good:
+            if changed.isdisjoint(offer[2]) and self._try([offer]):
+                changed.update(offer[2])
+        return bool(changed) or len(self.withheld) > withheld
 
     def _offer(self, diagnostic: Diagnostic) -> Offer | None:
         if not self.shown(diagnostic) or _key(diagnostic) in self.withheld:
@@ -124,6 +135,8 @@ class _Work:
                 reason = self.refuse(path)
                 if reason is None and path not in self.sources:
                     reason = "it was not named"
+                if reason is None and path != diagnostic.location.path and self._moved(path):
+                    reason = "it was changed meanwhile"
                 if reason is not None:
                     self._withhold(diagnostic, fix, f"it needs {path}: {reason}")
                     return None
@@ -131,14 +144,18 @@ class _Work:
             return diagnostic, fix, edits
         return None
 
-    def _try(self, offers: Sequence[Offer]) -> bool:
-        """Apply the offers together and keep them if all prove themselves."""
+    def _moved(self, path: str) -> bool:
+        """Whether positions that another file's finding gives in this file may be old."""
+        return self.sources[path] is not self.given[path]
+
+    def _try(self, offers: Sequence[Offer], *, keep: bool = True) -> bool:
+        """Apply the offers together and, unless only asked whether, keep what proves itself."""
         edits: dict[str, list[Edit]] = {}
         for _, _, per_file in offers:
             for path, some in per_file.items():
                 edits.setdefault(path, []).extend(some)
         before = {path: self.sources[path] for path in edits}
-        was = [d for path in edits for d in self.outcome(path).diagnostics]
+        was = {path: self.outcome(path) for path in edits}
         reason = None
         try:
             for path, some in edits.items():
@@ -148,28 +165,34 @@ class _Work:
         except (Conflict, ValueError, SourceError) as error:
             reason = f"its edits do not fit: {error}"
         if reason is None:
-            reason = self._fault(offers, was, list(edits))
-        if reason is None:
+            reason = self._fault(offers, list(was.values()), list(edits))
+        if reason is None and keep:
             self.applied.extend(Applied(diagnostic, fix) for diagnostic, fix, _ in offers)
             return True
         self.sources.update(before)
+        self._outcomes.update((path, (before[path], outcome)) for path, outcome in was.items())
+        if reason is None:
+            return True
         if len(offers) == 1:
             diagnostic, fix, _ = offers[0]
             self._withhold(diagnostic, fix, reason)
         return False
 
     def _fault(
-        self, offers: Sequence[Offer], was: Sequence[Diagnostic], paths: Sequence[str]
+        self, offers: Sequence[Offer], was: Sequence[Outcome], paths: Sequence[str]
     ) -> str | None:
         """Why the texts as they now stand must not be kept."""
         now: list[Diagnostic] = []
+        crashed = {(failure.path, failure.code) for outcome in was for failure in outcome.failures}
         for path in paths:
             outcome = self.outcome(path)
             for failure in outcome.failures:
                 if failure.stage != "rule":
                     return f"{path} would not parse any more: {failure.message}"
+                if (failure.path, failure.code) not in crashed:
+                    return f"{failure.code} could not check {path} any more"
             now.extend(outcome.diagnostics)
-        counted = Counter(d.code for d in was)
+        counted = Counter(d.code for outcome in was for d in outcome.diagnostics)
         after = Counter(d.code for d in now)
         for code, number in Counter(diagnostic.code for diagnostic, _, _ in offers).items():
             if after[code] > counted[code] - number:
