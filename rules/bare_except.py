@@ -73,7 +73,7 @@ def check(file: File) -> Iterator[Finding]:
         return
     covered = {swallowed.handler.node for swallowed in handlers.swallowed(file)}
     for handler in bare:
-        if handlers.raises(handler) or handler.node in covered:
+        if handlers.raises(handler) or handlers.leaves(file, handler) or handler.node in covered:
             continue
         fixes, why = _fix(file, handler)
         yield Finding(
