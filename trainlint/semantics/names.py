@@ -115,11 +115,11 @@ class Names:
 
     def scope(self, node: Node) -> Scope:
         """The scope in which a node is evaluated."""
-        below = node
+        below = lower = node
         for ancestor in node.ancestors():
-            if isinstance(ancestor, _SCOPES) and _evaluated_inside(ancestor, below):
+            if isinstance(ancestor, _SCOPES) and _evaluated_inside(ancestor, below, lower):
                 return self._scopes[ancestor]
-            below = ancestor
+            lower, below = below, ancestor
         return self._scopes[self.module]
 
     def inner(self, node: ScopeNode) -> Scope:
@@ -276,15 +276,19 @@ def canonical(name: str) -> str:
     return name
 
 
-def _evaluated_inside(scope: Node, child: Node) -> bool:
-    """Whether a direct child of a scope node is evaluated in the scope that the node opens."""
+def _evaluated_inside(scope: Node, child: Node, lower: Node) -> bool:
+    """Whether a node is evaluated in the scope that a node above it opens.
+
+    ``child`` is the node on the way directly below the scope, ``lower`` the one below that (the
+    node itself, where there is none).
+    """
     match scope:
-        case tree.FunctionDef():
-            return isinstance(child, tree.Stmt | tree.Param)
-        case tree.Lambda():
-            return True
-        case tree.ClassDef():
+        case tree.FunctionDef() | tree.Lambda() if isinstance(child, tree.Param):
+            return lower is child  # its default and its annotation stand outside
+        case tree.FunctionDef() | tree.ClassDef():
             return isinstance(child, tree.Stmt)
+        case tree.Comprehension() if child is scope.generators[0]:
+            return lower is not scope.generators[0].iter
         case _:
             return True
 
