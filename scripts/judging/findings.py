@@ -106,7 +106,8 @@ def check_repository(pin: Pin, corpus: Path, options: Sequence[str] = ("--no-cac
     command += ["--output-format", "json", *options]
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if not result.stdout.startswith("{"):
-        raise RuntimeError(f"{pin.repository}: {result.stderr.strip()[-500:]}")
+        said = result.stderr.strip()[-500:] or f"no report, exit code {result.returncode}"
+        raise RuntimeError(f"{pin.repository}: {said}")
     report = json.loads(result.stdout)
     reported = [d for d in report["diagnostics"] if d["suppressed"] is None]
     findings = tuple(_findings(pin, folder, reported))

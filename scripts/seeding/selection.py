@@ -150,7 +150,8 @@ def test_file(program: Program) -> Iterator[Fault]:
 def loader_named_test(program: Program) -> Iterator[Fault]:
     """Nothing but the names says that the selecting rows are the test rows."""
     calls = [c for c, _ in _evaluating(program)]
-    selects = program.has("best") and not program.has("validation")
+    told = program.has("validation") or program.has("/val")
+    selects = program.has("best") and not told
     if program.has("test_") or not calls or not selects:
         return
     changes = [

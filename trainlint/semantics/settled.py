@@ -100,7 +100,9 @@ def _is_written(file: File, evaluation: LossEvaluation, origin: Origin) -> bool:
         if isinstance(step.node, tree.Return) and step.node.value is not None:
             read.append(step.node.value)
     names = [name for expr in read if (name := tree.base_of(expr)) is not None]
-    return any(_is_changed(file, name) for name in names)
+    # `torch` in `torch.sigmoid(x)` is no tensor, nor is `torch.nn.utils.clip_grad_norm_` a write
+    tensors_read = [name for name in names if file.names.qualified(name) is None]
+    return any(_is_changed(file, name) for name in tensors_read)
 
 
 def _is_changed(file: File, name: tree.Name) -> bool:
