@@ -1,8 +1,9 @@
-"""The walk over libcst: every node stands where the text has it."""
+"""The program as a tree: every node stands where the text has it, whichever parser read it."""
 
 from __future__ import annotations
 
 import textwrap
+from pathlib import Path
 
 import libcst as cst
 import pytest
@@ -11,6 +12,9 @@ from hypothesis import strategies as st
 from libcst.metadata import MetadataWrapper, PositionProvider
 
 from trainlint.semantics import lower, tokens, tree
+from trainlint.semantics.cst import statements
+from trainlint.semantics.host import blocks
+from trainlint.semantics.unreadable import OutOfStep
 
 SAMPLES = {
     "expressions": """
@@ -167,9 +171,107 @@ def test_what_is_not_python_is_a_parse_error_with_its_line(code: str, line: int)
     assert caught.value.line == line
 
 
-def test_what_libcst_itself_stumbles_over_is_a_parse_error() -> None:
+def test_what_libcst_itself_stumbles_over_is_read_by_the_host() -> None:
+    code = "y = a if(lambda: 0)else b\n"
     with pytest.raises(lower.ParseError):
-        lower.parse("y = a if(lambda: 0)else b\n")
+        statements.parse(code)
+    assert lower.parse(code).kinds[tree.Lambda]
+
+
+def test_what_the_host_cannot_read_is_read_by_libcst() -> None:
+    module = lower.parse("type X[T] = list[T]\ny = [1]\n")
+    assert module.kinds[tree.OtherStmt]
+    assert module.kinds[tree.Assign]
+
+
+def written(node: tree.Node) -> list[object]:
+    """A tree as nested lists. What stands inside a formatted string has no offset of a name."""
+    found: list[object] = [type(node).__name__]
+    for name in type(node).__dataclass_fields__:
+        if name in {"parent", "kinds", "attr_start"}:
+            continue
+        value = getattr(node, name)
+        items = value if isinstance(value, list) else [value]
+        found.append([written(i) if isinstance(i, tree.Node) else i for i in items])
+    return found
+
+
+TRICKY = """
+    with (a): pass
+    with (a) as b, ((c)): pass
+    with (a, b): pass
+    with ((a), b as c,): pass
+    with (yield): pass
+    with (x := f()): pass
+    with ((y for y in z)): pass
+    async def f():
+        async with (a): pass
+    (a), b = ((c), d)
+    (a, b), = (c,), (d)
+    del (a), b,
+    del (a)
+    x[(1, 2)], x[1, 2], x[1:2, ::3], x[(a):(b)], x[(1,)], x[1,]
+    f((a), *(b), k=(c), **(d)), f((a, b)), f(((a))), f((x for x in y)), f(x for x in y)
+    f(  # (
+        (  # )
+            a  # )
+        )  # (
+    )
+    class C((B), metaclass=(M)): x = 1; y = 2;
+    class D(): pass
+    def g(a, b=(1), /, c: (int) = (2), *args: (t), d=3, **kw) -> (r): return (a)
+    def g(*, a,): pass
+    @(d)
+    # comment
+    @e(1)
+    def h(): "doc" 'string'
+    lambda: (yield), lambda *a, k=(1), **b: (a)
+    a and b and (c or d) or not (e)
+    a = "x" "y", ("x" f"{a}{b:{c}}" 'z'), f"{a=}", rb"\\x" b"y", f"{x[1, 2]} {y:>{w}.{p}f}", f''
+    x = (\\
+        a \\
+    )
+    try: pass
+    except (A): pass
+    except (A, B) as e: pass
+    if (a): pass
+    elif (b) : pass
+    else:
+        if b: pass
+    while ((a)): break
+    for (a) in (b): pass
+    for a, (b) in *c, d: pass
+    return_ = [(a) for (a) in (b) if (c) if d], {(k): (v) for k, v in x}, {**(a), (b): (c)}
+    from . import a
+    from .. a . b import (c as d, e)
+    import a . b as c
+    global p, q
+    assert (a), (b)
+    raise (a) from (b)
+    x: (int) = (1)
+    x += (yield)
+    print((a).b, (a)(b), (a)[b], -(a), (a) + (b), (a) < (b) is not (c))
+    名前 = "文字"; f("é", (名前), x=(1)).属性
+"""
+FIXTURES = sorted((Path(__file__).parent.parent / "fixtures").rglob("*.py"))
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("name", [*SAMPLES, "tricky"])
+def test_both_parsers_give_one_tree(name: str, newline: str) -> None:
+    code = textwrap.dedent(TRICKY if name == "tricky" else SAMPLES[name]).replace("\n", newline)
+    try:
+        by_host = blocks.parse(code)
+    except (SyntaxError, OutOfStep):
+        assert name == "formatted"  # a formatted string as only newer Pythons have it
+        return
+    assert written(by_host) == written(statements.parse(code))
+
+
+@pytest.mark.parametrize("path", FIXTURES, ids=lambda path: f"{path.parent.name}-{path.name}")
+def test_both_parsers_give_one_tree_of_each_fixture(path: Path) -> None:
+    code = path.read_text(encoding="utf-8")
+    assert written(blocks.parse(code)) == written(statements.parse(code))
 
 
 def test_comments_are_told_from_strings() -> None:

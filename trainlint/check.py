@@ -95,7 +95,7 @@ def _parse(source: Source, surroundings: Surroundings, outcome: Outcome) -> File
     if refusal is not None:
         outcome.failures.append(Failure(source.path, "parse", refusal))
         return None
-    from trainlint.semantics import lower  # imports libcst
+    from trainlint.semantics import lower
 
     try:
         module = lower.parse(source.code)

@@ -74,7 +74,7 @@ def are_arguments(text: str) -> bool:
 
 def parsed(text: str) -> Expr | None:
     """The one expression that a text holds; a line of its own may end it."""
-    from trainlint.semantics import lower  # imports libcst
+    from trainlint.semantics import lower
 
     try:
         module = lower.parse(text)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import libcst as cst
 
-from trainlint.semantics import tokens, tree
-from trainlint.semantics.cursor import Cursor, OutOfStep
+from trainlint.semantics import literals, tokens, tree
+from trainlint.semantics.cst.cursor import Cursor
 from trainlint.semantics.tree import Expr
+from trainlint.semantics.unreadable import OutOfStep
 
 
 class Expressions(Cursor):
@@ -29,8 +29,8 @@ class Expressions(Cursor):
                 raise OutOfStep
             self.at += 1
             new: Expr
-            if value in _CONSTANTS:
-                new = tree.Constant(start, end, _CONSTANTS[value])
+            if value in literals.CONSTANTS:
+                new = tree.Constant(start, end, literals.CONSTANTS[value])
             else:
                 new = tree.Name(start, end, value)
         else:
@@ -95,15 +95,11 @@ class Expressions(Cursor):
 
     def number(self, node: Any, start: int) -> Expr:
         self.leaf(node.value)
-        try:
-            value = ast.literal_eval(node.value)
-        except (ValueError, SyntaxError):
-            value = None
-        return tree.Constant(start, 0, value)
+        return tree.Constant(start, 0, literals.number(node.value))
 
     def string(self, node: cst.SimpleString, start: int) -> Expr:
         self.leaf(node.value)
-        return tree.Constant(start, 0, _literal(node.value))
+        return tree.Constant(start, 0, literals.string(node.value))
 
     def concatenated(self, node: cst.ConcatenatedString, start: int) -> Expr:
         parts: list[Expr] = []
@@ -344,25 +340,11 @@ _COMPREHENSIONS: dict[type, str] = {
     cst.DictComp: "dict",
     cst.GeneratorExp: "generator",
 }
-_CONSTANTS = {"None": None, "True": True, "False": False}
-
-
-def _literal(text: str) -> Any:
-    prefix = text[:3].lower()
-    if text[0] in "\"'" and "\\" not in text:
-        width = 3 if text[:3] in {'"""', "'''"} else 1
-        return text[width:-width]
-    if "f" in prefix.split(text[-1])[0]:
-        return None
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return None
 
 
 def _inside(node: Any, module: cst.Module, start: int, end: int) -> Expr:
     """An expression of an f-string, every part of it with the span of the string."""
-    if isinstance(node, cst.Name) and node.value not in _CONSTANTS:
+    if isinstance(node, cst.Name) and node.value not in literals.CONSTANTS:
         name = tree.Name(start, end, node.value)
         name.outer = (start, end)
         return name

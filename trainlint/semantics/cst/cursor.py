@@ -5,10 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from trainlint.semantics import tokens
-
-
-class OutOfStep(Exception):
-    """The tokens are not those of the tree."""
+from trainlint.semantics.unreadable import OutOfStep
 
 
 class Cursor:

@@ -1,0 +1,1 @@
+"""The way through libcst, for texts that this Python cannot read; nothing else imports libcst."""

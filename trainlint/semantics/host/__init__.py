@@ -1,0 +1,1 @@
+"""The way through the parser of this Python, which most texts go."""
