@@ -62,7 +62,8 @@ def fit_behind_split(
     if "#" in file.text(first) or "\n" in file.text(fit.args[0].value):
         raise Unfixable("the statement goes over several lines")
     func = fit.func
-    assert isinstance(func, tree.Attribute)
+    if not isinstance(func, tree.Attribute):
+        raise Unfixable("a plain function computes it, which cannot be fitted on the train part")
     if isinstance(first, tree.ExprStmt):
         return _fit(file, fit, func, applied, split, (first, second))
     return _fit_and_transform(file, fit, func, transformer, split, (first, second))
