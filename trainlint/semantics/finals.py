@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.backward import Use
+from trainlint.semantics.counting import last_name
 from trainlint.semantics.loaders import Fed
-from trainlint.semantics.roles import TEST, of_name
+from trainlint.semantics.roles import TEST, TRAIN, of_name
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -23,7 +24,7 @@ def final_test(file: File, node: tree.Node, fed: Fed, named: bool = False) -> tr
             if call.start <= end or (tree.function_of(call) or file.module) is not body:
                 continue
             given = [a.value for a in call.args if isinstance(a.value, tree.Name | tree.Attribute)]
-            if file.names.qualified(call.func) in _LOOKS:
+            if file.names.qualified(call.func) in _LOOKS or _trains(call):
                 continue
             if any(_feeds(file, expr, fed, named) for expr in given):
                 return call
@@ -32,6 +33,13 @@ def final_test(file: File, node: tree.Node, fed: Fed, named: bool = False) -> tr
             if here and _feeds(file, loop.iter, fed, named):
                 return loop
     return None
+
+
+def _trains(call: tree.Call) -> bool:
+    """True for a call that is named for training, or is given training data, too."""
+    words = [call.func, *(arg.value for arg in call.args)]
+    names = [name for word in words if (name := last_name(word)) is not None]
+    return any(of_name(name) == TRAIN or name == "fit" for name in names)
 
 
 def _feeds(file: File, expr: tree.Expr, fed: Fed, named: bool) -> bool:
