@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -58,10 +59,13 @@ def run(options: argparse.Namespace) -> int:
         if verdict.gone and not before[key].gone:
             where = f"{verdict.repository} {verdict.path}:{verdict.line}"
             print(f"gone: {verdict.code} {where} (was {verdict.value})")
-    if before:
+    if options.list:
         for finding in unread:
             place = finding.place
             print(f"new: {finding.code} {finding.pin.repository} {place.path}:{place.line}")
+    elif unread and before:
+        counted = Counter(finding.code for finding in unread)
+        print("new:", ", ".join(f"{code} {count}" for code, count in sorted(counted.items())))
     for name in options.set:
         rules = counts[name]["rules"].values()
         shown, pedantic = (sum(row[kind] for row in rules) for kind in ("shown", "pedantic"))
@@ -164,6 +168,7 @@ def _options() -> argparse.ArgumentParser:
     checking.add_argument("--cache", type=Path, help="keep trainlint's results there")
 
     command = commands.add_parser("run", parents=[checking], help=run.__doc__)
+    command.add_argument("--list", action="store_true", help="name each finding without a verdict")
     command.set_defaults(command=run)
 
     command = commands.add_parser("collect", parents=[checking], help=collect.__doc__)

@@ -186,6 +186,13 @@ def test_findings_are_drawn_from_every_repository_first() -> None:
     assert work.chosen([*many, *few], read, per_rule=4) == []
 
 
+def test_copies_of_a_file_are_drawn_last() -> None:
+    copies = [replace(_finding(f"a{n}"), shape="same") for n in range(9)]
+    others = [_finding(f"b{n}") for n in range(3)]
+    order = [f.shape for f in work.drawn([*copies, *others])]
+    assert sorted(order[:4]) == ["b0", "b1", "b2", "same"]
+
+
 def test_unsure_readings_are_in_no_precision() -> None:
     tally = figures.Tally(true=9, false=1, unsure=5)
     assert (tally.read, tally.precision) == (15, 0.9)
@@ -227,7 +234,7 @@ def test_the_document_says_what_the_data_says() -> None:
 def _finding(fingerprint: str = "a") -> Finding:
     pin = Pin("tuning", "ann/one", COMMIT)
     words = ("CKP001", "load-without-map-location", "warning", "high")
-    return Finding(pin, Place("use.py", 3), *words, fingerprint, "a message", ())
+    return Finding(pin, Place("use.py", 3), *words, fingerprint, "a message", (), fingerprint)
 
 
 def _verdict(fingerprint: str = "a") -> Verdict:

@@ -55,6 +55,7 @@ class Finding:
     fingerprint: str
     message: str
     trail: tuple[tuple[Place, str], ...]
+    shape: str  # of its text alone, wherever that stands: copies of a file have the same
 
     @property
     def shown(self) -> bool:
@@ -144,6 +145,9 @@ def _findings(pin: Pin, folder: Path, reported: Iterable[dict[str, Any]]) -> Ite
                 fingerprint=fingerprint,
                 message=diagnostic["message"],
                 trail=trail,
+                shape=baseline.fingerprint(
+                    diagnostic["code"], "", _around(source, _place(diagnostic))
+                ),
             )
 
 

@@ -58,14 +58,19 @@ def disagreed(findings: Sequence[Finding], verdicts: Mapping[Key, Verdict]) -> l
 
 
 def drawn(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings in the order in which they are drawn."""
+    """The findings in the order in which they are drawn, copies of the same lines at the end."""
     ranks: dict[str, int] = {}
+    copies: dict[str, int] = {}
     ranked = []
     for finding in sorted(findings, key=_chance):
-        rank = ranks.get(finding.pin.repository, 0)
-        ranks[finding.pin.repository] = rank + 1
-        ranked.append((rank, _chance(finding), finding))
-    return [finding for _, _, finding in sorted(ranked, key=lambda row: row[:2])]
+        copy = copies.get(finding.shape, 0)
+        copies[finding.shape] = copy + 1
+        rank = 0
+        if not copy:
+            rank = ranks.get(finding.pin.repository, 0)
+            ranks[finding.pin.repository] = rank + 1
+        ranked.append(((copy, rank, _chance(finding)), finding))
+    return [finding for _, finding in sorted(ranked, key=lambda row: row[0])]
 
 
 def work_file(
