@@ -24,7 +24,7 @@ def final_test(file: File, node: tree.Node, fed: Fed, named: bool = False) -> tr
             if call.start <= end or (tree.function_of(call) or file.module) is not body:
                 continue
             given = [a.value for a in call.args if isinstance(a.value, tree.Name | tree.Attribute)]
-            if file.names.qualified(call.func) in _LOOKS or _trains(call):
+            if file.names.qualified(call.func) in _LOOKS or _is_no_test(call):
                 continue
             if any(_feeds(file, expr, fed, named) for expr in given):
                 return call
@@ -35,11 +35,12 @@ def final_test(file: File, node: tree.Node, fed: Fed, named: bool = False) -> tr
     return None
 
 
-def _trains(call: tree.Call) -> bool:
-    """True for a call that is named for training, or is given training data, too."""
+def _is_no_test(call: tree.Call) -> bool:
+    """True for a call that makes an object, or is named for training or given training data."""
     words = [call.func, *(arg.value for arg in call.args)]
     names = [name for word in words if (name := last_name(word)) is not None]
-    return any(of_name(name) == TRAIN or name == "fit" for name in names)
+    made = (last_name(call.func) or "")[:1].isupper()
+    return made or any(of_name(name) == TRAIN or name == "fit" for name in names)
 
 
 def _feeds(file: File, expr: tree.Expr, fed: Fed, named: bool) -> bool:
