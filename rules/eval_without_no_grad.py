@@ -109,9 +109,10 @@ RULE = Rule(
 
 @RULE.check
 def check(file: File) -> Iterator[Finding]:
-    for found in evaluation.passes(file):
-        recorded = recording.recorded(file, found)
-        if recorded is False or recording.needs_gradients(file, found):
+    for whole in evaluation.passes(file):
+        found = recording.outside_no_grad(file, whole)
+        recorded = recording.recorded(file, found) if found is not None else False
+        if found is None or recorded is False or recording.needs_gradients(file, found):
             continue
         function = found.function
         trained = recording.trained_on(file, function) if function is not None else []

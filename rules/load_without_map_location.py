@@ -31,7 +31,8 @@ may stand between. It is unsafe where anything else reads it (features, whole mo
 score beside the weights), where `assign=True` or a `load_state_dict` of the project's own keeps the
 tensors as they are: they are then on the CPU. There is no fix where states of random-number
 generators are in the file, where arguments hide behind `*` or `**`, and none is needed (and nothing
-is reported) where the same run has saved the file before, or where a default device is set.
+is reported) where the same run has saved the file before (by `torch.save`, or by the fit of a
+Lightning trainer with a `ModelCheckpoint`), or where a default device is set.
 
 ## Since
 0.1.0
@@ -57,6 +58,7 @@ from trainlint.api import (
     checkpoints,
     rewrite,
     tree,
+    written,
 )
 
 RULE = Rule(
@@ -75,7 +77,7 @@ def check(file: File) -> Iterator[Finding]:
     if not loads or _is_settled(file):
         return
     for call in loads:
-        if _under_device(file, call) or checkpoints.saved_before(file, call) is not None:
+        if _under_device(file, call) or written.saved_before(file, call) is not None:
             continue
         restored = checkpoints.restored(file, call)
         fixes, why = _fixes(file, call, restored)

@@ -50,6 +50,7 @@ from trainlint.semantics import (
     uses,
     values,
     wholeness,
+    written,
 )
 from trainlint.semantics.facts import File
 from trainlint.semantics.flow import ENTRY, EXIT, Flow, is_dead
@@ -124,4 +125,5 @@ __all__ = [
     "uses",
     "values",
     "wholeness",
+    "written",
 ]

@@ -1,8 +1,4 @@
-"""Files that a script writes with ``torch.save`` and reads with ``torch.load``.
-
-Whether a file was written by the same run decides on which machine its tensors were saved; where
-what is read goes decides whether its device matters.
-"""
+"""Where the contents of a file go that a script reads: this decides whether its device matters."""
 
 from __future__ import annotations
 
@@ -12,14 +8,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.tree import Expr, Node
+from trainlint.semantics.tree import Expr
 from trainlint.semantics.uses import Use, uses
-from trainlint.semantics.values import Display, FunctionValue, Literal, Symbol
+from trainlint.semantics.values import Display, FunctionValue
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
-Body = tree.Module | tree.FunctionDef
 MAX_CALLERS = 5
 _RANDOM = re.compile(r"rng|random_?state", re.I)
 # Reads of a mapping that hand on nothing of what it holds.
@@ -141,100 +136,3 @@ def _saved_random(file: File) -> Iterator[Expr]:
                     known = file.values.literal(key) if key is not None else ...
                     if isinstance(known, str) and _RANDOM.search(known):
                         yield item
-
-
-# Written by the same run
-
-
-def saved_before(file: File, load: tree.Call) -> tree.Call | None:
-    """A ``torch.save`` of the same file that comes before a load in the same run."""
-    path = load.arg(0, "f")
-    if path is None:
-        return None
-    sites = dict(_sites(file, load))
-    for save in file.calls_to("torch.save"):
-        saved = save.arg(1, "f")
-        if saved is None or not _same_path(file, path, saved):
-            continue
-        for body, site in _sites(file, save):
-            if body in sites and _comes_before(file, body, site, sites[body]):
-                return save
-    return None
-
-
-def _sites(file: File, call: tree.Call) -> Iterator[tuple[Body, Node]]:
-    """The bodies from which a call is reached, with the place in each that leads to it."""
-    todo: list[tuple[Node, int]] = [(call, 0)]
-    seen: set[Body] = set()
-    while todo:
-        site, depth = todo.pop(0)
-        function = tree.function_of(site)
-        body: Body = function or file.module
-        if body in seen:
-            continue
-        seen.add(body)
-        yield body, site
-        if function is not None and depth < MAX_CALLERS:
-            callers = file.values.graph.callers(function)
-            todo.extend((caller, depth + 1) for caller, _ in callers)
-
-
-def _comes_before(file: File, body: Body, first: Node, second: Node) -> bool:
-    flow = file.flow_in(body)
-    if not flow.holds(first) or not flow.holds(second):
-        return False
-    return flow.reaches(flow.point(first), [flow.point(second)])
-
-
-def _same_path(file: File, one: Expr, other: Expr) -> bool:
-    if not _origins(file, one).isdisjoint(_origins(file, other)):
-        return True
-    first, second = _spelled(file, one), _spelled(file, other)
-    if file.text(first) != file.text(second) or isinstance(first, tree.Name):
-        return False
-    names = [[n for n in expr.walk() if isinstance(n, tree.Name)] for expr in (first, second)]
-    return all(_same_binding(file, a, b) for a, b in zip(*names, strict=True))
-
-
-def _spelled(file: File, path: Expr, depth: int = MAX_CALLERS) -> Expr:
-    """The expression that a name for a path stands for."""
-    path = _opened(file, path)
-    if isinstance(path, tree.Name) and depth:
-        bindings, unbound = file.values.definitions(path)
-        value = bindings[0].value if len(bindings) == 1 and not unbound else None
-        if value is not None and bindings[0].kind == "assign" and not bindings[0].path:
-            return _spelled(file, value, depth - 1)
-    return path
-
-
-def _same_binding(file: File, one: tree.Name, other: tree.Name) -> bool:
-    if one.id == other.id == "self":
-        return tree.class_of(one) is tree.class_of(other)
-    found, known = file.names.find(one.id, one), file.names.find(other.id, other)
-    return found is known or (found is not None and known is not None and found[0] is known[0])
-
-
-def _origins(file: File, path: Expr) -> set[object]:
-    """The texts that a path can be, and the expressions that make it."""
-    found: set[object] = set()
-    for value in file.values.of(_opened(file, path)):
-        match value:
-            case Literal():
-                found.add(value.value)
-            case Symbol():
-                found.add(value.name)
-            case _:
-                found.add(value.node)
-    return found
-
-
-def _opened(file: File, path: Expr) -> Expr:
-    """The path of ``with open(path) as f``."""
-    bindings = file.values.definitions(path)[0] if isinstance(path, tree.Name) else []
-    for binding in bindings:
-        call = binding.value
-        if binding.kind != "with" or not isinstance(call, tree.Call):
-            continue
-        if file.names.qualified(call.func) in {"builtins.open", "io.open"}:
-            return call.arg(0, "file") or path
-    return path

@@ -62,7 +62,7 @@ def passes(file: File) -> list[EvaluationPass]:
         switched = mode(file, own[0].call, own[0].model)
         if switched is not None and switched.training is not False:
             continue
-        if switched is None and not _named_evaluation(file, loop, body):
+        if switched is None and not named_evaluation(file, loop, body):
             continue
         told.update(run.call for run in own)
         found.append(EvaluationPass(loop, body, tuple(own), switched))
@@ -179,7 +179,7 @@ def _inside(node: tree.Node, outer: tree.Node) -> bool:
     return any(ancestor is outer for ancestor in node.ancestors())
 
 
-def _named_evaluation(file: File, loop: Rounds, body: Body) -> bool:
+def named_evaluation(file: File, loop: Rounds, body: Body) -> bool:
     """True when the function or what the loop goes over is named for evaluation.
 
     A backward in the same function may be that of this loop's results; of a comprehension no name

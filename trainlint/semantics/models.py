@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trainlint.semantics import tree
+from trainlint.semantics import factories, tree
 from trainlint.semantics.tree import Expr
 from trainlint.semantics.values import (
     ClassValue,
@@ -131,6 +131,8 @@ def forward(file: File, call: tree.Call) -> Forward | None:
     if not call.args or not isinstance(func, tree.Name | tree.Attribute | tree.Subscript):
         return None
     known = is_model(file, func)
+    if known is None and factories.gives_callable(file, call):
+        return None
     return None if known is False else Forward(call, func, known is True)
 
 

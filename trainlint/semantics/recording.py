@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import contexts, evaluation, models, tree
@@ -26,16 +27,32 @@ _UNKNOWN_CONTEXT = re.compile(r"grad|infer|eval|ema|scope|mode|ctx|context|swap|
 _DEPTH = 3
 
 
-def recorded(file: File, found: EvaluationPass) -> bool | None:
-    """Whether the graph of a pass is recorded: True, False, or None where that is not known.
+def outside_no_grad(file: File, found: EvaluationPass) -> EvaluationPass | None:
+    """A pass with only those of its runs that no known context keeps from recording."""
+    kept = tuple(run for run in found.runs if not _is_held(file, run))
+    if not kept or kept[0] is found.runs[0]:
+        return replace(found, runs=kept) if kept else None
+    switched = evaluation.mode(file, kept[0].call, kept[0].model)
+    if switched is None and not evaluation.named_evaluation(file, found.loop, found.body):
+        return None
+    if switched is not None and switched.training is not False:
+        return None
+    return replace(found, runs=kept, switched=switched)
 
-    It is known where a chain of calls in this file leads to the pass.
-    """
-    run = found.runs[0]
+
+def _is_held(file: File, run: Forward) -> bool:
     for call in (run.call, run.inner or run.call):
         chains = contexts.entered(file, call, lambda value: _may_hold_no_grad(file, value))
         if not any(chain is None for chain in chains):
-            return False
+            return True
+    return False
+
+
+def recorded(file: File, found: EvaluationPass) -> bool | None:
+    """Whether the graph of such a pass is recorded: True, False, or None where that is not known.
+
+    It is known where a chain of calls in this file leads to the pass.
+    """
     if _switched_off(file) or _unknown_decorator(file, found.function):
         return False
     if any(_disables_itself(file, run) for run in found.runs):

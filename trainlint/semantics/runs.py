@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from trainlint.semantics import contexts, models, tree
+from trainlint.semantics import contexts, factories, models, tree
 from trainlint.semantics.models import Forward
 from trainlint.semantics.tree import Expr
 from trainlint.semantics.values import FunctionValue, argument
@@ -24,7 +24,7 @@ def runs(file: File, node: tree.Node) -> list[Forward]:
     found = models.forwards(file, node)
     own = {run.call for run in found}
     for call in _calls(file, node):
-        if call not in own:
+        if call not in own and not factories.gives_callable(file, call):
             found = [*found, *_through(file, call, _DEPTH)]
     return sorted(found, key=lambda run: run.call.start)
 
