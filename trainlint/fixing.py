@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from trainlint.check import Outcome
 from trainlint.diagnostics import Diagnostic, ProposedFix, Severity, TextEdit
 from trainlint.edits import Conflict, Edit, Safety, overlaps
+from trainlint.semantics.lower import is_read_by_libcst
 from trainlint.source import Source, SourceError
 
 MAX_ROUNDS = 10
@@ -165,7 +166,7 @@ class _Work:
         except (Conflict, ValueError, SourceError) as error:
             reason = f"its edits do not fit: {error}"
         if reason is None:
-            reason = self._fault(offers, list(was.values()), list(edits))
+            reason = self._fault(offers, list(was.values()), before)
         if reason is None and keep:
             self.applied.extend(Applied(diagnostic, fix) for diagnostic, fix, _ in offers)
             return True
@@ -179,18 +180,20 @@ class _Work:
         return False
 
     def _fault(
-        self, offers: Sequence[Offer], was: Sequence[Outcome], paths: Sequence[str]
+        self, offers: Sequence[Offer], was: Sequence[Outcome], before: Mapping[str, Source]
     ) -> str | None:
         """Why the texts as they now stand must not be kept."""
         now: list[Diagnostic] = []
         crashed = {(failure.path, failure.code) for outcome in was for failure in outcome.failures}
-        for path in paths:
+        for path, old in before.items():
             outcome = self.outcome(path)
             for failure in outcome.failures:
                 if failure.stage != "rule":
                     return f"{path} would not parse any more: {failure.message}"
                 if (failure.path, failure.code) not in crashed:
                     return f"{failure.code} could not check {path} any more"
+            if not is_read_by_libcst(self.sources[path].code) and is_read_by_libcst(old.code):
+                return f"{path} would not parse any more: libcst does not read it"
             now.extend(outcome.diagnostics)
         counted = Counter(d.code for outcome in was for d in outcome.diagnostics)
         after = Counter(d.code for d in now)

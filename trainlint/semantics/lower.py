@@ -10,7 +10,7 @@ from trainlint.semantics import tree
 from trainlint.semantics.host import blocks
 from trainlint.semantics.unreadable import OutOfStep, ParseError
 
-__all__ = ["ParseError", "parse"]
+__all__ = ["ParseError", "is_read_by_libcst", "parse"]
 
 
 def parse(code: str) -> tree.Module:
@@ -27,3 +27,14 @@ def parse(code: str) -> tree.Module:
         root = statements.parse(code)
     tree.link(root)
     return root
+
+
+def is_read_by_libcst(code: str) -> bool:
+    """Whether libcst reads the text: a verdict that does not depend on the Python that runs."""
+    import libcst
+
+    try:
+        libcst.parse_module(code)
+    except Exception:  # libcst has defects of its own, whose errors are of any kind
+        return False
+    return True
