@@ -297,7 +297,7 @@ def _children() -> set[int]:
 
 def test_a_large_project_is_checked_in_workers_with_the_same_result(project, monkeypatch):
     for number in range(40):
-        (project / f"{number}.py").write_text(BAD + "x = [1, 2]\n" * 400)
+        (project / f"{number}.py").write_text(BAD + "x = [1, 2]\n" * 800)
     alone = report(jobs=1)
     used: list[int] = []
     original = pool.run_pool
@@ -319,7 +319,7 @@ def test_where_no_worker_starts_the_work_is_done_here(project, monkeypatch):
         yield
 
     for number in range(40):
-        (project / f"{number}.py").write_text(BAD + "x = [1, 2]\n" * 400)
+        (project / f"{number}.py").write_text(BAD + "x = [1, 2]\n" * 800)
     monkeypatch.setattr(pool, "run_pool", broken)
     assert report(jobs=2).parsed == 40
 

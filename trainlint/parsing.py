@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from trainlint.workspace import Item, Run
 
 HEAVY = 100 << 10  # bytes: a file that is not parsed in this process, where nothing could stop it
-_PAYS = {"fork": 120 << 10, "spawn": 500 << 10}  # bytes to parse, from which on workers help
+_PAYS = {"fork": 256 << 10, "spawn": 1 << 20}  # bytes to parse, from which on workers help
 _LARGEST_POOL = 16
 
 
