@@ -162,10 +162,12 @@ class Readers:
         callers = self.file.values.graph.callers(function)
         reads = Reads()
         for call, _owner in callers:
-            if function.is_async and not isinstance(call.parent, tree.Await):
-                reads.escapes.append(Escape(call, f"`{function.name}` is awaited elsewhere"))
-            else:
+            if not function.is_async:
                 reads += self.of(call, path)
+            elif isinstance(call.parent, tree.Await):
+                reads += self.of(call.parent, path)
+            else:
+                reads.escapes.append(Escape(call, f"`{function.name}` is awaited elsewhere"))
         if not reads.losses and not path:
             return Reads(others=[expr], changes=reads.changes)
         if not callers:

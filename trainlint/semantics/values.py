@@ -543,6 +543,8 @@ class Values:
                     found.extend(self.attribute(owner, func.attr))
                 elif isinstance(value, Instance) and func.attr in SAME_OBJECT:
                     found.append(Same(func, frame, (), value))
+                elif isinstance(value, Instance) and func.attr == "module":
+                    found.append(value)
                 elif isinstance(value, Symbol):
                     found.append(replace(value, name=f"{value.name}.{func.attr}"))
                 else:
