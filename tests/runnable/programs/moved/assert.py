@@ -1,0 +1,14 @@
+# AMP002: fixed
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+def main():
+    x = torch.randn(6, 4)
+    y = torch.ones(6, 1)
+    fc = nn.Linear(4, 1)
+    p = torch.sigmoid(fc(x))
+    assert (p >= 0).all() and p.max() <= 1, p
+    l = F.binary_cross_entropy(p, y)
+    return l

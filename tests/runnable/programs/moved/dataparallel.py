@@ -1,0 +1,20 @@
+# AMP002: fixed
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 1)
+
+    def forward(self, x):
+        return torch.sigmoid(self.fc(x))
+
+
+def main():
+    x = torch.randn(6, 4)
+    y = torch.ones(6, 1)
+    a = nn.DataParallel(Net())
+    return F.binary_cross_entropy(a(x), y), a(x), a.module(x)

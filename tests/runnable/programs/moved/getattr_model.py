@@ -1,0 +1,27 @@
+# AMP002: kept
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 1)
+
+    def forward(self, x):
+        return torch.sigmoid(self.fc(x))
+
+
+class Box:
+    def __init__(self, m):
+        self.m = m
+
+
+def main():
+    x = torch.randn(6, 4)
+    y = torch.ones(6, 1)
+    a = Net()
+    b = Box(a)
+    loss = F.binary_cross_entropy(b.m(x), y)
+    return getattr(b, "m")(x), loss

@@ -1,0 +1,24 @@
+# AMP002: kept
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class S(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(4, 1), nn.Sigmoid())
+
+    def forward(self, x):
+        return self.net(x)
+
+    def act(self, x):
+        return self.net[-1](self.net[0](x))
+
+
+def main():
+    x = torch.randn(6, 4)
+    y = torch.ones(6, 1)
+    s = S()
+    loss = F.binary_cross_entropy(s(x), y)
+    return s(x), s.act(x), loss

@@ -1,0 +1,13 @@
+# AMP003: silent
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+def main():
+    x = torch.randn(6, 4)
+    y = torch.ones(6, 1)
+    a = nn.Sequential(nn.Linear(4, 1), nn.Sigmoid())
+    b = a[:-1]
+    loss = F.binary_cross_entropy_with_logits(b(x), y)
+    return b(x), loss

@@ -1,0 +1,13 @@
+# AMP002: fixed
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+def main():
+    x = torch.randn(6, 4)
+    y = torch.ones(6, 1)
+    fc = nn.Linear(4, 1)
+    if (p := torch.sigmoid(fc(x))).mean() > 0:
+        l = F.binary_cross_entropy(p, y)
+    return p, l
