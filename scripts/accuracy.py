@@ -26,8 +26,8 @@ from judging import document, work  # noqa: E402
 from judging.findings import SETS, Finding, Run, check_repository, read_pins  # noqa: E402
 from judging.verdicts import READERS, compare, merged, read_verdicts, write_verdicts  # noqa: E402
 
+from trainlint.config.toml import load_toml  # noqa: E402
 from trainlint.registry import shipped  # noqa: E402
-from trainlint.toml import load_toml  # noqa: E402
 
 DATA = ROOT / "docs" / "accuracy"
 DOCUMENT = ROOT / "docs" / "accuracy.md"

@@ -30,7 +30,7 @@ from seeding import Mutant, Program, all_mutants, function_at  # noqa: E402
 from trainlint.check import check_source  # noqa: E402
 from trainlint.registry import shipped  # noqa: E402
 from trainlint.semantics.facts import Surroundings  # noqa: E402
-from trainlint.source import decode  # noqa: E402
+from trainlint.text.source import decode  # noqa: E402
 
 SEEDS = ROOT / "scripts" / "seeds"
 

@@ -12,9 +12,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from trainlint import writing
-from trainlint.cache import Cache, content_digest
-from trainlint.writing import Change, write_group
+from trainlint.storage import writing
+from trainlint.storage.cache import Cache, content_digest
+from trainlint.storage.writing import Change, write_group
 
 CALLS = ("open", "write", "fsync", "replace", "unlink", "close", "fchmod", "ftruncate", "mkdir")
 KILLED = 9

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainlint.bounds import (
+from trainlint.text.bounds import (
     MAX_BRANCHES,
     MAX_DEPTH,
     MAX_LINKS,

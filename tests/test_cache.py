@@ -19,9 +19,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from trainlint import enginekey, index, prune, session
-from trainlint.cache import Cache, Session, content_digest, default_directory
-from trainlint.enginekey import engine_key
+from trainlint.storage import enginekey, index, prune, session
+from trainlint.storage.cache import Cache, Session, content_digest, default_directory
+from trainlint.storage.enginekey import engine_key
 
 REPOSITORY = Path(__file__).parent.parent
 DRIVER = Path(__file__).with_name("killed.py")
@@ -796,7 +796,7 @@ def test_the_versions_of_python_and_libcst_are_in_the_key(
 
 def test_the_version_of_libcst_is_read_without_its_import() -> None:
     program = (
-        "import sys; from trainlint.enginekey import _libcst_version\n"
+        "import sys; from trainlint.storage.enginekey import _libcst_version\n"
         "text = _libcst_version(); assert 'libcst' not in sys.modules\n"
         "from importlib.metadata import version; assert version('libcst') in text, text"
     )
@@ -807,7 +807,7 @@ def test_the_version_of_libcst_is_read_without_its_import() -> None:
 def test_a_warm_run_imports_nothing_heavy(project: Project) -> None:
     project.store()
     program = (
-        "import sys; from trainlint.cache import Cache\n"
+        "import sys; from trainlint.storage.cache import Cache\n"
         "session = Cache.open(sys.argv[1]).session(sys.argv[2], 'settings')\n"
         "session.lookup('a.py', __import__('os').stat(sys.argv[2] + '/a.py')); session.close()\n"
         "print(*sys.modules)"
@@ -817,5 +817,5 @@ def test_a_warm_run_imports_nothing_heavy(project: Project) -> None:
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     loaded = set(done.stdout.split())
     heavy = {"libcst", "rich", "platformdirs", "hashlib", "dataclasses", "inspect", "tempfile"}
-    assert "trainlint.session" in loaded
+    assert "trainlint.storage.session" in loaded
     assert not loaded & heavy

@@ -15,7 +15,7 @@ from trainlint.rule import Finding, Rule
 from trainlint.semantics import tree
 from trainlint.semantics.facts import File, Surroundings
 from trainlint.semantics.trail import Step
-from trainlint.source import decode
+from trainlint.text.source import decode
 from trainlint.triage import ALWAYS, all_of, any_of, mentioned
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from trainlint.semantics import contexts, lower, tree
 from trainlint.semantics.facts import File, Surroundings
-from trainlint.source import decode
+from trainlint.text.source import decode
 
 HEAD = "import torch\nfrom torch import nn\nfrom contextlib import nullcontext\n"
 

@@ -17,18 +17,19 @@ from typing import Any
 import pytest
 import yaml
 
-from trainlint import __version__, triage, worker
+from trainlint import __version__, triage
 from trainlint.api import Safety
 from trainlint.commands import arguments
 from trainlint.commands.arguments import COMMANDS, FORMATS
+from trainlint.config.setting_values import KEYS
+from trainlint.config.settings import parse_settings
 from trainlint.registry import shipped
-from trainlint.results import Result
 from trainlint.rule import DOCUMENTATION_URL, HEADINGS, Rule
-from trainlint.rulebook import Sources
-from trainlint.setting_values import KEYS
-from trainlint.settings import parse_settings
-from trainlint.source import decode
 from trainlint.testing import check_text
+from trainlint.text.source import decode
+from trainlint.work import worker
+from trainlint.work.results import Result
+from trainlint.work.rulebook import Sources
 
 ROOT = Path(__file__).parent.parent
 FIXTURES = ROOT / "fixtures"

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from trainlint.config.settings import Settings, SettingsError
 from trainlint.diagnostics import Failure
-from trainlint.discover import (
+from trainlint.discovery.discover import (
     Discovery,
     File,
     SettingsFinder,
@@ -22,8 +23,7 @@ from trainlint.discover import (
     is_vendored,
     requirement_files,
 )
-from trainlint.gitignore import IgnoreFile
-from trainlint.settings import Settings, SettingsError
+from trainlint.discovery.gitignore import IgnoreFile
 
 posix_only = pytest.mark.skipif(os.name == "nt", reason="needs the files of a POSIX system")
 
@@ -32,7 +32,7 @@ posix_only = pytest.mark.skipif(os.name == "nt", reason="needs the files of a PO
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A repository that is the working directory, and a user without settings."""
     user = tmp_path / "user" / "trainlint.toml"
-    monkeypatch.setattr("trainlint.project_files.user_settings_file", lambda: str(user))
+    monkeypatch.setattr("trainlint.discovery.project_files.user_settings_file", lambda: str(user))
     root = tmp_path / "project"
     (root / ".git" / "info").mkdir(parents=True)
     monkeypatch.chdir(root)
@@ -404,7 +404,7 @@ def test_a_name_that_is_not_utf8_is_found() -> None:
 def test_a_walk_imports_nothing_slow() -> None:
     _make("a.py", "trainlint.toml", ".gitignore", text="")
     command = (
-        "import sys; from trainlint.discover import *;"
+        "import sys; from trainlint.discovery.discover import *;"
         "found = discover(['.', 'a.py'], settings_for=SettingsFinder());"
         "slow = {'pathspec', 'platformdirs', 'libcst', 'rich', 'difflib', 'configparser'};"
         "print(len(found.files), sorted(slow & set(sys.modules)))"

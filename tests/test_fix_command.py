@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from trainlint import journal, repair, writing
+from trainlint import repair
 from trainlint.cli import main
+from trainlint.storage import journal, writing
 
 BAD = "import torch\n\nscaler = torch.cuda.amp.GradScaler()\n"
 FIXED = 'import torch\n\nscaler = torch.amp.GradScaler("cuda")\n'

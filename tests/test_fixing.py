@@ -20,7 +20,7 @@ from trainlint.diagnostics import (
 )
 from trainlint.edits import Safety
 from trainlint.fixing import MAX_ROUNDS, Fixed, fix_sources
-from trainlint.source import Source, decode
+from trainlint.text.source import Source, decode
 
 
 @dataclass(frozen=True)

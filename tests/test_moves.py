@@ -10,7 +10,7 @@ from trainlint.rewrite import Moves, Unfixable, together
 from trainlint.semantics import lower
 from trainlint.semantics.facts import File, Surroundings
 from trainlint.semantics.references import references
-from trainlint.source import decode
+from trainlint.text.source import decode
 
 NEW = {"lib.old.ops.f": "lib.ops.f", "lib.old.ops.g": "lib.ops.g"}
 

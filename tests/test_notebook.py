@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainlint.edits import Conflict, Edit
-from trainlint.magics import masked
-from trainlint.source import Source, SourceError, decode
+from trainlint.text.magics import masked
+from trainlint.text.source import Source, SourceError, decode
 
 Cell = dict[str, Any]
 

@@ -10,7 +10,7 @@ from trainlint.semantics import escapes, lower
 from trainlint.semantics.facts import File, Surroundings
 from trainlint.semantics.readers import Readers
 from trainlint.semantics.reads import Reads
-from trainlint.source import decode
+from trainlint.text.source import decode
 
 HEAD = "import torch\nimport torch.nn as nn\nimport torch.nn.functional as F\n"
 

@@ -6,7 +6,7 @@ import pytest
 
 from trainlint.semantics import lower, releases, tree
 from trainlint.semantics.facts import File, Surroundings
-from trainlint.source import decode
+from trainlint.text.source import decode
 
 INSTEAD = frozenset({"torch.new"})
 

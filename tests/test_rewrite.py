@@ -8,11 +8,12 @@ from typing import TypeVar
 
 import pytest
 
-from trainlint import rewrite, source
+from trainlint import rewrite
 from trainlint.edits import Edit, apply
 from trainlint.rewrite import Unfixable
 from trainlint.semantics import lower, tree
 from trainlint.semantics.facts import File, Surroundings
+from trainlint.text import source
 
 T = TypeVar("T", bound=tree.Node)
 

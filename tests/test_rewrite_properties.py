@@ -11,11 +11,12 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from trainlint import rewrite, source
+from trainlint import rewrite
 from trainlint.edits import Edit, apply
 from trainlint.rewrite import Unfixable
 from trainlint.semantics import lower, tree
 from trainlint.semantics.facts import File, Surroundings
+from trainlint.text import source
 
 quick = settings(
     max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)

@@ -11,15 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from trainlint import pool, recall, run
+from trainlint import run
 from trainlint.cli import main
+from trainlint.config.settings import Selection
 from trainlint.diagnostics import Report
+from trainlint.discovery import recall
 from trainlint.registry import shipped
-from trainlint.results import Result
-from trainlint.rulebook import Sources
 from trainlint.run import Options, check
-from trainlint.settings import Selection
-from trainlint.worker import Job, Orders
+from trainlint.work import pool
+from trainlint.work.results import Result
+from trainlint.work.rulebook import Sources
+from trainlint.work.worker import Job, Orders
 
 REPOSITORY = Path(__file__).parent.parent
 BAD = "import torch\n\nscaler = torch.cuda.amp.GradScaler()\n"
@@ -187,7 +189,7 @@ def test_a_large_file_is_read_again_for_its_parse_and_must_be_the_same(project, 
 def test_the_users_settings_stand_where_platformdirs_says(monkeypatch, variable):
     import platformdirs
 
-    from trainlint.project_files import user_settings_file
+    from trainlint.discovery.project_files import user_settings_file
 
     monkeypatch.setenv("XDG_CONFIG_HOME", variable)
     folder = platformdirs.user_config_dir("trainlint", appauthor=False)
@@ -297,7 +299,7 @@ def _children() -> set[int]:
 
 def test_a_large_project_is_checked_in_workers_with_the_same_result(project, monkeypatch):
     for number in range(40):
-        (project / f"{number}.py").write_text(BAD + "x = [1, 2]\n" * 800)
+        (project / f"{number}.py").write_text(BAD + "x = [1, 2]\n" * 2600)
     alone = report(jobs=1)
     used: list[int] = []
     original = pool.run_pool

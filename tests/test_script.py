@@ -8,8 +8,8 @@ import pytest
 
 from trainlint.semantics import lower, tree
 from trainlint.semantics.facts import File, Surroundings
-from trainlint.semantics.script import Event
-from trainlint.source import decode
+from trainlint.semantics.training.script import Event
+from trainlint.text.source import decode
 
 HEAD = "import torch\nfrom torch import nn\nfrom torch.cuda.amp import GradScaler\n"
 

@@ -23,7 +23,7 @@ from seeding.program import Change, Fault  # noqa: E402
 from trainlint.check import check_source  # noqa: E402
 from trainlint.registry import shipped  # noqa: E402
 from trainlint.semantics.facts import Surroundings  # noqa: E402
-from trainlint.source import decode  # noqa: E402
+from trainlint.text.source import decode  # noqa: E402
 
 PER_RULE = 4
 SEEDED = json.loads((ROOT / "docs/accuracy/seeded.json").read_text(encoding="utf-8"))["rules"]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trainlint.diagnostics import Severity
-from trainlint.settings import (
+from trainlint.config.settings import (
     Settings,
     SettingsError,
     parse_settings,
@@ -14,7 +13,8 @@ from trainlint.settings import (
     unknown_selectors,
     with_command_line,
 )
-from trainlint.targets import Range
+from trainlint.config.targets import Range
+from trainlint.diagnostics import Severity
 
 KNOWN = ("AMP001", "bce-under-autocast", "AMP004", "deprecated-cuda-amp", "LEK003", "hidden-leak")
 

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from trainlint.config.targets import Range, Version, settled
 from trainlint.semantics.signatures import (
     Rename,
     Row,
@@ -15,7 +16,6 @@ from trainlint.semantics.signatures import (
     reaches_back,
     replacements,
 )
-from trainlint.targets import Range, Version, settled
 
 TABLE = json.dumps(
     {

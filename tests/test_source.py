@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from trainlint.diagnostics import Location
 from trainlint.edits import Conflict, Edit
-from trainlint.source import Source, SourceError, decode
+from trainlint.text.source import Source, SourceError, decode
 
 TEXT = st.text("ab #\t\f\r\n\u2028\x0b\x1cé€𝔸'", max_size=40)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainlint.targets import (
+from trainlint.config.targets import (
     NEWEST,
     Range,
     Version,

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from trainlint import journal, locks, writing
-from trainlint.checked import content_digest
-from trainlint.locks import Busy, hold
-from trainlint.writing import (
+from trainlint.storage import journal, locks, writing
+from trainlint.storage.checked import content_digest
+from trainlint.storage.locks import Busy, hold
+from trainlint.storage.writing import (
     Change,
     ChangedMeanwhile,
     WriteError,
@@ -573,7 +573,8 @@ def test_a_lock_file_that_was_removed_while_it_was_taken_is_made_anew(
 def test_a_lock_left_by_a_dead_process_is_taken_over(tree: Tree) -> None:
     tree.journal.mkdir()
     program = (
-        "import os, sys; from trainlint.locks import hold\nwith hold(sys.argv[1], 0): os._exit(0)"
+        "import os, sys; from trainlint.storage.locks import hold\n"
+        "with hold(sys.argv[1], 0): os._exit(0)"
     )
     lock = str(tree.journal / "lock")
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}

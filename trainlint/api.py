@@ -1,61 +1,65 @@
 """All that a rule may import: facts about the file, edits for fixes, and the words for findings."""
 
+from trainlint.config.targets import Range, Version
 from trainlint.diagnostics import Confidence, Severity
 from trainlint.edits import Edit, Fix, Safety, Unfixable
 from trainlint.lazily import rewrite
 from trainlint.rule import Finding, Rule
 from trainlint.semantics import (
-    accumulation,
-    audio,
     backward,
     callgraph,
-    checkpoints,
     classvalues,
-    clearing,
-    collecting,
     contexts,
-    datasets,
-    deeds,
-    divisors,
-    evaluation,
-    finals,
-    frameworks,
-    graphs,
-    handlers,
-    loaders,
-    losses,
-    measured,
-    models,
-    modes,
-    parts,
-    placeholders,
-    recording,
     references,
     releases,
-    roles,
-    rows,
-    scaler,
-    scaling,
-    scores,
-    script,
-    selection,
-    settled,
     signatures,
-    splits,
-    tail,
     tensors,
-    transformers,
     tree,
-    updates,
     uses,
     values,
+)
+from trainlint.semantics.data import (
+    audio,
+    datasets,
+    deeds,
+    finals,
+    frameworks,
+    loaders,
+    measured,
+    parts,
+    placeholders,
+    roles,
+    rows,
+    scores,
+    selection,
+    splits,
+    transformers,
     wholeness,
-    written,
 )
 from trainlint.semantics.facts import File
 from trainlint.semantics.flow import ENTRY, EXIT, Flow, is_dead
 from trainlint.semantics.trail import Step
-from trainlint.targets import Range, Version
+from trainlint.semantics.training import (
+    accumulation,
+    checkpoints,
+    clearing,
+    collecting,
+    divisors,
+    evaluation,
+    graphs,
+    handlers,
+    losses,
+    models,
+    modes,
+    recording,
+    scaler,
+    scaling,
+    script,
+    settled,
+    tail,
+    updates,
+    written,
+)
 from trainlint.triage import ALWAYS, Needs, all_of, any_of
 
 __all__ = [

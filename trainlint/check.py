@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from trainlint import baseline, bounds, suppress, syntax
+from trainlint import baseline, suppress
 from trainlint.diagnostics import (
     Confidence,
     Diagnostic,
@@ -20,7 +20,8 @@ from trainlint.edits import Fix
 from trainlint.rule import Finding, Rule
 from trainlint.semantics import tokens, tree
 from trainlint.semantics.facts import File, SuppressionFault, Surroundings
-from trainlint.source import Source
+from trainlint.text import bounds, syntax
+from trainlint.text.source import Source
 
 RECURSION_LIMIT = 8000  # the bounds let an expression be 500 operations deep
 CONTEXT_LINES = 1  # on each side of a finding, for its fingerprint

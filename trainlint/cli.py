@@ -56,7 +56,7 @@ def _keep_newlines() -> None:
 
 def _again(words: list[str]) -> int | None:
     """Give the answer of an earlier run if it still stands: most of a run's cost are imports."""
-    from trainlint.recall import recall
+    from trainlint.discovery.recall import recall
 
     answer = recall(words)
     if answer is None:
@@ -70,8 +70,8 @@ def _again(words: list[str]) -> int | None:
 
 def _main(words: list[str]) -> int:
     from trainlint.commands import arguments
-    from trainlint.rulebook import RulebookError
-    from trainlint.settings import SettingsError
+    from trainlint.config.settings import SettingsError
+    from trainlint.work.rulebook import RulebookError
 
     try:
         return _command(arguments.parse(words))

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from trainlint.reports.neutral import glyphs, guarded, shown
-from trainlint.source import Source
+from trainlint.text.source import Source
 
 _COLORS = {"-": "31", "+": "32", "@": "36"}
 _LINE = re.compile(r"[^\n]*\n|[^\n]+\Z")

@@ -15,7 +15,7 @@ from trainlint.check import Outcome
 from trainlint.diagnostics import Diagnostic, ProposedFix, Severity, TextEdit
 from trainlint.edits import Conflict, Edit, Safety, overlaps
 from trainlint.semantics.lower import is_read_by_libcst
-from trainlint.source import Source, SourceError
+from trainlint.text.source import Source, SourceError
 
 MAX_ROUNDS = 10
 

@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from trainlint.cache import default_directory
 from trainlint.check import Outcome
 from trainlint.diagnostics import Diagnostic, Failure
+from trainlint.discovery.origin import is_generated, is_vendored
 from trainlint.edits import Safety
 from trainlint.fixing import Applied, Fixed, Withheld, fix_sources
-from trainlint.origin import is_generated, is_vendored
 from trainlint.run import Checked, Item, Tick
-from trainlint.source import Source, SourceError, decode
+from trainlint.storage.cache import default_directory
+from trainlint.text.source import Source, SourceError, decode
 
 JOURNAL = "journal"
 
@@ -114,8 +114,8 @@ def visibility(pedantic: bool) -> Callable[[Diagnostic], bool]:
 
 def check_again(checked: Checked, item: Item, source: Source) -> Outcome:
     """The findings in a text that is not on the disk, under the terms of its file."""
-    from trainlint import worker
-    from trainlint.localmodules import import_words
+    from trainlint.discovery.localmodules import import_words
+    from trainlint.work import worker
 
     local = checked.run.local_among(import_words(source.code), item.file)
     result = worker.check(source, worker.Orders.of(item.terms), local)
@@ -230,7 +230,7 @@ def journal_directory(cache_dir: str | None) -> Path:
 
 def write(checked: Checked, repair: Repair, journal: Path) -> list[str]:
     """Write the changed files group by group; the paths of those that could not be written."""
-    from trainlint.writing import Change, WriteError, write_group
+    from trainlint.storage.writing import Change, WriteError, write_group
 
     items = {item.path: item for item in checked.items}
     lost: list[str] = []

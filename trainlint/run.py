@@ -12,16 +12,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from trainlint import triage
-from trainlint.cache import content_digest
+from trainlint.config.settings import over_size
 from trainlint.diagnostics import Failure, Report
-from trainlint.discover import File, discover
-from trainlint.localmodules import import_words
-from trainlint.origin import is_left_out
-from trainlint.project_files import user_settings_file
-from trainlint.recall import Grounds
-from trainlint.results import PARSED, SCANNED, Kept, Result
-from trainlint.settings import over_size
-from trainlint.workspace import Item, Options, Run, Tick
+from trainlint.discovery.discover import File, discover
+from trainlint.discovery.localmodules import import_words
+from trainlint.discovery.origin import is_left_out
+from trainlint.discovery.project_files import user_settings_file
+from trainlint.discovery.recall import Grounds
+from trainlint.storage.cache import content_digest
+from trainlint.work.results import PARSED, SCANNED, Kept, Result
+from trainlint.work.workspace import Item, Options, Run, Tick
 
 __all__ = ["Checked", "Item", "Options", "Run", "Tick", "check", "grounds_of"]
 
@@ -62,7 +62,7 @@ def check(
         items = list(recall(run, items))
         work = list(scan(run, items))
         if work:
-            from trainlint.parsing import parse
+            from trainlint.work.parsing import parse
 
             parse(run, work)
         keep(run, work)

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from trainlint.settings import specificity
+from trainlint.config.settings import specificity
 
 Span = tuple[int, int]
 Line = tuple[int | None, int]  # cell and line

@@ -20,14 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainlint.check import Outcome, check_source
+from trainlint.config.targets import Range
 from trainlint.diagnostics import Diagnostic
 from trainlint.edits import Safety
 from trainlint.fixing import fix_sources
 from trainlint.registry import shipped
 from trainlint.rule import Rule
 from trainlint.semantics.facts import Surroundings
-from trainlint.source import Source, decode
-from trainlint.targets import Range
+from trainlint.text.source import Source, decode
 
 _MARK = re.compile(
     r"expect(?P<no_fix>-no-fix)?: (?P<code>[A-Z]+\d+) at "

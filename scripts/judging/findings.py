@@ -13,7 +13,7 @@ from typing import Any
 
 from trainlint import baseline
 from trainlint.check import CONTEXT_LINES
-from trainlint.source import Source, decode
+from trainlint.text.source import Source, decode
 
 ROOT = Path(__file__).resolve().parents[2]
 SETS = ("sources", "tuning", "fresh")

@@ -12,8 +12,8 @@ from trainlint.check import check_source
 from trainlint.edits import Safety
 from trainlint.fixing import fix_sources
 from trainlint.semantics.facts import Surroundings
-from trainlint.source import decode
 from trainlint.testing import check_text, fix_text
+from trainlint.text.source import decode
 
 torch = pytest.importorskip("torch")
 

@@ -282,7 +282,7 @@ def _jobs(text: str) -> int:
 
 
 def _target(text: str) -> Any:
-    from trainlint.targets import parse_target
+    from trainlint.config.targets import parse_target
 
     try:
         return parse_target(text)
@@ -291,7 +291,7 @@ def _target(text: str) -> Any:
 
 
 def _nearest(word: str, known: Any) -> str:
-    from trainlint.setting_values import nearest
+    from trainlint.config.setting_values import nearest
 
     return nearest(word, known)
 

@@ -6,13 +6,13 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from trainlint.cache import Cache
 from trainlint.commands import console
 from trainlint.commands.arguments import UsageError
-from trainlint.installed import installed
+from trainlint.config.setting_values import nearest
+from trainlint.discovery.installed import installed
 from trainlint.reports.neutral import shown
-from trainlint.rulebook import Card, Rulebook, Sources, open_rulebook
-from trainlint.setting_values import nearest
+from trainlint.storage.cache import Cache
+from trainlint.work.rulebook import Card, Rulebook, Sources, open_rulebook
 
 if TYPE_CHECKING:
     import argparse

@@ -9,18 +9,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from trainlint import __version__, baseline, recall, reports
+from trainlint import __version__, baseline, reports
 from trainlint.commands import console
 from trainlint.commands.arguments import UsageError
+from trainlint.config.settings import Selection
 from trainlint.diagnostics import Failure, Report, Severity
+from trainlint.discovery import recall
 from trainlint.reports.wording import counted, failure_title, place
 from trainlint.run import STDIN, Checked, Item, Options, Tick, check, grounds_of
-from trainlint.settings import Selection
 
 if TYPE_CHECKING:
     import argparse
 
-    from trainlint.source import Source
+    from trainlint.text.source import Source
 
 CLEAN, FOUND, FAILED = 0, 1, 2
 
@@ -205,7 +206,7 @@ def line_source(items: Sequence[Item], stdin: bytes | None) -> reports.LineSourc
 
 
 def _source(path: str, item: Item | None, stdin: bytes | None) -> Source | None:
-    from trainlint.source import SourceError, decode
+    from trainlint.text.source import SourceError, decode
 
     try:
         if item is not None and not item.on_disk:

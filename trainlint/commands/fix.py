@@ -18,7 +18,7 @@ from trainlint.repair import Repair, journal_directory, plan, read_source, write
 from trainlint.reports.neutral import guarded, shown
 from trainlint.reports.wording import counted, ordered, place
 from trainlint.run import Checked, check
-from trainlint.source import SourceError
+from trainlint.text.source import SourceError
 
 if TYPE_CHECKING:
     import argparse
@@ -56,7 +56,7 @@ def run_fix(args: argparse.Namespace) -> int:
 
 
 def _recover(cache_dir: str | None) -> None:
-    from trainlint.writing import recover
+    from trainlint.storage.writing import recover
 
     try:
         lines = recover(journal_directory(cache_dir))

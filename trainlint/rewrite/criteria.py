@@ -11,8 +11,8 @@ from trainlint.rewrite.expressions import replace
 from trainlint.rewrite.imports import add_import
 from trainlint.rewrite.places import Unfixable, together
 from trainlint.semantics import escapes, tensors, tree
-from trainlint.semantics.losses import LossEvaluation
 from trainlint.semantics.references import is_type_test
+from trainlint.semantics.training.losses import LossEvaluation
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -11,8 +11,8 @@ from trainlint.rewrite.places import Unfixable, together
 from trainlint.rewrite.statements import insert_after, insert_before
 from trainlint.rewrite.windows import counted_from_one
 from trainlint.semantics import tree
-from trainlint.semantics.boundary import spelled
-from trainlint.semantics.script import (
+from trainlint.semantics.training.boundary import spelled
+from trainlint.semantics.training.script import (
     BACKWARD,
     CLIP,
     SCHEDULE,
@@ -24,7 +24,7 @@ from trainlint.semantics.script import (
 from trainlint.semantics.tree import Node, Stmt
 
 if TYPE_CHECKING:
-    from trainlint.semantics.accumulation import AccumulationWindow
+    from trainlint.semantics.training.accumulation import AccumulationWindow
 
 _ENDING = (UNSCALE, CLIP, STEP, UPDATE, ZERO_GRAD, SCHEDULE)
 _CLEARS_TO_NONE = (2, 0)  # since then zero_grad leaves None behind

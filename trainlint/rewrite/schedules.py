@@ -9,14 +9,14 @@ from trainlint.edits import Edit
 from trainlint.rewrite.expressions import replace
 from trainlint.rewrite.places import Unfixable, together
 from trainlint.semantics import tree
-from trainlint.semantics.boundary import definition, same
-from trainlint.semantics.script import SCHEDULE
+from trainlint.semantics.training.boundary import definition, same
+from trainlint.semantics.training.script import SCHEDULE
 from trainlint.semantics.tree import Expr
 from trainlint.semantics.values import Instance
 
 if TYPE_CHECKING:
-    from trainlint.semantics.accumulation import AccumulationWindow
     from trainlint.semantics.facts import File
+    from trainlint.semantics.training.accumulation import AccumulationWindow
 
 MAX_NAMES = 8
 _RAISES = "torch.optim.lr_scheduler.OneCycleLR"

@@ -10,8 +10,8 @@ from trainlint.rewrite import places
 from trainlint.rewrite.expressions import replace
 from trainlint.rewrite.statements import delete, insert_after
 from trainlint.semantics import tree
-from trainlint.semantics.splits import Split
-from trainlint.semantics.transformers import (
+from trainlint.semantics.data.splits import Split
+from trainlint.semantics.data.transformers import (
     COMPOSED,
     EMBEDDING,
     ENCODER,

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from trainlint.edits import Unfixable
-from trainlint.semantics import audio, tree
+from trainlint.semantics import tree
+from trainlint.semantics.data import audio
 from trainlint.semantics.values import Symbol
 
 if TYPE_CHECKING:

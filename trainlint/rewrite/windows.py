@@ -9,14 +9,15 @@ from trainlint.rewrite import places
 from trainlint.rewrite.expressions import replace
 from trainlint.rewrite.places import Unfixable, together
 from trainlint.rewrite.statements import insert_before
-from trainlint.semantics import scaling, tree
-from trainlint.semantics.boundary import Boundary, spelled
-from trainlint.semantics.divisors import By
-from trainlint.semantics.script import BACKWARD, ZERO_GRAD
+from trainlint.semantics import tree
+from trainlint.semantics.training import scaling
+from trainlint.semantics.training.boundary import Boundary, spelled
+from trainlint.semantics.training.divisors import By
+from trainlint.semantics.training.script import BACKWARD, ZERO_GRAD
 from trainlint.semantics.tree import Expr
 
 if TYPE_CHECKING:
-    from trainlint.semantics.accumulation import AccumulationWindow
+    from trainlint.semantics.training.accumulation import AccumulationWindow
 
 SIZE = "window_size"
 

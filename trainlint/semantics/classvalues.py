@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from trainlint.semantics import losses, tensors, tree
+from trainlint.semantics import tensors, tree
 from trainlint.semantics.backward import Backward, Use
+from trainlint.semantics.training import losses
 from trainlint.semantics.tree import Expr
 from trainlint.semantics.values import Instance, Method, Value
 

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from trainlint.config.targets import Range
 from trainlint.semantics import tree
 from trainlint.semantics.flow import Flow
 from trainlint.semantics.names import Names
-from trainlint.source import Source
-from trainlint.targets import Range
+from trainlint.text.source import Source
 
 if TYPE_CHECKING:
-    from trainlint.semantics.loaders import Loaders
-    from trainlint.semantics.models import Forward
-    from trainlint.semantics.script import Script
-    from trainlint.semantics.splits import Splits
+    from trainlint.semantics.data.loaders import Loaders
+    from trainlint.semantics.data.splits import Splits
+    from trainlint.semantics.training.models import Forward
+    from trainlint.semantics.training.script import Script
     from trainlint.semantics.values import Values
 
 T = TypeVar("T", bound=tree.Node)
@@ -111,32 +111,32 @@ class File:
 
     @cached_property
     def script(self) -> Script:
-        from trainlint.semantics.script import Script
+        from trainlint.semantics.training.script import Script
 
         return Script(self)
 
     @cached_property
     def loaders(self) -> Loaders:
-        from trainlint.semantics.loaders import Loaders
+        from trainlint.semantics.data.loaders import Loaders
 
         return Loaders(self)
 
     @cached_property
     def splits(self) -> Splits:
-        from trainlint.semantics.splits import Splits
+        from trainlint.semantics.data.splits import Splits
 
         return Splits(self)
 
     @cached_property
     def forwards(self) -> list[Forward]:
         """The calls that run a model, in source order."""
-        from trainlint.semantics.models import all_forwards
+        from trainlint.semantics.training.models import all_forwards
 
         return all_forwards(self)
 
     @cached_property
     def runners(self) -> frozenset[str]:
         """Names of the functions that lead to the run of a model."""
-        from trainlint.semantics.runs import names_of_runners
+        from trainlint.semantics.training.runs import names_of_runners
 
         return names_of_runners(self)

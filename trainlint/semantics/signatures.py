@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from trainlint.config.targets import Range, Version, parse_version, settled
 from trainlint.semantics import tree
-from trainlint.targets import Range, Version, parse_version, settled
 
 
 @dataclass(frozen=True, slots=True)

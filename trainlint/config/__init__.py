@@ -1,0 +1,1 @@
+"""Reading settings: TOML, globs, values and requirement files."""

@@ -1,0 +1,171 @@
+"""The files of a project that steer trainlint, found on the disk: settings and requirements."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from trainlint.config.settings import Settings, SettingsError, parse_settings
+from trainlint.config.targets import Range, requirement_ranges
+
+SETTINGS_FILES = ("trainlint.toml", "pyproject.toml")
+_REQUIREMENT_FILES = (
+    "pyproject.toml",
+    "setup.cfg",
+    "requirements*.txt",
+    "environment*.yml",
+    "environment*.yaml",
+)
+_LARGEST = 1 << 20
+
+
+class SettingsFinder:
+    """The settings for the files of a folder: the nearest ones above it, else the user's own."""
+
+    def __init__(self, *, cwd: str | None = None) -> None:
+        self._cwd = cwd or os.getcwd()
+        self._found: dict[str, Settings] = {}
+        self._user: Settings | None = None
+
+    def __call__(self, directory: str) -> Settings:
+        """The settings for the folder, given by its absolute path.
+
+        Without a settings file their root is the repository, else the working directory.
+
+        Raises:
+            SettingsError: a settings file on the way cannot be read, or is wrong.
+        """
+        without: list[str] = []
+        place = directory
+        above: Settings | None = None
+        while above is None:
+            above = self._found.get(place) or _settings_in(place)
+            if above is not None:
+                self._found[place] = above
+                break
+            without.append(place)
+            parent = os.path.dirname(place)
+            if parent == place:
+                break
+            place = parent
+        for folder in reversed(without):
+            above = self._found[folder] = self._inherited(folder, above)
+        return self._found[directory]
+
+    def _inherited(self, folder: str, above: Settings | None) -> Settings:
+        if above is None:
+            if self._user is None:
+                self._user = _user_settings() or Settings(root=self._cwd)
+            above = replace(self._user, root=self._cwd)
+        of_project = above.file and os.path.dirname(above.file) == above.root
+        if not of_project and os.path.lexists(os.path.join(folder, ".git")):
+            return replace(above, root=folder)
+        return above
+
+
+class TargetFinder:
+    """The ranges that the nearest requirement files above a folder ask for.
+
+    The search ends with the repository, or with settings that say ``root = true``.
+    """
+
+    def __init__(self, settings_for: Callable[[str], Settings]) -> None:
+        self._settings_for = settings_for
+        self._found: dict[str, Mapping[str, Range]] = {}
+
+    def __call__(self, directory: str) -> Mapping[str, Range]:
+        """The ranges by library, for the folder given by its absolute path."""
+        if directory not in self._found:
+            self._found[directory] = self._look(directory)
+        return self._found[directory]
+
+    def _look(self, directory: str) -> Mapping[str, Range]:
+        ranges = requirement_ranges(requirement_files(directory))
+        settings = self._settings_for(directory)
+        parent = os.path.dirname(directory)
+        ends = (
+            parent == directory
+            or (settings.ends_search and settings.root == directory)
+            or os.path.lexists(os.path.join(directory, ".git"))
+        )
+        return ranges if ranges or ends else self(parent)
+
+
+def requirement_files(root: str) -> dict[str, str]:
+    """The requirement files of a folder and of its ``requirements`` folder, by name."""
+    files: dict[str, str] = {}
+    for folder, prefix, patterns in (
+        (root, "", _REQUIREMENT_FILES),
+        (os.path.join(root, "requirements"), "requirements/", ("*.txt",)),
+    ):
+        try:
+            names = sorted(os.listdir(folder))
+        except OSError:
+            continue
+        for name in names:
+            if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns):
+                data = _bytes(os.path.join(folder, name))
+                if data is not None:
+                    files[prefix + name] = _decode(data)
+    return files
+
+
+def _settings_in(directory: str, names: Sequence[str] = SETTINGS_FILES) -> Settings | None:
+    for name in names:
+        path = os.path.join(directory, name)
+        try:
+            with open(path, "rb") as stream:
+                data = stream.read()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            continue
+        except OSError as error:
+            if not os.path.isfile(path):
+                continue
+            raise SettingsError(path, "", f"cannot be read: {error.strerror}") from None
+        if name == "pyproject.toml" and b"trainlint" not in data:
+            continue
+        try:
+            text = data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise SettingsError(path, "", "not valid TOML: it is not UTF-8") from None
+        settings = parse_settings(text.replace("\r\n", "\n"), path)
+        if settings is not None:
+            return settings
+    return None
+
+
+def user_settings_file() -> str:
+    """Where the user's own settings stand, which hold where a project has none."""
+    if sys.platform == "darwin":
+        folder = os.path.expanduser("~/Library/Application Support/trainlint")
+    elif sys.platform == "linux":  # as platformdirs has it, whose import takes longer
+        base = os.environ.get("XDG_CONFIG_HOME", "").strip() or os.path.expanduser("~/.config")
+        folder = os.path.join(base, "trainlint")
+    else:
+        import platformdirs
+
+        folder = platformdirs.user_config_dir("trainlint", appauthor=False)
+    return os.path.join(folder, "trainlint.toml")
+
+
+def _user_settings() -> Settings | None:
+    return _settings_in(os.path.dirname(user_settings_file()), names=("trainlint.toml",))
+
+
+def _bytes(path: str) -> bytes | None:
+    try:
+        if os.path.getsize(path) > _LARGEST or not os.path.isfile(path):
+            return None
+        with open(path, "rb") as stream:
+            return stream.read()
+    except OSError:
+        return None
+
+
+def _decode(data: bytes) -> str:
+    """Requirement files that a shell redirected into a file may be UTF-16."""
+    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    return data.decode(encoding, "replace")

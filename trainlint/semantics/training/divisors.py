@@ -1,0 +1,97 @@
+"""What a divisor of a loss is: the length of the accumulation window, or something else."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from trainlint.semantics import tree
+from trainlint.semantics.callgraph import own_nodes
+from trainlint.semantics.training.boundary import definition, same, spelled
+from trainlint.semantics.tree import Expr, Node
+
+if TYPE_CHECKING:
+    from trainlint.semantics.training.accumulation import AccumulationWindow
+
+DIVIDES = frozenset({"div", "div_", "divide", "divide_", "true_divide", "true_divide_"})
+MULTIPLIES = frozenset({"mul", "mul_", "multiply", "multiply_"})
+_PER_BATCH = frozenset({"size", "sum", "numel", "mean", "count_nonzero", "item", "clamp", "max"})
+
+
+class By(Enum):
+    """What stands on one way from the loss to ``backward``."""
+
+    K = "k"  # divided by the number of micro-batches
+    OTHER = "other"  # divided, or summed, in a way that may take the window into account
+    UNKNOWN = "unknown"  # comes from what is not followed, and may be divided there
+    NOTHING = "nothing"
+
+
+def divisor_of(window: AccumulationWindow, expr: Expr) -> By:
+    """Whether a divisor is k, something of one batch alone, or neither."""
+    file = window.file
+    if isinstance(expr, tree.Call) and expr.args:
+        name = file.names.qualified(expr.func)
+        if name in {"builtins.float", "builtins.int", "builtins.max", "builtins.min"}:
+            return _joined(window, *(a.value for a in expr.args))
+        if name == "builtins.len":
+            return _length(window, expr.args[0].value)
+    if same(file, expr, window.k) or "accum" in spelled(file, expr).lower():
+        return By.K
+    match expr:
+        case tree.Constant():
+            return By.NOTHING
+        case tree.Call(func=tree.Attribute(attr=attr)) if attr in _PER_BATCH:
+            return By.NOTHING
+        case tree.Subscript(value=tree.Attribute(attr="shape")):
+            return By.NOTHING
+        case tree.BinOp():
+            return _joined(window, expr.left, expr.right)
+        case tree.Name() if (value := definition(file, expr)) is not None:
+            return By.OTHER if isinstance(value, tree.Name) else divisor_of(window, value)
+        case _:
+            return By.OTHER
+
+
+def _joined(window: AccumulationWindow, *parts: Expr) -> By:
+    kinds = {divisor_of(window, part) for part in parts}
+    return next((by for by in (By.K, By.OTHER) if by in kinds), By.NOTHING)
+
+
+def _length(window: AccumulationWindow, given: Expr) -> By:
+    """``len(chunks)`` is a window where its items are what is accumulated."""
+    if not isinstance(given, tree.Name):
+        return By.OTHER
+    for node in own_nodes(window.body):
+        if isinstance(node, tree.For) and spelled(window.file, node.iter) == given.id:
+            return By.OTHER
+    return By.NOTHING
+
+
+def rescales_gradients(window: AccumulationWindow) -> bool:
+    """True where the gradients themselves are divided, in the loop or in what steps."""
+    regions: list[Node] = [window.loop]
+    owners = {tree.function_of(e.call) for e in window.events}
+    regions.extend(owner for owner in owners if owner is not None)
+    for region in regions:
+        for node in region.walk():
+            match node:
+                case tree.AugAssign(op="/" | "*", target=target) if _is_gradient(target):
+                    return True
+                case tree.Call(func=tree.Attribute(value=value, attr=attr)) if (
+                    attr in DIVIDES | MULTIPLIES and _is_gradient(value)
+                ):
+                    return True
+                case tree.Assign(targets=[target], value=tree.BinOp(op="/" | "*")) if _is_gradient(
+                    target
+                ):
+                    return True
+                case _:
+                    pass
+    return False
+
+
+def _is_gradient(expr: Expr) -> bool:
+    if isinstance(expr, tree.Attribute) and expr.attr == "data":
+        expr = expr.value
+    return isinstance(expr, tree.Attribute) and expr.attr == "grad"

@@ -1,0 +1,239 @@
+"""Evaluation passes: the loops that run a model over data and train nothing."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trainlint.semantics import tree
+from trainlint.semantics.training import models, runs
+from trainlint.semantics.training.models import Forward
+from trainlint.semantics.training.runs import round_of
+from trainlint.semantics.training.script import BACKWARD, MODE, STEP, Body, Event
+
+if TYPE_CHECKING:
+    from trainlint.semantics.facts import File
+
+_EVALUATES = re.compile(
+    r"(^|_)(e?val(uat\w*|id\w*|s)?|test(ing|s)?|infer(ence)?|predict(ion)?s?|score)(_|$|\d)"
+    r"|(^|_)(val|valid|test|eval|dev)_?(loader|dl|data|iter|gen|set|ds|dataset|dataloader)",
+    re.I,
+)
+_TRAINS = re.compile(
+    r"backward|optimi[sz]e|train_?(ing)?_?step|train_on_batch|^fit|^learn$|update_param|"
+    r"grad_?scaler|loss_?scaler|attack|pgd|fgsm|adversar|salien|cam$|perturb|attribut|hessian|"
+    r"jacobian|gradient|influence|explain",
+    re.I,
+)
+_FRAMEWORKS = ("lightning.", "transformers.", "ignite.", "fastai.")
+_DEPTH = 3
+
+Rounds = tree.Loop | tree.Comprehension
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationPass:
+    """A loop or comprehension in which a model runs and nothing is trained.
+
+    ``switched`` is the ``eval()`` that holds for it, None where only names tell its purpose.
+    """
+
+    loop: Rounds
+    body: Body
+    runs: tuple[Forward, ...]
+    switched: Event | None
+
+    @property
+    def function(self) -> tree.FunctionDef | None:
+        return self.body if isinstance(self.body, tree.FunctionDef) else None
+
+
+def passes(file: File) -> list[EvaluationPass]:
+    """The evaluation passes of a file, in source order."""
+    found = []
+    told: set[tree.Call] = set()
+    for loop in _rounds(file):
+        body: Body = tree.function_of(loop) or file.module
+        own = [run for run in _runs(file, loop) if not _is_bound_in(file, run.model, loop)]
+        if not own or all(run.call in told for run in own):
+            continue
+        if _in_model(file, body) or trains(file, loop, body) or _feeds_backward(file, loop, body):
+            continue
+        switched = mode(file, own[0].call, own[0].model)
+        if switched is not None and switched.training is not False:
+            continue
+        if switched is None and not named_evaluation(file, loop, body):
+            continue
+        told.update(run.call for run in own)
+        found.append(EvaluationPass(loop, body, tuple(own), switched))
+    return sorted(found, key=lambda found: found.loop.start)
+
+
+def _rounds(file: File) -> list[Rounds]:
+    """The loops of a file, and then the comprehensions that run at once; each in source order."""
+    loops: list[Rounds] = sorted(
+        (*file.all(tree.For), *file.all(tree.While)), key=lambda loop: loop.start
+    )
+    loops.extend(
+        node
+        for node in file.all(tree.Comprehension)
+        if node.kind != "generator" or isinstance(node.parent, tree.Arg)
+    )
+    return loops
+
+
+def _runs(file: File, loop: Rounds) -> list[Forward]:
+    """The runs that happen once in each round of a loop."""
+    if isinstance(loop, tree.Comprehension):
+        return [run for run in runs.runs(file, loop) if round_of(run.call) is loop]
+    return [run for run in runs.runs(file, loop) if tree.enclosing_loop(run.call) is loop]
+
+
+def _is_bound_in(file: File, model: tree.Expr, loop: Rounds) -> bool:
+    """True for a loop over models: each round makes or takes its own."""
+    root = next((n for n in model.walk() if isinstance(n, tree.Name)), None)
+    if root is None:
+        return True
+    bindings, _ = file.values.definitions(root)
+    return any(binding.node is loop or _inside(binding.node, loop) for binding in bindings)
+
+
+def _in_model(file: File, body: Body) -> bool:
+    """True for the loops over layers in a model's own ``forward``, and for a framework's hooks."""
+    if not isinstance(body, tree.FunctionDef) or not isinstance(body.parent, tree.ClassDef):
+        return False
+    bases = file.values.graph.bases(body.parent)
+    if any(base is not None and base.startswith(_FRAMEWORKS) for base in bases):
+        return True
+    return body.name in {"forward", "__call__", "__init__"}
+
+
+def trains(file: File, loop: Rounds, body: Body) -> bool:
+    """True when something in a loop trains, or may do so out of sight."""
+    for event in file.script.events(body):
+        if event.kind in {BACKWARD, STEP} and _inside(event.site, loop):
+            return True
+    for node in loop.walk():
+        if isinstance(node, tree.Call):
+            if is_training_name(models.last_name(node.func)):
+                return True
+            if any("optim" in models.last_name(arg.value).lower() for arg in node.args):
+                return True
+    return False
+
+
+def _feeds_backward(file: File, loop: Rounds, body: Body) -> bool:
+    """True when what a loop computes is differentiated behind it."""
+    return any(
+        _is_filled_in(file, name, loop)
+        for event in file.script.events(body)
+        if event.kind == BACKWARD and event.receiver is not None
+        for name in names_behind(file, event.receiver)
+    )
+
+
+def names_behind(file: File, expr: tree.Expr, hops: int = _DEPTH) -> list[tree.Name]:
+    """The names whose graphs an expression continues, through their definitions."""
+    found = [
+        node for node in expr.walk() if isinstance(node, tree.Name) and not _is_detached(node, expr)
+    ]
+    if hops:
+        for name in tuple(found):
+            for binding in file.values.definitions(name)[0]:
+                if binding.kind == "assign" and binding.value is not None:
+                    found.extend(names_behind(file, binding.value, hops - 1))
+    return found
+
+
+def _is_detached(name: tree.Name, expr: tree.Expr) -> bool:
+    """True where only the numbers under a name are used: ``target.detach()``."""
+    below: tree.Node = name
+    while below is not expr and below.parent is not None:
+        below = below.parent
+        if isinstance(below, tree.Attribute) and below.attr in {"detach", "item", "data"}:
+            return True
+    return False
+
+
+def _is_filled_in(file: File, name: tree.Name, loop: Rounds) -> bool:
+    """True when a loop gives a name its value, or appends to the list that it names."""
+    kinds = {"assign", "augment"}
+    for binding in file.values.definitions(name)[0]:
+        if binding.kind not in kinds:
+            continue
+        if _inside(binding.node, loop) or (
+            binding.value is not None and (binding.value is loop or _inside(loop, binding.value))
+        ):
+            return True
+    return any(
+        isinstance(call, tree.Call)
+        and isinstance(call.func, tree.Attribute)
+        and call.func.attr in {"append", "extend"}
+        and isinstance(call.func.value, tree.Name)
+        and call.func.value.id == name.id
+        for call in loop.walk()
+    )
+
+
+def _inside(node: tree.Node, outer: tree.Node) -> bool:
+    return any(ancestor is outer for ancestor in node.ancestors())
+
+
+def named_evaluation(file: File, loop: Rounds, body: Body) -> bool:
+    """True when the function or what the loop goes over is named for evaluation.
+
+    A backward in the same function may be that of this loop's results; of a comprehension no name
+    tells enough.
+    """
+    if isinstance(loop, tree.Comprehension):
+        return False
+    if any(event.kind == BACKWARD for event in file.script.events(body)):
+        return False
+    if isinstance(body, tree.FunctionDef) and _EVALUATES.search(body.name):
+        return "train" not in body.name.lower()
+    if not isinstance(loop, tree.For):
+        return False
+    names = {n.id for n in loop.iter.walk() if isinstance(n, tree.Name)}
+    names |= {n.attr for n in loop.iter.walk() if isinstance(n, tree.Attribute)}
+    return any(_EVALUATES.search(name) for name in names)
+
+
+def is_training_name(name: str) -> bool:
+    """True for the name of something that trains, attacks or explains: it needs gradients."""
+    return _TRAINS.search(name) is not None
+
+
+def is_named(name: str) -> bool:
+    """True for the name of something that is there for evaluation."""
+    return _EVALUATES.search(name) is not None
+
+
+# Mode
+
+
+def mode(file: File, node: tree.Node, model: tree.Expr, depth: int = _DEPTH) -> Event | None:
+    """The last switch of a model's mode before a place, in its body or at the calls of it.
+
+    Of several on different paths one to training mode counts.
+    """
+    body: Body = tree.function_of(node) or file.module
+    flow = file.flow_in(body)
+    points: dict[int, list[Event]] = {}
+    for event in file.script.events(body):
+        if event.kind != MODE or event.receiver is None or event.site is node:
+            continue
+        if flow.holds(event.site) and models.same(file, event.receiver, model):
+            points.setdefault(flow.point(event.site), []).append(event)
+    if not flow.holds(node):
+        return None
+    last, _ = flow.last(flow.point(node), points)
+    events = [points[point][-1] for point in sorted(last)]
+    if events:
+        return next((event for event in events if event.training is not False), events[0])
+    if depth and isinstance(body, tree.FunctionDef):
+        for call, _owner in file.values.graph.callers(body):
+            found = mode(file, call, model, depth - 1)
+            if found is not None:
+                return found
+    return None

@@ -1,0 +1,266 @@
+"""Handlers of exceptions: what they catch, what they do about it, and what was tried."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trainlint.semantics import tree
+from trainlint.semantics.callgraph import own_nodes
+from trainlint.semantics.data import loading
+from trainlint.semantics.training import evaluation, models
+from trainlint.semantics.training.script import BACKWARD, STEP, ZERO_GRAD, Body
+
+if TYPE_CHECKING:
+    from trainlint.semantics.facts import File
+
+_ALL = frozenset({"builtins.Exception", "builtins.BaseException"})
+_REPORTS = re.compile(
+    r"print|log(ger|ging)?($|_)|^log|warn|write|exception|^error|^debug|^info|critical|flush|"
+    r"set_postfix|set_description|format_exc|traceback|echo",
+    re.I,
+)
+# What a handler may do beside reporting and still leave everybody in the dark.
+_TIDIES = frozenset({"empty_cache", "collect", "zero_grad", "ipc_collect", "synchronize"})
+_LEAVES = frozenset(
+    {"builtins.exit", "builtins.quit", "sys.exit", "os._exit", "os.abort", "os.kill"}
+)
+_CATCHES_INTERRUPTS = re.compile(r"KeyboardInterrupt|SystemExit|exc_info|GeneratorExit")
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """An ``except`` clause; ``broad`` means that it catches every ``Exception``."""
+
+    node: tree.Handler
+    tried: tree.Try
+    broad: bool
+
+    @property
+    def bare(self) -> bool:
+        return self.node.type is None
+
+
+@dataclass(frozen=True, slots=True)
+class Swallowed:
+    """A handler after which training or evaluation goes on as if nothing had happened.
+
+    ``act`` is the backward, step or forward that it covers, ``kind`` which of these it is, ``loop``
+    the loop that goes on; ``keeps`` tells that the gradients of a half-done step stay.
+    """
+
+    handler: Handler
+    act: tree.Node
+    kind: str
+    loop: tree.Loop
+    keeps: bool = False
+
+
+def handlers(file: File) -> Iterator[Handler]:
+    """The handlers of a file, in source order."""
+    for tried in file.all(tree.Try):
+        for node in tried.handlers:
+            yield Handler(node, tried, _catches_all(file, node.type))
+
+
+def beside(file: File, handler: Handler) -> list[Handler]:
+    """The other handlers of the same ``try``."""
+    return [
+        Handler(node, handler.tried, _catches_all(file, node.type))
+        for node in handler.tried.handlers
+        if node is not handler.node
+    ]
+
+
+def _catches_all(file: File, caught: tree.Expr | None) -> bool:
+    match caught:
+        case None:
+            return True
+        case tree.Sequence():
+            return any(_catches_all(file, item) for item in caught.elts)
+        case _:
+            return file.names.qualified(caught) in _ALL
+
+
+def raises(handler: Handler) -> bool:
+    """True when some path through a handler raises again."""
+    return any(isinstance(node, tree.Raise) for node in _nodes(handler))
+
+
+def leaves(file: File, handler: Handler) -> bool:
+    """True when a handler ends the program."""
+    return any(
+        isinstance(node, tree.Call) and file.names.qualified(node.func) in _LEAVES
+        for node in _nodes(handler)
+    )
+
+
+def means_interrupts(file: File, handler: Handler) -> bool:
+    """True when a bare handler is there for ``KeyboardInterrupt`` and its like, too."""
+    text = file.source.text[handler.node.start : handler.node.end]
+    return _CATCHES_INTERRUPTS.search(text) is not None
+
+
+def is_silent(handler: Handler) -> bool:
+    """True when a handler passes, continues, prints and tidies up, and nothing else."""
+    return all(_is_silent(statement) for statement in handler.node.body)
+
+
+def _is_silent(statement: tree.Stmt) -> bool:
+    match statement:
+        case tree.Pass() | tree.Continue() | tree.Delete() | tree.Import() | tree.ImportFrom():
+            return True
+        case tree.ExprStmt(value=tree.Constant()):
+            return True
+        case tree.ExprStmt(value=tree.Call() as call):
+            name = models.last_name(call.func)
+            return _REPORTS.search(name) is not None or name in _TIDIES
+        case tree.If():
+            return all(_is_silent(s) for s in (*statement.body, *statement.orelse))
+        case tree.With():
+            return all(_is_silent(s) for s in statement.body)
+        case _:
+            return False
+
+
+def _nodes(handler: Handler) -> Iterator[tree.Node]:
+    stack: list[tree.Node] = list(reversed(handler.node.body))
+    while stack:
+        node = stack.pop()
+        yield node
+        if not isinstance(node, tree.FunctionDef | tree.ClassDef | tree.Lambda):
+            stack.extend(reversed(list(node.children())))
+
+
+# Training
+
+
+def swallowed(file: File) -> list[Swallowed]:
+    """The broad, silent handlers around the acts of a training or evaluation loop."""
+    passes: list[evaluation.EvaluationPass] | None = None
+    found = []
+    for handler in handlers(file):
+        if not handler.broad or raises(handler) or leaves(file, handler) or not is_silent(handler):
+            continue
+        trained = _trained(file, handler)
+        if trained is None:
+            if passes is None:
+                passes = evaluation.passes(file)
+            trained = _evaluated(file, handler, passes)
+        if trained is not None:
+            found.append(trained)
+    return found
+
+
+def _trained(file: File, handler: Handler) -> Swallowed | None:
+    """The backward or step that is tried once for each round of a loop around it."""
+    tried = handler.tried
+    body: Body = tree.function_of(tried) or file.module
+    events = file.script.events(body)
+    if not {BACKWARD, STEP} <= {event.kind for event in events} or _gives_up(tried):
+        return None
+    for event in events:
+        if event.kind not in {BACKWARD, STEP} or not _tried(file, event.site, handler):
+            continue
+        loop = _loop_around(file, handler)
+        if loop is None or tree.enclosing_loop(event.site) is not tree.enclosing_loop(tried):
+            continue
+        if not _starts_afresh(file, loop):
+            keeps = not _clears_first(file, body, handler, event.site)
+            return Swallowed(handler, event.site, event.kind, loop, keeps)
+    return None
+
+
+def _clears_first(file: File, body: Body, handler: Handler, act: tree.Node) -> bool:
+    """True when each round clears the gradients before the act, or the handler does."""
+    loop = tree.enclosing_loop(handler.tried)
+    for event in file.script.events(body):
+        if event.kind != ZERO_GRAD:
+            continue
+        if handler.node in event.site.ancestors() or event.site is act:
+            return True
+        early = event.site.start < act.start and tree.enclosing_loop(event.site) is loop
+        if early and tree.enclosing(event.site, tree.If) is None:
+            return True
+    return False
+
+
+def _gives_up(tried: tree.Try) -> bool:
+    """True when success leaves the loop: it tries again after a failure, and no more than that."""
+    return any(isinstance(s, tree.Break | tree.Return) for s in (*tried.body, *tried.orelse))
+
+
+def _loop_around(file: File, handler: Handler) -> tree.Loop | None:
+    """The loop that goes on after a handler: around it, or around a call of its function."""
+    loop = tree.enclosing_loop(handler.tried)
+    if loop is not None:
+        return loop
+    function = tree.function_of(handler.tried)
+    if function is None or _ends_in_value(handler):
+        return None
+    for call, _owner in file.values.graph.callers(function):
+        loop = tree.enclosing_loop(call)
+        if loop is not None:
+            return loop
+    return None
+
+
+def _ends_in_value(handler: Handler) -> bool:
+    """True when what follows a handler in its function may tell the caller of the failure."""
+    block = tree.block_of(handler.tried)
+    after = block[block.index(handler.tried) + 1 :]
+    return any(isinstance(statement, tree.Return | tree.Raise) for statement in after)
+
+
+def _starts_afresh(file: File, loop: tree.Loop) -> bool:
+    """True when each round makes its own optimizer: a sweep, whose next run starts afresh."""
+    reached: set[tree.FunctionDef] = set()
+    nodes: list[tree.Node] = [node for statement in loop.body for node in statement.walk()]
+    while nodes:
+        node = nodes.pop()
+        if not isinstance(node, tree.Call):
+            continue
+        if _makes_optimizer(file, node):
+            return True
+        for value in file.values.callees(node):
+            function = getattr(value, "function", None)
+            if isinstance(function, tree.FunctionDef) and function not in reached:
+                reached.add(function)
+                nodes.extend(own_nodes(function))
+    return False
+
+
+def _makes_optimizer(file: File, call: tree.Call) -> bool:
+    name = file.names.qualified(call.func) or ""
+    return name.startswith("torch.optim.") and "lr_scheduler" not in name
+
+
+def _tried(file: File, node: tree.Node, handler: Handler) -> bool:
+    """True for what raises into a handler, and not into that of an inner ``try``."""
+    below = node
+    for ancestor in node.ancestors():
+        inside = isinstance(ancestor, tree.Try) and any(below is s for s in ancestor.body)
+        if ancestor is handler.tried:
+            return inside
+        if inside and any(_catches_all(file, h.type) for h in getattr(ancestor, "handlers", ())):
+            return False
+        if isinstance(ancestor, tree.FunctionDef | tree.Lambda | tree.ClassDef):
+            return False
+        below = ancestor
+    return False
+
+
+def _evaluated(
+    file: File, handler: Handler, passes: list[evaluation.EvaluationPass]
+) -> Swallowed | None:
+    """The forward that is tried for each batch of an evaluation pass."""
+    loop = tree.enclosing_loop(handler.tried)
+    for found in passes:
+        if found.loop is not loop or any(map(loading.is_load, loading.calls(handler.tried.body))):
+            continue
+        for run in found.runs:
+            if _tried(file, run.call, handler):
+                return Swallowed(handler, run.call, "forward", found.loop)
+    return None

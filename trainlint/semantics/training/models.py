@@ -1,0 +1,347 @@
+"""Which calls run a model, which model it is, and what kinds of layers it holds."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trainlint.semantics import tree
+from trainlint.semantics.training import factories
+from trainlint.semantics.tree import Expr
+from trainlint.semantics.values import (
+    ClassValue,
+    Display,
+    FunctionValue,
+    Instance,
+    Object,
+    Unknown,
+    Value,
+)
+
+if TYPE_CHECKING:
+    from trainlint.semantics.facts import File
+
+# Libraries whose classes and factories give models.
+_MAKERS = (
+    "torchvision.models.",
+    "timm.create_model",
+    "torch.hub.load",
+    "segmentation_models_pytorch.",
+    "efficientnet_pytorch.",
+    "monai.networks.",
+    "torch_geometric.nn.models.",
+)
+# Layers that compute something else in training than in evaluation, by part of their name.
+_MODAL = ("Dropout", "dropout", "BatchNorm", "RReLU", "rrelu", "Transformer", "Multihead")
+# Layers whose kernels depend on whether the graph is recorded.
+_ATTENTION = ("Transformer", "MultiheadAttention", "scaled_dot_product_attention")
+_ATTENTIVE = re.compile(r"\.(vit|swin|maxvit|.*Vi[tT]|.*[sS]win|.*[fF]ormer)", re.I)
+_NAME = re.compile(
+    r"(^|_)(model|net|network|classifier|segmenter|student|unet|resnet|net_?[gd])(_?\w{0,5})$"
+    r"|(model|net)$",
+    re.I,
+)
+_MAX_SOURCES = 20
+_NO_MODELS = frozenset({"tensorflow", "keras", "jax", "flax", "mxnet", "paddle"})
+_CRITERION = re.compile(r"loss|criterion|metric", re.I)
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """A call that runs a model; ``known`` tells that its class or its library is known.
+
+    ``inner`` is the call of the model itself where ``call`` is that of a function which makes it.
+    """
+
+    call: tree.Call
+    model: Expr
+    known: bool
+    inner: tree.Call | None = None
+
+
+def last_name(expr: Expr) -> str:
+    """The last name of an expression: ``net`` for ``self.net`` and for ``nets.net[0]``."""
+    match expr:
+        case tree.Name():
+            return expr.id
+        case tree.Attribute():
+            return expr.attr
+        case tree.Subscript():
+            return last_name(expr.value)
+        case tree.Call():
+            return last_name(expr.func)
+        case _:
+            return ""
+
+
+def is_model(file: File, expr: Expr) -> bool | None:
+    """Whether an expression is a model: True by its binding, None by its name alone."""
+    if file.names.qualified(expr) is not None:
+        return False
+    unknown = False
+    for value in file.values.of(expr):
+        match value:
+            case Object() if file.values.graph.is_module(value.cls):
+                return not _CRITERION.search(value.cls.name)
+            case Object():
+                unknown = unknown or None in file.values.graph.bases(value.cls)
+            case Instance():
+                if _is_library_model(value.name):
+                    return True
+                unknown = unknown or _may_be_model(value.name)
+            case Unknown():
+                unknown = True
+            case _:
+                pass
+    named = unknown and _NAME.search(last_name(expr)) is not None
+    return None if named and not _NO_MODELS & _roots(file) else False
+
+
+def _is_library_model(name: str) -> bool:
+    short = name.rpartition(".")[2]
+    if name.startswith("torch.nn."):
+        return short[:1].isupper() and not short.endswith(("Loss", "Parameter"))
+    if name.startswith("transformers."):
+        return ".from_pretrained" in name and "Model" in name
+    return name.startswith(_MAKERS) and "Weights" not in name and "loss" not in name.lower()
+
+
+def _may_be_model(name: str) -> bool:
+    """What an unknown library makes may be a model; what these give is none."""
+    root = name.partition(".")[0]
+    return root not in {"builtins", "torch", "numpy", "sklearn", "pandas", "torchvision", "os"}
+
+
+def _roots(file: File) -> set[str]:
+    roots = set()
+    for alias in file.all(tree.Alias):
+        statement = alias.parent
+        module = statement.module if isinstance(statement, tree.ImportFrom) else alias.name
+        roots.add(module.partition(".")[0])
+    return roots
+
+
+def forward(file: File, call: tree.Call) -> Forward | None:
+    """The run of a model that a call is, None when it is none."""
+    func = call.func
+    if isinstance(func, tree.Attribute) and func.attr in {"forward", "__call__"}:
+        func = func.value
+    if not call.args or not isinstance(func, tree.Name | tree.Attribute | tree.Subscript):
+        return None
+    known = is_model(file, func)
+    if known is None and factories.gives_callable(file, call):
+        return None
+    return None if known is False else Forward(call, func, known is True)
+
+
+def all_forwards(file: File) -> list[Forward]:
+    """The runs of models in a file, in source order; ``File.forwards`` keeps them."""
+    return [run for call in file.calls if (run := forward(file, call)) is not None]
+
+
+def forwards(file: File, node: tree.Node) -> list[Forward]:
+    """The runs of models below a node, those in inner functions left out."""
+    return [run for run in file.forwards if _is_below(run.call, node)]
+
+
+def _is_below(inner: tree.Node, outer: tree.Node) -> bool:
+    for ancestor in inner.ancestors():
+        if ancestor is outer:
+            return True
+        if isinstance(ancestor, tree.FunctionDef | tree.ClassDef | tree.Lambda):
+            return False
+    return inner is outer
+
+
+def identities(file: File, model: Expr) -> frozenset[tree.Node]:
+    """The places at which a model can have been made; empty when none is known."""
+    return frozenset(
+        value.node
+        for value in file.values.of(model)
+        if isinstance(value, Instance) or (isinstance(value, Object) and value.call is not None)
+    )
+
+
+def same(file: File, one: Expr, other: Expr) -> bool:
+    """True when two expressions are one model: by where it was made, else by their names."""
+    first, second = identities(file, one), identities(file, other)
+    if first and second:
+        return not first.isdisjoint(second)
+    return _unwrapped(one) == _unwrapped(other)
+
+
+def parameters_in(node: tree.Node) -> list[Expr]:
+    """The models whose ``parameters()`` are asked for below a node."""
+    return [
+        call.func.value
+        for call in node.walk()
+        if isinstance(call, tree.Call)
+        and isinstance(call.func, tree.Attribute)
+        and call.func.attr in {"parameters", "named_parameters"}
+    ]
+
+
+def optimized(file: File, optimizer: tree.Call) -> list[Expr]:
+    """The models of which an optimizer gets parameters, also by names and as groups."""
+    found: list[Expr] = []
+    seen: set[tree.Node] = set()
+    stack: list[tree.Node] = [arg.value for arg in optimizer.args]
+    while stack:
+        node = stack.pop()
+        if node in seen or len(seen) > _MAX_SOURCES:
+            continue
+        seen.add(node)
+        found.extend(parameters_in(node))
+        for name in node.walk():
+            if isinstance(name, tree.Name):
+                bindings, _ = file.values.definitions(name)
+                stack.extend(b.value for b in bindings if b.kind == "assign" and b.value)
+    return found
+
+
+def wholes(part: Expr) -> Iterator[Expr]:
+    """A model and what it is a part of: ``model`` for ``model.fc``."""
+    yield part
+    while isinstance(part, tree.Attribute | tree.Subscript):
+        part = part.value
+        yield part
+
+
+def _unwrapped(model: Expr) -> str:
+    """``model`` for ``model.module`` and ``self.model``."""
+    if isinstance(model, tree.Attribute) and model.attr == "module":
+        return _unwrapped(model.value)
+    return last_name(model)
+
+
+# Layers
+
+
+def layers(file: File, model: Expr) -> frozenset[str | None]:
+    """The qualified names of all layers of a model; None stands for what is not known of it."""
+    found: set[str | None] = set()
+    seen: set[tree.Node] = set()
+    for value in file.values.of(model):
+        found.update(_layers(file, value, seen))
+    return frozenset(found)
+
+
+def _layers(file: File, value: Value, seen: set[tree.Node]) -> Iterator[str | None]:
+    match value:
+        case Instance() if _is_library_model(value.name):
+            yield value.name
+            for arg in value.call.args:
+                for inner in file.values.of(arg.value, value.frame):
+                    if isinstance(inner, Instance | Object | Display):
+                        yield from _layers(file, inner, seen)
+        case Display():
+            for child in value.expr.walk():
+                if isinstance(child, tree.Call):
+                    yield from _made(file, child, seen)
+        case Object():
+            yield from _class_layers(file, value.cls, seen)
+            given = value.call.args if value.call is not None else []
+            for arg in given:
+                for inner in file.values.of(arg.value, value.frame):
+                    if isinstance(inner, Instance | Object):
+                        yield from _layers(file, inner, seen)
+        case _:
+            yield None
+
+
+def _class_layers(file: File, cls: tree.ClassDef, seen: set[tree.Node]) -> Iterator[str | None]:
+    if cls in seen:
+        return
+    seen.add(cls)
+    graph = file.values.graph
+    for base in graph.bases(cls):
+        if base not in {"torch.nn.Module", "torch.nn.Sequential", "builtins.object"}:
+            yield None
+    for item in graph.lineage(cls):
+        for node in item.walk():
+            if isinstance(node, tree.Call):
+                yield from _made(file, node, seen)
+            elif isinstance(node, tree.Name | tree.Attribute):
+                name = file.names.qualified(node)
+                if name is not None and name.startswith(("torch.nn.", "torch.is_grad")):
+                    yield name
+
+
+def _made(file: File, call: tree.Call, seen: set[tree.Node]) -> Iterator[str | None]:
+    """What a call in the body of a model gives it, if it is a layer or may be one."""
+    name = file.names.qualified(call.func)
+    if name is not None:
+        if name.startswith("torch.nn.") or _is_library_model(name):
+            yield name
+        elif name.startswith(".") or (_may_be_model(name) and _may_give_layers(call, name)):
+            yield None
+        return
+    for value in file.values.of(call.func):
+        if isinstance(value, ClassValue):
+            if file.values.graph.is_module(value.cls) or None in file.values.graph.bases(value.cls):
+                yield from _class_layers(file, value.cls, seen)
+        elif isinstance(value, FunctionValue) and isinstance(value.function, tree.FunctionDef):
+            if value.function not in seen:
+                seen.add(value.function)
+                for node in value.function.walk():
+                    if isinstance(node, tree.Call):
+                        yield from _made(file, node, seen)
+        elif isinstance(value, Unknown):
+            named = isinstance(call.func, tree.Name) and _is_kept(call)
+            if named or _looks_like_class(last_name(call.func)):
+                yield None
+
+
+def _may_give_layers(call: tree.Call, name: str) -> bool:
+    standard = name.partition(".")[0] in sys.stdlib_module_names
+    return _looks_like_class(name) or (_is_kept(call) and not standard)
+
+
+def _is_kept(call: tree.Call) -> bool:
+    """True for what a model keeps under an attribute when it is made: its layers."""
+    function = tree.function_of(call)
+    statement = tree.statement_of(call)
+    return (
+        function is not None
+        and function.name == "__init__"
+        and isinstance(statement, tree.Assign)
+        and statement.value is call
+        and isinstance(statement.targets[0], tree.Attribute)
+    )
+
+
+def _looks_like_class(name: str) -> bool:
+    return name.rpartition(".")[2][:1].isupper()
+
+
+def depends_on_mode(file: File, model: Expr) -> bool | None:
+    """Whether a model computes something else in training than in evaluation."""
+    found = layers(file, model)
+    if any(name is not None and _is_modal(name) for name in found):
+        return True
+    return None if None in found or not found else False
+
+
+def _is_modal(name: str) -> bool:
+    return any(word in name for word in _MODAL) or (
+        name.startswith((*_MAKERS, "transformers.")) and not name.startswith("torch.hub")
+    )
+
+
+def attends(file: File, model: Expr) -> bool | None:
+    """Whether a model holds attention, whose kernels depend on the recording of the graph."""
+    found = layers(file, model)
+    for name in found:
+        if name is None:
+            continue
+        if any(word in name for word in (*_ATTENTION, "is_grad_enabled")):
+            return True
+        if name.startswith(_MAKERS):
+            if not name.startswith("torchvision.models.") or _ATTENTIVE.search(name):
+                return None
+        elif name.startswith("transformers."):
+            return None
+    return None if None in found or not found else False

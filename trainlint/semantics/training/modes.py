@@ -1,0 +1,293 @@
+"""From ``model.eval()`` to the training pass that it spoils."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trainlint.semantics import contexts, tree
+from trainlint.semantics.flow import ENTRY, EXIT
+from trainlint.semantics.training import evaluation, models, runs
+from trainlint.semantics.training.script import BACKWARD, MODE, STEP, Body, Event
+from trainlint.semantics.tree import Expr
+from trainlint.semantics.values import Instance
+
+if TYPE_CHECKING:
+    from trainlint.semantics.facts import File
+
+_MAX_CALLERS = 3
+_MAX_DEPTH = 4
+
+
+@dataclass(frozen=True, slots=True)
+class StuckMode:
+    """An ``eval()`` from which a path leads through ``loop`` to a training pass, past no train().
+
+    ``site`` is the place in the loop at which the mode is switched, ``run`` the model in training.
+    """
+
+    switch: Event
+    site: tree.Node
+    loop: tree.Loop
+    backward: Event
+    run: models.Forward
+
+
+def stuck(file: File) -> Iterator[StuckMode]:
+    """The models of a file that go on training in evaluation mode."""
+    for body, events in list(file.script.own_events.items()):
+        for event in events:
+            if event.kind != MODE or event.training is not False or event.receiver is None:
+                continue
+            if not _is_for_evaluation(file, body, event) or _is_chosen(file, body, event):
+                continue
+            found = _Search(file, event).from_switch(body)
+            if found is not None:
+                yield found
+
+
+def _is_chosen(file: File, body: Body, switch: Event) -> bool:
+    """True where one branch of a test switches to evaluation and the other one to training."""
+    assert switch.receiver is not None
+    for ancestor in switch.call.ancestors():
+        if isinstance(ancestor, tree.FunctionDef):
+            return False
+        if not isinstance(ancestor, tree.If | tree.IfExp):
+            continue
+        for event in file.script.own_events.get(body, ()):
+            if event.kind != MODE or event.training is False or event.receiver is None:
+                continue
+            inside = ancestor in event.call.ancestors()
+            if inside and models.same(file, event.receiver, switch.receiver):
+                return True
+    return False
+
+
+def _is_for_evaluation(file: File, body: Body, switch: Event) -> bool:
+    """True when an evaluation follows the switch: else it freezes the model for its training."""
+    assert switch.receiver is not None
+    events = [e for e in file.script.events(body) if e.kind == BACKWARD]
+    statements: list[tree.Stmt] = body.body
+    for statement in statements:
+        for run in runs.runs(file, statement):
+            if run.call.start < switch.call.start:
+                continue
+            if not models.same(file, run.model, switch.receiver):
+                continue
+            if contexts.under_no_grad(file, run.call) is True:
+                return True
+            loop = tree.enclosing_loop(run.call)
+            if loop is not None and not any(loop in e.site.ancestors() for e in events):
+                return True
+    for call in file.calls:
+        if call.start < switch.call.start or (tree.function_of(call) or file.module) is not body:
+            continue
+        takes = any(models.same(file, arg.value, switch.receiver) for arg in call.args)
+        if takes and evaluation.is_named(models.last_name(call.func)):
+            return True
+    return False
+
+
+class _Search:
+    """The ways that control can take from one switch."""
+
+    def __init__(self, file: File, switch: Event) -> None:
+        assert switch.receiver is not None
+        self.file, self.switch, self.model = file, switch, switch.receiver
+        self._under_way: set[Body] = set()
+
+    def from_switch(self, body: Body) -> StuckMode | None:
+        """The training pass that is reached from the switch, here or in a caller's loop."""
+        if not self._is_trained():
+            return None
+        places: list[tuple[Body, tree.Node]] = [(body, self.switch.call)]
+        for _ in range(_MAX_CALLERS):
+            callers: list[tuple[Body, tree.Node]] = []
+            for owner, site in places:
+                flow = self.file.flow_in(owner)
+                if not flow.holds(site):
+                    continue
+                backward, run, leaves = self._reach(owner, flow.point(site), _MAX_DEPTH)
+                loop = tree.enclosing_loop(site)
+                if backward is not None and run is not None:
+                    loop = self._common_loop(owner, site, backward)
+                    if loop is not None:
+                        return StuckMode(self.switch, site, loop, backward, run)
+                if leaves and isinstance(owner, tree.FunctionDef):
+                    for call, _owner in self.file.values.graph.callers(owner):
+                        callers.append((tree.function_of(call) or self.file.module, call))
+            places = callers
+        return None
+
+    def _common_loop(self, body: Body, site: tree.Node, backward: Event) -> tree.Loop | None:
+        """The innermost loop around the switch whose rounds run the backward, too."""
+        sites = [e.site for e in self.file.script.events(body) if e.call is backward.call]
+        loop = tree.enclosing_loop(site)
+        while loop is not None:
+            if any(loop in other.ancestors() for other in sites):
+                return loop
+            loop = tree.enclosing_loop(loop)
+        return None
+
+    def _reach(
+        self, body: Body, start: int, depth: int
+    ) -> tuple[Event | None, models.Forward | None, bool]:
+        """The first backward of the model on a way from a point, and whether the end is reached."""
+        flow = self.file.flow_in(body)
+        acts = self._acts(body)
+        seen: set[int] = set()
+        stack = sorted(flow.after[start], reverse=True)
+        leaves = False
+        while stack:
+            point = stack.pop()
+            if point in seen:
+                continue
+            seen.add(point)
+            if point == EXIT:
+                leaves = True
+                continue
+            blocked = False
+            for act in acts.get(point, ()):
+                if isinstance(act, Event):
+                    if act.kind == MODE:
+                        blocked = True
+                        break
+                    run = self._run_for(body, act)
+                    if run is not None:
+                        return act, run, leaves
+                elif depth and act not in self._under_way:
+                    self._under_way.add(act)
+                    backward, run, through = self._reach(act, ENTRY, depth - 1)
+                    self._under_way.discard(act)
+                    if backward is not None:
+                        return backward, run, leaves
+                    if not through:
+                        blocked = True
+                        break
+            if not blocked:
+                stack.extend(flow.after[point])
+        return None, None, leaves
+
+    def _acts(self, body: Body) -> dict[int, list[Event | tree.FunctionDef]]:
+        """What happens at each point: switches of this model, backwards, calls of helpers."""
+        flow = self.file.flow_in(body)
+        placed: list[tuple[int, int, Event | tree.FunctionDef]] = []
+        for event in self.file.script.own_events.get(body, ()):
+            if not flow.holds(event.call) or event.kind not in {MODE, BACKWARD}:
+                continue
+            if event.kind == MODE and not self._concerns(event):
+                continue
+            placed.append(
+                (flow.point(self._loop_over(event) or event.call), event.call.start, event)
+            )
+        sites = {e.site for e in self.file.script.events(body) if e.site is not e.call}
+        for site in sites:
+            if isinstance(site, tree.Call) and flow.holds(site):
+                for function in self.file.script.called(site):
+                    placed.append((flow.point(site), site.start, function))
+        found: dict[int, list[Event | tree.FunctionDef]] = {}
+        for point, _, act in sorted(placed, key=lambda item: item[:2]):
+            found.setdefault(point, []).append(act)
+        return found
+
+    def _concerns(self, event: Event) -> bool:
+        """True for a switch of this model, and for one to training of what is not known."""
+        if event.receiver is None:
+            return True
+        if models.same(self.file, event.receiver, self.model):
+            return True
+        known = models.identities(self.file, event.receiver)
+        if event.training is False or known:
+            return False
+        return not isinstance(event.receiver, tree.Name | tree.Attribute) or self._is_element(event)
+
+    def _is_element(self, event: Event) -> bool:
+        """True for ``for m in models: m.train()`` and ``self.train()``, which may reach it."""
+        receiver = event.receiver
+        named_self = isinstance(receiver, tree.Name) and receiver.id == "self"
+        return named_self or self._loop_over(event) is not None
+
+    def _loop_over(self, event: Event) -> tree.For | None:
+        """The loop that takes the models which are switched one by one."""
+        if event.kind != MODE or not isinstance(event.receiver, tree.Name):
+            return None
+        loop = tree.enclosing(event.call, tree.For)
+        if loop is None or not isinstance(loop.target, tree.Name):
+            return None
+        return loop if loop.target.id == event.receiver.id else None
+
+    def _run_for(self, body: Body, backward: Event) -> models.Forward | None:
+        """The run of the model, with gradients, that a backward belongs to."""
+        node: tree.Node = tree.enclosing_loop(backward.call) or body
+        for run in runs.runs(self.file, node):
+            learns = contexts.under_no_grad(self.file, run.call) is not True
+            if learns and models.same(self.file, run.model, self.model):
+                return run
+        return None
+
+    def _is_trained(self) -> bool:
+        """True when an optimizer has the model's parameters, or it is put in training mode."""
+        for events in self.file.script.own_events.values():
+            for event in events:
+                if event.receiver is None:
+                    continue
+                if event.kind == MODE and event.training and self._concerns(event):
+                    return True
+                if event.kind == STEP and self._is_optimized(event.receiver):
+                    return True
+        return False
+
+    def _is_optimized(self, optimizer: Expr) -> bool:
+        """True when an optimizer has parameters of the model, or of a part of it."""
+        return any(
+            models.same(self.file, whole, self.model)
+            for value in self.file.values.of(optimizer)
+            if isinstance(value, Instance)
+            for model in models.optimized(self.file, value.call)
+            for whole in models.wholes(model)
+        )
+
+
+def freezes_parts(file: File, model: Expr) -> Event | None:
+    """The ``eval()`` of a part of a model (a frozen backbone, its batch norms), if there is one."""
+    for events in file.script.own_events.values():
+        for event in events:
+            if event.kind != MODE or event.training is not False or event.receiver is None:
+                continue
+            receiver = event.receiver
+            match receiver:
+                case tree.Attribute() if receiver.attr != "module":
+                    if models.same(file, receiver.value, model):
+                        return event
+                case _:
+                    pass
+            if isinstance(receiver, tree.Name):
+                found = file.names.find(receiver.id, receiver)
+                if found is not None and any(_is_submodule(b.value) for b in found[1]):
+                    return event
+    return None
+
+
+def _is_submodule(source: Expr | None) -> bool:
+    return source is not None and any(
+        isinstance(node, tree.Attribute) and node.attr in {"modules", "children", "named_modules"}
+        for node in source.walk()
+    )
+
+
+def head(found: StuckMode) -> tree.Stmt:
+    """The statement with which the training pass begins.
+
+    It is the batch loop; where the evaluation stands in that loop itself, its first statement; and
+    in a helper without a loop the statement of the forward.
+    """
+    loop = tree.enclosing_loop(found.backward.call)
+    if loop is None:
+        block = tree.function_of(found.backward.call)
+        below: tree.Node = found.run.call
+        while below.parent is not None and below.parent is not block:
+            below = below.parent
+        assert isinstance(below, tree.Stmt)
+        return below
+    return loop.body[0] if loop in found.site.ancestors() else loop

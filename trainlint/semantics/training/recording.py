@@ -1,0 +1,261 @@
+"""Whether an evaluation pass records the graph, and who may want it to."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from trainlint.semantics import contexts, tree
+from trainlint.semantics.callgraph import own_nodes
+from trainlint.semantics.names import Binding
+from trainlint.semantics.training import evaluation, models
+from trainlint.semantics.training.evaluation import EvaluationPass, names_behind
+from trainlint.semantics.training.models import Forward
+from trainlint.semantics.training.script import BACKWARD, STEP, Body
+from trainlint.semantics.values import FunctionValue, Instance, Symbol, Unknown, Value
+
+if TYPE_CHECKING:
+    from trainlint.semantics.facts import File
+
+# Attributes and functions whose use tells that gradients are wanted (or already switched off).
+_GRADIENTS = frozenset(
+    "grad requires_grad requires_grad_ retain_grad register_hook register_full_backward_hook "
+    "register_backward_hook enable_grad backward create_graph grad_fn vjp jvp autograd "
+    "set_grad_enabled is_grad_enabled".split()
+)
+_UNKNOWN_CONTEXT = re.compile(r"grad|infer|eval|ema|scope|mode|ctx|context|swap|average", re.I)
+_DEPTH = 3
+
+
+def outside_no_grad(file: File, found: EvaluationPass) -> EvaluationPass | None:
+    """A pass with only those of its runs that no known context keeps from recording."""
+    kept = tuple(run for run in found.runs if not _is_held(file, run))
+    if not kept or kept[0] is found.runs[0]:
+        return replace(found, runs=kept) if kept else None
+    switched = evaluation.mode(file, kept[0].call, kept[0].model)
+    if switched is None and not evaluation.named_evaluation(file, found.loop, found.body):
+        return None
+    if switched is not None and switched.training is not False:
+        return None
+    return replace(found, runs=kept, switched=switched)
+
+
+def _is_held(file: File, run: Forward) -> bool:
+    for call in (run.call, run.inner or run.call):
+        chains = contexts.entered(file, call, lambda value: _may_hold_no_grad(file, value))
+        if not any(chain is None for chain in chains):
+            return True
+    return False
+
+
+def recorded(file: File, found: EvaluationPass) -> bool | None:
+    """Whether the graph of such a pass is recorded: True, False, or None where that is not known.
+
+    It is known where a chain of calls in this file leads to the pass.
+    """
+    if _switched_off(file) or _unknown_decorator(file, found.function):
+        return False
+    if any(_disables_itself(file, run) for run in found.runs):
+        return False
+    function = found.function
+    return True if function is None or file.values.graph.callers(function) else None
+
+
+def _may_hold_no_grad(file: File, value: Value) -> bool:
+    if contexts.is_no_grad(value):
+        return True
+    if isinstance(value, Instance | Symbol):
+        name = value.name
+        if name.endswith("set_grad_enabled"):
+            given = value.call.arg(0) if isinstance(value, Instance) else None
+            return file.values.literal(given) is not True
+        return name.startswith(".") and _UNKNOWN_CONTEXT.search(name) is not None
+    if isinstance(value, Unknown) and isinstance(value.node, tree.Expr):
+        return _UNKNOWN_CONTEXT.search(file.text(value.node)) is not None
+    node = value.node
+    return isinstance(node, tree.Call) and bool(_UNKNOWN_CONTEXT.search(file.text(node.func)))
+
+
+def _switched_off(file: File) -> bool:
+    """True when the file switches gradients by a plain call, for good or until the next one."""
+    for call in file.calls_to(lambda name: name.endswith("set_grad_enabled")):
+        alone = isinstance(call.parent, tree.ExprStmt)
+        if alone and file.values.literal(call.arg(0, "mode")) is not True:
+            return True
+    return False
+
+
+def _unknown_decorator(file: File, function: tree.FunctionDef | None) -> bool:
+    if function is None:
+        return False
+    for decorator in function.decorators:
+        func = decorator.func if isinstance(decorator, tree.Call) else decorator
+        name = file.names.qualified(func)
+        if name is None or name.startswith("."):
+            return True
+    return False
+
+
+def _disables_itself(file: File, run: Forward) -> bool:
+    """True when the model's own ``forward`` holds ``no_grad``, or its parameters are frozen."""
+    for value in file.values.callees(run.inner or run.call):
+        cls = getattr(value, "cls", None)
+        if isinstance(cls, tree.ClassDef):
+            method = file.values.graph.call_method(cls)
+            if method is not None and _holds_no_grad(file, method):
+                return True
+    name = models.last_name(run.model)
+    frozen = any(
+        attribute.attr in {"requires_grad", "requires_grad_"} and _freezes(attribute, name)
+        for attribute in file.all(tree.Attribute)
+    )
+    return frozen and not _is_optimized(file, run.model)
+
+
+def _is_optimized(file: File, model: tree.Expr) -> bool:
+    """True for a model of which an optimizer gets parameters: a new head on frozen layers."""
+    return any(
+        models.same(file, whole, model)
+        for call in file.calls_to(lambda name: name.startswith("torch.optim."))
+        for part in models.optimized(file, call)
+        for whole in models.wholes(part)
+    )
+
+
+def _holds_no_grad(file: File, method: tree.FunctionDef) -> bool:
+    heads = [*method.decorators]
+    if len(method.body) <= 2:
+        heads += [item.context for s in method.body if isinstance(s, tree.With) for item in s.items]
+    return any(contexts.is_no_grad(value) for head in heads for value in file.values.of(head))
+
+
+def _freezes(attribute: tree.Attribute, name: str) -> bool:
+    """True for ``for p in model.parameters(): p.requires_grad = False`` and its short forms."""
+    loop = tree.enclosing(attribute, tree.For)
+    source = loop.iter if loop is not None else attribute.value
+    return any(
+        models.last_name(node) == name
+        for node in source.walk()
+        if isinstance(node, tree.Name | tree.Attribute)
+    )
+
+
+def needs_gradients(file: File, found: EvaluationPass) -> bool:
+    """True when the function of a pass, or one it calls, or the model itself uses gradients.
+
+    Of a function that also trains only the loop of the pass is asked.
+    """
+    events = file.script.own_events.get(found.body, ())
+    alone = found.function is not None and not any(event.kind == BACKWARD for event in events)
+    where = found.body if alone else found.loop
+    return _uses_gradients(file, where, _DEPTH, set()) or _models_differentiate(file)
+
+
+def _uses_gradients(file: File, node: tree.Node, depth: int, seen: set[tree.Node]) -> bool:
+    if node in seen or not depth:
+        return False
+    seen.add(node)
+    inside = own_nodes(node) if isinstance(node, tree.FunctionDef) else node.walk()
+    called: list[tree.FunctionDef] = []
+    for child in inside:
+        if isinstance(child, tree.Attribute) and child.attr in _GRADIENTS:
+            return True
+        if isinstance(child, tree.Arg) and child.keyword in {"create_graph", "requires_grad"}:
+            return True
+        if isinstance(child, tree.Call):
+            if evaluation.is_training_name(models.last_name(child.func)):
+                return True
+            called.extend(
+                value.function
+                for value in file.values.callees(child)
+                if isinstance(value, FunctionValue) and isinstance(value.function, tree.FunctionDef)
+            )
+    return any(_uses_gradients(file, function, depth - 1, seen) for function in called)
+
+
+def _models_differentiate(file: File) -> bool:
+    """True when a model of the file computes derivatives in its own code (forces, PINNs)."""
+    for call in file.calls_to(lambda name: name.startswith("torch.autograd.")):
+        cls = tree.class_of(call)
+        if cls is not None and file.values.graph.is_module(cls):
+            return True
+    return False
+
+
+# Uses of the function
+
+
+def is_only_evaluation(file: File, function: tree.FunctionDef) -> bool:
+    """True when a function trains nothing and is not asynchronous."""
+    return not function.is_async and not any(
+        event.kind in {BACKWARD, STEP} for event in file.script.events(function)
+    )
+
+
+def gives_way(node: tree.Node) -> bool:
+    """True when other code runs in the middle of a node: at a ``yield`` or an ``await``."""
+    return any(
+        isinstance(inner, tree.Yield | tree.Await) or getattr(inner, "is_async", False)
+        for inner in node.walk()
+    )
+
+
+def trained_on(file: File, function: tree.FunctionDef) -> list[tree.Call]:
+    """The calls of a function whose results are differentiated."""
+    callers = file.values.graph.callers(function)
+    return [call for call, _owner in callers if _is_trained_on(file, call)]
+
+
+def other_use(file: File, function: tree.FunctionDef) -> str:
+    """Why a function may also be used in training; empty where every use of it is known."""
+    if file.surroundings.imported:
+        return f"other files may call `{function.name}` in training"
+    if any(isinstance(node, tree.Yield) for node in own_nodes(function)):
+        return f"`{function.name}` hands out what it computes one by one"
+    callers = [call for call, _owner in file.values.graph.callers(function)]
+    called = {call.func for call in callers}
+    if not called:
+        return f"nothing in this file calls `{function.name}`"
+    for node in (*file.all(tree.Name), *file.all(tree.Attribute)):
+        if models.last_name(node) == function.name and node not in called:
+            return f"`{function.name}` is handed on in line {_line(file, node)}"
+    loops = [training.loop for training in file.script.training_loops]
+    for call in callers:
+        if tree.enclosing_loop(call) in loops:
+            return f"line {_line(file, call)} calls `{function.name}` in training"
+    return ""
+
+
+def _line(file: File, node: tree.Node) -> int:
+    return file.source.position(node.start)[1]
+
+
+def _is_trained_on(file: File, call: tree.Call) -> bool:
+    """True when the result of a call is differentiated, as far as its names can be followed."""
+    body: Body = tree.function_of(call) or file.module
+    for event in file.script.events(body):
+        if event.kind != BACKWARD or event.receiver is None:
+            continue
+        if event.call in call.ancestors():
+            return True
+        for name in names_behind(file, event.receiver):
+            for binding in file.values.definitions(name)[0]:
+                if _comes_from(binding, call):
+                    return True
+    return False
+
+
+def _comes_from(binding: Binding, call: tree.Call) -> bool:
+    """True when a binding gives its name something of what a call returns."""
+    value = binding.value
+    if binding.kind == "each" and isinstance(value, tree.Call) and value is not call:
+        index = binding.path[1] if len(binding.path) > 1 else None
+        match models.last_name(value.func), index:
+            case "zip", int() if index < len(value.args):
+                value = value.args[index].value
+            case "enumerate", int():
+                value = value.args[0].value if index == 1 and value.args else None
+            case _:
+                pass
+    return value is not None and call in value.walk()

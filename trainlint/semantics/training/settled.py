@@ -1,0 +1,141 @@
+"""Which activations surely stand in front of a loss, and not only where a switch says so.
+
+One call of the model that is resolved is enough for a finding. Inside one function, though, nobody
+knows which branch goes with which call: an activation under a test that stays open, beside a branch
+without it, is no finding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING
+
+from trainlint.semantics import tensors, tree
+from trainlint.semantics.guards import Guard, guards, outcome
+from trainlint.semantics.references import is_bound_by
+from trainlint.semantics.tensors import Origin
+from trainlint.semantics.training.losses import LossEvaluation
+from trainlint.semantics.tree import Expr, Node
+from trainlint.semantics.values import Frame
+
+if TYPE_CHECKING:
+    from trainlint.semantics.facts import File
+
+
+def activations(file: File, evaluation: LossEvaluation, kinds: Collection[str]) -> list[Origin]:
+    """The origins of these kinds of a loss's input, clamped or reshaped at most."""
+    ways: dict[tuple[Node | None, ...], list[Origin]] = {}
+    for origin in tensors.origins(file.values, evaluation.input, evaluation.frame):
+        ways.setdefault(_way(origin), []).append(origin)
+    found: list[Origin] = []
+    for origins in ways.values():
+        found += _settled(file, evaluation, origins, kinds)
+    return [origin for origin in found if not _is_written(file, evaluation, origin)]
+
+
+def _way(origin: Origin) -> tuple[Node | None, ...]:
+    """The functions through which a tensor came; their branches are alternatives of one way."""
+    nodes = (step.node for step in origin.trail)
+    return tuple(tree.function_of(n) if isinstance(n, tree.Return) else n for n in nodes)
+
+
+def _settled(
+    file: File, evaluation: LossEvaluation, origins: list[Origin], kinds: Collection[str]
+) -> Iterator[Origin]:
+    own = [*guards(evaluation.call)]
+    if evaluation.criterion is not None:
+        own += guards(evaluation.criterion.call)
+    candidates = []
+    others: list[Origin] = []
+    for origin in origins:
+        if origin.kind in kinds and all(op.kind != "other" for op in origin.ops):
+            held = [_holds(file, guard, frame, own) for guard, frame in _guarded(origin)]
+            candidates.append((origin, held))
+        else:
+            others.append(origin)
+    differs = any(origin.kind != tensors.UNKNOWN for origin in others)
+    for origin, held in candidates:
+        doubtful = bool(others) and (None in held or (differs and not held))
+        if False not in held and not doubtful:
+            yield origin
+
+
+def _guarded(origin: Origin) -> Iterator[tuple[Guard, Frame | None]]:
+    """The guards of the place that applies the activation, and of the calls that lead there."""
+    node: Node = origin.applied
+    frame = origin.frame
+    while True:
+        for guard in guards(node):
+            yield guard, frame
+        if frame is None or frame.call is None:
+            return
+        node, frame = frame.call, frame.caller
+
+
+def _holds(file: File, guard: Guard, frame: Frame | None, own: Collection[Guard]) -> bool | None:
+    """Whether a guard lets the loss's own run pass, None where that is not known."""
+    text = file.text(guard.test)
+    for mine in own:
+        if file.text(mine.test) == text:
+            return mine.outcome == guard.outcome
+    given = _in_training(file, guard.test, frame)
+    return None if given is None else given == guard.outcome
+
+
+def _in_training(file: File, test: Expr, frame: Frame | None) -> bool | None:
+    """A test's outcome while the model trains."""
+    if isinstance(test, tree.UnaryOp) and test.op == "not":
+        inner = _in_training(file, test.operand, frame)
+        return None if inner is None else not inner
+    given = outcome(file, test, frame)
+    if given is None and isinstance(test, tree.Attribute) and test.attr == "training":
+        return True
+    return given
+
+
+def _is_written(file: File, evaluation: LossEvaluation, origin: Origin) -> bool:
+    """Whether the tensor is changed in place on its way from the activation to the loss."""
+    read = [evaluation.input]
+    for step in origin.trail:
+        if isinstance(step.node, tree.Return) and step.node.value is not None:
+            read.append(step.node.value)
+    names = [name for expr in read if (name := tree.base_of(expr)) is not None]
+    # `torch` in `torch.sigmoid(x)` is no tensor, nor is `torch.nn.utils.clip_grad_norm_` a write
+    tensors_read = [name for name in names if file.names.qualified(name) is None]
+    return any(_is_changed(file, name) for name in tensors_read)
+
+
+def _is_changed(file: File, name: tree.Name) -> bool:
+    body = tree.function_of(name) or file.module
+    flow = file.flow_in(body)
+    if not flow.holds(name):
+        return False
+    mine = {binding.node for binding in file.values.definitions(name)[0]}
+    for use in file.all(tree.Name):
+        if use.id != name.id or use is name or not _writes(use, name) or not flow.holds(use):
+            continue
+        theirs = {binding.node for binding in file.values.definitions(use)[0]}
+        if mine & theirs and flow.reaches(flow.point(use), [flow.point(name)]):
+            return True
+    return False
+
+
+def _writes(use: tree.Name, read: tree.Name) -> bool:
+    """``x[mask] = 0``, ``x["p"] *= 2`` (but for another key than is read), ``x.mul_(2)``."""
+    expr: Expr = use
+    while isinstance(expr.parent, tree.Subscript | tree.Attribute) and expr is expr.parent.value:
+        expr = expr.parent
+    if isinstance(expr, tree.Subscript) and is_bound_by(expr):
+        return _key(use) == _key(read) or _key(read) is None
+    if not isinstance(expr, tree.Attribute) or not isinstance(expr.parent, tree.Call):
+        return False
+    is_method = expr.parent.func is expr and expr.attr.endswith("_")
+    return is_method and expr.attr not in tensors.CLAMP | {"requires_grad_"}
+
+
+def _key(name: tree.Name) -> object:
+    parent = name.parent
+    if not isinstance(parent, tree.Subscript) or parent.value is not name:
+        return None
+    index = parent.index[0]
+    return index.value if isinstance(index, tree.Constant) else None

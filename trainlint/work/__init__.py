@@ -1,0 +1,1 @@
+"""The work of one run: the pool, its workers, results and repairs."""
