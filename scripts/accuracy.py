@@ -118,6 +118,7 @@ def report(options: argparse.Namespace) -> int:
         _json(options.data / "runs.json"),
         list(read_verdicts(options.data / "verdicts.jsonl").values()),
         _json(options.data / "seeded.json"),
+        _json(options.data / "seeded_first.json"),
         load_toml((options.data / "notes.toml").read_text(encoding="utf-8")),
     )
     if options.check:

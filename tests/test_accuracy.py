@@ -101,7 +101,7 @@ def test_a_finding_goes_from_the_corpus_into_the_document(
     assert command(data, "report", "--output", str(output)) == 0
     assert command(data, "report", "--output", str(output), "--check") == 0
     text = output.read_text()
-    assert "| tuning | shown | 1 | 1 | 1 | 0 | 0 | 100.0 % |" in text
+    assert "| tuning | shown | 1 | 1 | 1 | 0 | 0 | 100.0 % | 20.7 % | 100.0 % | 0 |" in text
     assert "| all | 2 | 2 | 0 | 0.0 % | 0.00 | 0 |" in text
     assert str(data.parent) not in text
     assert "weights.pt" not in (data / "verdicts.jsonl").read_text()
@@ -110,6 +110,9 @@ def test_a_finding_goes_from_the_corpus_into_the_document(
     assert command(data, "run", "--corpus", str(corpus), "--set", "tuning") == 0
     assert "gone: CKP001 ann/one use.py:3 (was true)" in capsys.readouterr().out
     assert command(data, "report", "--output", str(output), "--check") == 1
+    assert command(data, "report", "--output", str(output)) == 0
+    gone = "| tuning | shown | 0 | 1 | 1 | 0 | 0 | 100.0 % | 20.7 % |  | 1 |"
+    assert gone in output.read_text()
 
 
 def test_a_work_file_stays_outside_the_repository(
