@@ -54,6 +54,20 @@ def check_source(
     if file is None:
         return outcome
     outcome.parsed = True
+    try:
+        _check(file, rules, outcome, severities or {}, known)
+    finally:
+        file.release()
+    return outcome
+
+
+def _check(
+    file: File,
+    rules: Sequence[Rule],
+    outcome: Outcome,
+    severities: dict[str, Severity],
+    known: frozenset[str],
+) -> None:
     suppressions = _suppressions(file)
     found: list[tuple[Rule, Finding]] = []
     last = [rule for rule in rules if rule.family == "SUP"]
@@ -65,13 +79,12 @@ def check_source(
         except Exception as error:  # a rule's own defect must not silence the others
             text = " ".join(str(error).split()) or "no message"
             message = f"{rule.code} failed: {type(error).__name__}: {text}"
-            outcome.failures.append(Failure(source.path, "rule", message, code=rule.code))
+            outcome.failures.append(Failure(file.path, "rule", message, code=rule.code))
             continue
         for finding in findings:
             found.append((rule, finding))
             suppressions.match(rule.code, rule.name, _span(finding)[0])
-    outcome.diagnostics = _diagnostics(file, found, suppressions, severities or {})
-    return outcome
+    outcome.diagnostics = _diagnostics(file, found, suppressions, severities)
 
 
 def _judge(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trainlint.semantics import tree
 from trainlint.semantics.flow import EXIT
@@ -189,7 +189,7 @@ class CallGraph:
         if function not in self._returns:
             self._returns[function] = [
                 node
-                for node in own_nodes(function)
+                for node in own_statements(function)
                 if isinstance(node, tree.Return) and node.value is not None
             ]
         return self._returns[function]
@@ -272,6 +272,10 @@ class CallGraph:
             )
         return func.attr == "module" or func.attr in self._attributes
 
+    def is_attribute(self, name: str) -> bool:
+        """True when some class of the file sets an attribute of this name."""
+        return name in self._attributes
+
     def owners(self, value: Value) -> tree.ClassDef | None:
         cls: tree.ClassDef | None = getattr(value, "cls", None)
         return cls
@@ -282,14 +286,32 @@ def _when_built(owner: tree.ClassDef, assignment: Assignment) -> bool:
     return function is None or function is owner.method("__init__")
 
 
+_OWN = frozenset({tree.FunctionDef, tree.ClassDef, tree.Lambda})
+
+
 def own_nodes(function: tree.FunctionDef | tree.Module) -> Iterator[tree.Node]:
     """The nodes of a body without those of the functions and classes inside it."""
     stack: list[tree.Node] = list(reversed(function.body))
     while stack:
         node = stack.pop()
         yield node
-        if not isinstance(node, tree.FunctionDef | tree.ClassDef | tree.Lambda):
-            stack.extend(reversed(list(node.children())))
+        if type(node) not in _OWN:
+            node.push(stack)
+
+
+def own_statements(function: tree.FunctionDef | tree.Module) -> Iterator[tree.Stmt]:
+    """The statements of a body without those of the functions and classes inside it."""
+    stack: list[Any] = list(reversed(function.body))
+    while stack:
+        node = stack.pop()
+        if isinstance(node, tree.Stmt):
+            yield node
+        if type(node) not in _OWN:
+            for name in _BLOCKS:
+                stack.extend(reversed(getattr(node, name, ())))
+
+
+_BLOCKS = ("finalbody", "orelse", "handlers", "cases", "body")
 
 
 def _assignments(cls: tree.ClassDef) -> Iterator[tuple[str, Assignment]]:
@@ -302,17 +324,14 @@ def _assignments(cls: tree.ClassDef) -> Iterator[tuple[str, Assignment]]:
             if isinstance(statement.target, tree.Name):
                 yield statement.target.id, Assignment(statement.value, (), None, statement)
         elif isinstance(statement, tree.FunctionDef):
-            for node in own_nodes(statement):
-                match node:
-                    case tree.Assign():
-                        for target in node.targets:
-                            for name, path in _self_targets(target, statement, ()):
-                                yield name, Assignment(node.value, path, statement, node)
-                    case tree.AnnAssign() if node.value is not None:
-                        for name, path in _self_targets(node.target, statement, ()):
+            for node in own_statements(statement):
+                if isinstance(node, tree.Assign):
+                    for target in node.targets:
+                        for name, path in _self_targets(target, statement, ()):
                             yield name, Assignment(node.value, path, statement, node)
-                    case _:
-                        pass
+                elif isinstance(node, tree.AnnAssign) and node.value is not None:
+                    for name, path in _self_targets(node.target, statement, ()):
+                        yield name, Assignment(node.value, path, statement, node)
 
 
 def _self_targets(

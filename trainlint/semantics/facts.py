@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from trainlint.semantics.values import Values
 
 T = TypeVar("T", bound=tree.Node)
+R = TypeVar("R")
 ANY_RELEASE = Range(None, None, known=False)
 
 
@@ -56,8 +57,20 @@ class File:
         self.source, self.module, self.surroundings = source, module, surroundings
         self.names = Names(module, surroundings.local_modules)
         self._flows: dict[tree.Node, Flow] = {}
+        self._made: dict[Callable[[File], Any], Any] = {}
         self.unused_suppressions: list[SuppressionFault] = []
         self.unknown_suppressions: list[SuppressionFault] = []
+
+    def release(self) -> None:
+        """Open the circles of the tree and of what is known of it, so that both are freed now.
+
+        The collector would have to look through all that the process holds to find them.
+        """
+        tree.unlink(self.module)
+        values = self.__dict__.get("values")
+        if values is not None:
+            values.release()
+        self.__dict__.clear()
 
     @property
     def path(self) -> str:
@@ -77,6 +90,13 @@ class File:
 
     def option(self, rule: str, name: str, default: Any) -> Any:
         return self.surroundings.options.get(rule, {}).get(name, default)
+
+    def once(self, make: Callable[[File], R]) -> R:
+        """What a function makes of this file, made the first time it is asked for."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        made: R = self._made[make]
+        return made
 
     @cached_property
     def calls(self) -> list[tree.Call]:

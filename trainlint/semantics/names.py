@@ -33,6 +33,7 @@ _BINDERS = (
     tree.Case,
 )
 _BUILTINS = frozenset(dir(builtins))
+_UNKNOWN: frozenset[str | None] = frozenset([None])
 
 # Places in which a library also keeps a name that it exports elsewhere.
 _MOVED = (
@@ -54,6 +55,7 @@ _MOVED = (
     ("pytorch_lightning.", "lightning.pytorch."),
     ("sklearn.metrics._classification.", "sklearn.metrics."),
 )
+_OLD = tuple(old for old, _ in _MOVED)
 
 
 @dataclass(slots=True, eq=False)
@@ -116,10 +118,11 @@ class Names:
     def scope(self, node: Node) -> Scope:
         """The scope in which a node is evaluated."""
         below = lower = node
-        for ancestor in node.ancestors():
-            if isinstance(ancestor, _SCOPES) and _evaluated_inside(ancestor, below, lower):
-                return self._scopes[ancestor]
-            lower, below = below, ancestor
+        above = node.parent
+        while above is not None:
+            if type(above) in _SCOPES and _evaluated_inside(above, below, lower):
+                return self._scopes[above]
+            lower, below, above = below, above, above.parent
         return self._scopes[self.module]
 
     def inner(self, node: ScopeNode) -> Scope:
@@ -153,31 +156,33 @@ class Names:
 
     def candidates(self, expr: Expr) -> frozenset[str | None]:
         """All qualified names that the bindings of an expression allow; None stands for unknown."""
-        if expr not in self._qualified:
-            self._qualified[expr] = frozenset([None])  # ends a circle of aliases
-            self._qualified[expr] = frozenset(self._candidates(expr))
-        return self._qualified[expr]
+        known = self._qualified.get(expr)
+        if known is None:
+            self._qualified[expr] = _UNKNOWN  # ends a circle of aliases
+            known = self._qualified[expr] = self._candidates(expr)
+        return known
 
-    def _candidates(self, expr: Expr) -> Iterator[str | None]:
-        match expr:
-            case tree.Attribute():
-                for name in self.candidates(expr.value):
-                    yield None if name is None else canonical(f"{name}.{expr.attr}")
-            case tree.Name():
-                found = self.find(expr.id, expr)
-                if found is None:
-                    known = expr.id in _BUILTINS and not (self.star and expr.id not in _COMMON)
-                    yield f"builtins.{expr.id}" if known else None
-                    return
-                yield from self._of_name(found[0], expr.id)
-            case _:
-                yield None
+    def _candidates(self, expr: Expr) -> frozenset[str | None]:
+        if isinstance(expr, tree.Attribute):
+            owners = self.candidates(expr.value)
+            if owners == _UNKNOWN:
+                return owners
+            attr = expr.attr
+            return frozenset(None if o is None else canonical(f"{o}.{attr}") for o in owners)
+        if not isinstance(expr, tree.Name):
+            return _UNKNOWN
+        found = self.find(expr.id, expr)
+        if found is not None:
+            return self._of_name(found[0], expr.id)
+        if expr.id in _BUILTINS and not (self.star and expr.id not in _COMMON):
+            return frozenset([f"builtins.{expr.id}"])
+        return _UNKNOWN
 
     def _of_name(self, scope: Scope, name: str) -> frozenset[str | None]:
         """The same for every place that sees the name, however often it is bound and read."""
         key = (scope.node, name)
         if key not in self._named:
-            self._named[key] = frozenset([None])  # ends a circle of aliases
+            self._named[key] = _UNKNOWN  # ends a circle of aliases
             bindings = scope.bindings[name]
             self._named[key] = frozenset(q for one in bindings for q in self._of_binding(one))
         return self._named[key]
@@ -206,6 +211,13 @@ class Names:
 
     def _bind(self, node: Node, scope: Scope) -> None:
         match node:
+            case tree.Assign():
+                for target in node.targets:
+                    _bind_target(scope, target, "assign", node, node.value, ())
+            case tree.Param():
+                scope.bind(Binding(node.name, "param", node, node.default))
+            case tree.FunctionDef():
+                scope.bind(Binding(node.name, "function", node))
             case tree.Import():
                 for alias in node.names:
                     name = alias.name if alias.asname else alias.bound
@@ -214,15 +226,8 @@ class Names:
                     )
             case tree.ImportFrom():
                 self._bind_from(node, scope)
-            case tree.FunctionDef():
-                scope.bind(Binding(node.name, "function", node))
             case tree.ClassDef():
                 scope.bind(Binding(node.name, "class", node))
-            case tree.Param():
-                scope.bind(Binding(node.name, "param", node, node.default))
-            case tree.Assign():
-                for target in node.targets:
-                    _bind_target(scope, target, "assign", node, node.value, ())
             case tree.AnnAssign() if node.value is not None:
                 _bind_target(scope, node.target, "assign", node, node.value, ())
             case tree.AugAssign():
@@ -270,9 +275,10 @@ _COMMON = frozenset(
 
 def canonical(name: str) -> str:
     """The name under which a library documents what it also keeps elsewhere."""
-    for old, new in _MOVED:
-        if name.startswith(old):
-            return new + name[len(old) :]
+    if name.startswith(_OLD):
+        for old, new in _MOVED:
+            if name.startswith(old):
+                return new + name[len(old) :]
     return name
 
 

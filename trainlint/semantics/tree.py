@@ -23,14 +23,20 @@ class Node:
 
     def children(self) -> Iterator[Node]:
         """The nodes directly below this one, in source order."""
-        for name in FIELDS[type(self)]:
+        found: list[Node] = []
+        self.push(found)
+        return reversed(found)
+
+    def push(self, stack: list[Node]) -> None:
+        """Put the nodes directly below this one on a stack, the first one last."""
+        for name in BACKWARD_FIELDS[type(self)]:
             value = getattr(self, name)
-            if isinstance(value, Node):
-                yield value
-            elif isinstance(value, list):
-                for item in value:
-                    if isinstance(item, Node):
-                        yield item
+            if value.__class__ is list:
+                for item in reversed(value):
+                    if item is not None:
+                        stack.append(item)
+            elif value is not None:
+                stack.append(value)
 
     def walk(self) -> Iterator[Node]:
         """This node and everything below it, in source order."""
@@ -38,7 +44,7 @@ class Node:
         while stack:
             node = stack.pop()
             yield node
-            stack.extend(reversed(list(node.children())))
+            node.push(stack)
 
     def ancestors(self) -> Iterator[Node]:
         """The nodes above this one, the nearest first."""
@@ -597,6 +603,14 @@ def link(root: Module) -> None:
         nodes.sort(key=_start)
 
 
+def unlink(root: Module) -> None:
+    """Forget what ``link`` told: the tree is no circle any more, and of no more use."""
+    for nodes in root.kinds.values():
+        for node in nodes:
+            node.parent = None
+    root.kinds.clear()
+
+
 def _start(node: Node) -> int:
     return node.start
 
@@ -627,3 +641,4 @@ def _all_kinds(kind: type[Node]) -> Iterator[type[Node]]:
 
 # Field order is source order, but for decorators, which come first in the text.
 FIELDS: dict[type[Node], tuple[str, ...]] = {kind: _fields(kind) for kind in _all_kinds(Node)}
+BACKWARD_FIELDS = {kind: names[::-1] for kind, names in FIELDS.items()}

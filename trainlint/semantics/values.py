@@ -199,6 +199,11 @@ class Values:
         self._cut = 0  # evaluations that a circle, the depth or the budget ended
         self._budget = MAX_EVALUATIONS
 
+    def release(self) -> None:
+        """Let the call graph go, which refers back to these values."""
+        self.graph.__dict__.clear()
+        self.__dict__.clear()
+
     def of(self, expr: Expr, frame: Frame | None = None, path: Path = ()) -> list[Value]:
         """The alternatives of an expression, or of the part of it that ``path`` names."""
         key = (expr, frame, path)

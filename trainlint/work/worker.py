@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from trainlint.rule import Rule
     from trainlint.text.source import Source
 
-COLLECT_AFTER = 256 << 10  # bytes of source whose trees may be garbage
+COLLECT_AFTER = 4 << 20  # bytes of source that may have left garbage: few files leave any
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,10 +169,8 @@ def _callers_of(file: File, body: Body) -> set[Body]:
 
 
 def _cleared_out_of_sight(file: File, window: UpdateWindow) -> bool:
-    for call in file.calls:
-        name = models.last_name(call.func)
-        if name not in {"zero_grad"} and _CLEARS.search(name):
-            return True
+    if file.once(_calls_what_clears):
+        return True
     for node in window.loop.walk():
         if isinstance(node, tree.Delete | tree.AugAssign):
             if ".grad" in file.text(node):
@@ -180,6 +178,11 @@ def _cleared_out_of_sight(file: File, window: UpdateWindow) -> bool:
         elif isinstance(node, tree.Call) and _is_inherited(file, node):
             return True
     return False
+
+
+def _calls_what_clears(file: File) -> bool:
+    names = {models.last_name(call.func) for call in file.calls} - {"zero_grad"}
+    return any(map(_CLEARS.search, names))
 
 
 def _is_inherited(file: File, call: tree.Call) -> bool:

@@ -51,6 +51,10 @@ class EvaluationPass:
 
 def passes(file: File) -> list[EvaluationPass]:
     """The evaluation passes of a file, in source order."""
+    return file.once(_passes)
+
+
+def _passes(file: File) -> list[EvaluationPass]:
     found = []
     told: set[tree.Call] = set()
     for loop in _rounds(file):

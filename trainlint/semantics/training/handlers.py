@@ -131,7 +131,7 @@ def _nodes(handler: Handler) -> Iterator[tree.Node]:
         node = stack.pop()
         yield node
         if not isinstance(node, tree.FunctionDef | tree.ClassDef | tree.Lambda):
-            stack.extend(reversed(list(node.children())))
+            node.push(stack)
 
 
 # Training

@@ -79,7 +79,7 @@ def last_name(expr: Expr) -> str:
 
 def is_model(file: File, expr: Expr) -> bool | None:
     """Whether an expression is a model: True by its binding, None by its name alone."""
-    if file.names.qualified(expr) is not None:
+    if file.names.qualified(expr) is not None or not _may_be_bound_to_model(file, expr):
         return False
     unknown = False
     for value in file.values.of(expr):
@@ -98,6 +98,13 @@ def is_model(file: File, expr: Expr) -> bool | None:
                 pass
     named = unknown and _NAME.search(last_name(expr)) is not None
     return None if named and not _NO_MODELS & _roots(file) else False
+
+
+def _may_be_bound_to_model(file: File, expr: Expr) -> bool:
+    """False for most methods, without a look at what they are methods of."""
+    if not isinstance(expr, tree.Attribute) or expr.attr == "module":
+        return True
+    return file.values.graph.is_attribute(expr.attr) or _NAME.search(expr.attr) is not None
 
 
 def _is_library_model(name: str) -> bool:
