@@ -129,6 +129,29 @@ def test_a_comment_suppresses_the_finding_of_its_line() -> None:
     assert [d.suppressed for d in outcome.diagnostics] == ["comment", None]
 
 
+def test_a_suppression_that_silences_nothing_is_told_to_the_rules_about_suppressions() -> None:
+    unused = shipped().find("unused-suppression")
+    unknown = shipped().find("unknown-code-in-suppression")
+    assert unused is not None
+    assert unknown is not None
+    text = "bad()  # trainlint: ignore[WRD001]\nx = 1  # trainlint: ignore[WRD001]\n"
+    text += "y = 2  # trainlint: ignore[NOP999]\n"
+    known = frozenset({"WRD001", "calls-bad"})
+    outcome = run(text, unused, unknown, rule_for("bad"), known=known)
+    assert [(d.location.line, d.name) for d in outcome.diagnostics] == [
+        (1, "calls-bad"),
+        (2, "unused-suppression"),
+        (3, "unknown-code-in-suppression"),
+    ]
+    assert outcome.diagnostics[0].suppressed == "comment"
+
+
+def test_a_text_beyond_the_bounds_is_refused_and_never_parsed() -> None:
+    outcome = run("x = " + "(" * 5000 + ")" * 5000 + "\nbad()\n", rule_for("bad"))
+    assert not outcome.parsed
+    assert [failure.stage for failure in outcome.failures] == ["parse"]
+
+
 def test_equal_lines_have_different_fingerprints_that_survive_new_lines_above() -> None:
     rule = rule_for("bad")
     before = run("x = 1\nbad()\ny = 2\nz = 3\nx = 1\nbad()\ny = 2\n", rule).diagnostics

@@ -190,6 +190,29 @@ def test_a_trainer_in_mixed_precision_runs_the_steps_under_autocast(
     assert bool(contexts.framework_autocast(file, call)) is found
 
 
+def test_a_trainer_of_transformers_switches_its_loss_to_half_precision() -> None:
+    code = """
+    import transformers
+    class Mine(transformers.Trainer):
+        def compute_loss(self, model, inputs):
+            return probe(inputs)
+    arguments = transformers.TrainingArguments("out", {})
+    """
+    for argument, found in (("fp16=True", 1), ("bf16=True", 1), ("fp16=False", 0)):
+        file, call = probe(code.replace("{}", argument))
+        assert len(contexts.framework_autocast(file, call)) == found
+
+
+def test_the_region_of_an_accelerator_is_one_whose_switch_is_not_known() -> None:
+    code = """
+    import accelerate
+    accelerator = accelerate.Accelerator()
+    with accelerator.autocast():
+        probe()
+    """
+    assert autocasts(code) == [(None, None)]
+
+
 @pytest.mark.parametrize(
     ("code", "wanted"),
     [

@@ -222,6 +222,13 @@ def test_a_fix_that_breaks_the_file_is_refused() -> None:
     assert reasons(fixed)[0].startswith("a.py would not parse any more: ")
 
 
+def test_a_fix_whose_own_edits_overlap_is_refused() -> None:
+    rule = Word("old", (Offer("new", elsewhere={"a.py": ("ld = 1", "x")}),))
+    fixed = fix("old = 1\n", rule)
+    assert fixed.sources == {}
+    assert reasons(fixed)[0].startswith("its edits do not fit")
+
+
 def test_a_fix_that_brings_a_new_error_is_refused() -> None:
     worse = Word("worse", code="WRD002", severity=Severity.ERROR)
     fixed = fix("old = 1\n", Word("old", (Offer("worse"),)), worse)
