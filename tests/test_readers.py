@@ -226,6 +226,33 @@ def test_an_awaited_result_is_followed_and_a_coroutine_is_not() -> None:
     assert whys(code + "    b = gather(score(x))\n") == ["`score` is awaited elsewhere"]
 
 
+@pytest.mark.parametrize(
+    ("member", "why"),
+    [
+        ("def __getitem__(self, x)", "is called by operators and statements"),
+        ("@property\n    def score(self)", "a decorator stands between"),
+    ],
+)
+def test_a_method_that_no_call_names_has_unknown_readers(member: str, why: str) -> None:
+    name = "__getitem__" if "__getitem__" in member else "score"
+    code = f"class A:\n    {member}:\n        return torch.sigmoid(z)\n"
+    code += f"    def f(self):\n        return loss(self.{name}(3), 1)\n"
+    assert any(why in found for found in whys(code))
+
+
+def test_a_method_that_a_subclass_replaces_may_be_another_one() -> None:
+    code = """
+    class A:
+        def score(self, x):
+            return torch.sigmoid(x)
+        def f(self, x):
+            return loss(self.score(x), 1)
+    """
+    assert whys(code) == []
+    below = "class B(A):\n    def score(self, x):\n        return x\n"
+    assert whys(textwrap.dedent(code) + below) == ["a subclass has another `score`"]
+
+
 # Objects
 
 
@@ -312,6 +339,9 @@ loss(net(x), y)
         "net.to(device).eval()(x)",
         "torch.optim.Adam(net.parameters())",
         "class Sub(Net):\n    pass",
+        "def build() -> Net:\n    return Net()",
+        "isinstance(net, Net)",
+        "class Sub(Net):\n    def f(self, a: Net):\n        super(Net, self).f(a)",
         "other = net\nother(x)",
     ],
 )
@@ -330,6 +360,9 @@ def test_a_model_that_is_called_in_the_open_has_known_readers(line: str) -> None
         "MODELS = [Net]",
         "MODELS['net'](x).forward(x)",
         "nn.Sequential(net, nn.Flatten())",
+        "class Sub(Net):\n    def f(self):\n        publish(self)",
+        "class Sub(Net):\n    def forward(self, x):\n        return x\n    def f(self, x):\n"
+        "        return self(x)\nSub().register_forward_hook(print)",
     ],
 )
 def test_a_model_that_is_handed_on_has_unknown_readers(line: str) -> None:
