@@ -96,8 +96,9 @@ def sigmoid_before_bce(file: File) -> Iterator[Finding]:
 
     ## Fix safety
     Unsafe: the loss and its gradients change where the sigmoid saturates. Every input of the
-    criterion must be a sigmoid with only shapes, types and clamps behind it, and every read of the
-    output must be known; otherwise the fix is only shown, or there is none.
+    criterion must be a sigmoid with only shapes, types and narrow clamps behind it, the output must
+    not be changed in place, and every user of the output, the model and the criterion must be
+    known; otherwise the fix is only shown, or there is none.
 
     ## Since
     0.1.0
