@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.callgraph import own_nodes
+from trainlint.semantics.classes import own_nodes
 from trainlint.semantics.training import models, updates
 from trainlint.semantics.training.script import BACKWARD, ZERO_GRAD, Body, Event
 from trainlint.semantics.training.updates import UpdateWindow

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import contexts, tree
-from trainlint.semantics.callgraph import own_nodes
+from trainlint.semantics.classes import own_nodes
 from trainlint.semantics.names import Binding
 from trainlint.semantics.training import evaluation, models
 from trainlint.semantics.training.evaluation import EvaluationPass, names_behind
