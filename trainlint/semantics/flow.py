@@ -13,6 +13,7 @@ from trainlint.semantics import tree
 from trainlint.semantics.tree import Node, Stmt
 
 ENTRY, EXIT = 0, 1
+MAX_REMEMBERED = 2000  # questions about reachability; each is asked again and again
 Body = tree.Module | tree.FunctionDef
 
 
@@ -25,6 +26,7 @@ class Flow:
         self.after: list[set[int]] = [set(), set()]
         self.before: list[set[int]] = [set(), set()]
         self._index: dict[Node, int] = {}
+        self._reached: dict[tuple[int, frozenset[int]], set[int]] = {}
         self._loops: list[tuple[int, set[int]]] = []  # header, points that break out of it
         self._handlers: list[set[int]] = []  # points from which an exception is thrown
         ends = self._block(body.body, {ENTRY})
@@ -56,17 +58,25 @@ class Flow:
 
         The path may not pass through ``avoiding`` on the way; a goal is looked at first.
         """
+        key = (start, frozenset(avoiding))
+        reached = self._reached.get(key)
+        if reached is None:
+            if len(self._reached) >= MAX_REMEMBERED:
+                self._reached.clear()
+            self._reached[key] = reached = self._reach(*key)
+        return not reached.isdisjoint(goals)
+
+    def _reach(self, start: int, avoiding: frozenset[int]) -> set[int]:
         seen: set[int] = set()
         stack = list(self.after[start])
         while stack:
             point = stack.pop()
-            if point in goals:
-                return True
-            if point in seen or point in avoiding:
+            if point in seen:
                 continue
             seen.add(point)
-            stack.extend(self.after[point])
-        return False
+            if point not in avoiding:
+                stack.extend(self.after[point])
+        return seen
 
     def always_before(self, point: int, through: Collection[int]) -> bool:
         """True when every path from the entry to ``point`` passes one of ``through``."""
