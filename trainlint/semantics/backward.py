@@ -98,9 +98,9 @@ class Backward:
         bindings, _ = self.file.values.definitions(name)
         for binding in bindings:
             yield from self._binding(binding, use, name)
-        for change in self.changes.before(name, bindings):
+        for change in self.changes.before(name):
             yield from self._changed(change, use, self._frame_at(change.statement, name, use.frame))
-        yield from self._changed_by_calls(name, bindings, use)
+        yield from self._changed_by_calls(name, use)
 
     def _binding(self, binding: Binding, use: Use, name: tree.Name) -> Iterator[Use]:
         node, value = binding.node, binding.value
@@ -159,11 +159,9 @@ class Backward:
         for value in change.values:
             yield Use(value, frame, path, use.trail, aside=change.aside)
 
-    def _changed_by_calls(
-        self, name: tree.Name, bindings: list[Binding], use: Use
-    ) -> Iterator[Use]:
+    def _changed_by_calls(self, name: tree.Name, use: Use) -> Iterator[Use]:
         """What functions of the file do to the object when it is handed to them."""
-        for call, given, statement in self.changes.by_calls(name, bindings):
+        for call, given, statement in self.changes.by_calls(name):
             frame = self._frame_at(statement, name, use.frame)
             for callee in self.file.values.callees(call, frame):
                 if isinstance(callee, FunctionValue):

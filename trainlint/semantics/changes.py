@@ -13,6 +13,7 @@ from trainlint.semantics.tree import Expr
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
+    from trainlint.semantics.flow import Flow
 
 _COLLECTS = frozenset("append extend update add insert put record".split())
 
@@ -36,6 +37,8 @@ class Changes:
 
     def __init__(self, file: File) -> None:
         self.file = file
+        self._before: dict[tuple[Flow, int, str], set[int]] = {}
+        self._changed: dict[tree.Name, list[Change]] = {}
 
     @cached_property
     def _known(self) -> dict[str, list[Change]]:
@@ -48,11 +51,15 @@ class Changes:
                 found.setdefault(key, []).append(change)
         return found
 
-    def before(self, name: tree.Name, bindings: list[Binding]) -> Iterator[Change]:
-        """The changes of the object that the bindings give, that can come before a use."""
-        for change in self._known.get(name.id, ()):
-            if isinstance(change.name, tree.Name) and self._precedes(change, name, bindings):
-                yield change
+    def before(self, name: tree.Name) -> list[Change]:
+        """The changes of the object that a name holds, that can come before it is used."""
+        if name not in self._changed:
+            self._changed[name] = [
+                change
+                for change in self._known.get(name.id, ())
+                if isinstance(change.name, tree.Name) and self._precedes(change, name)
+            ]
+        return self._changed[name]
 
     def of_attribute(self, attr: str, cls: tree.ClassDef) -> Iterator[Change]:
         """The changes of ``self.attr`` in the methods of a class."""
@@ -67,9 +74,7 @@ class Changes:
             if tree.function_of(change.statement) is function:
                 yield change
 
-    def by_calls(
-        self, name: tree.Name, bindings: list[Binding]
-    ) -> Iterator[tuple[tree.Call, tree.Name, tree.Stmt]]:
+    def by_calls(self, name: tree.Name) -> Iterator[tuple[tree.Call, tree.Name, tree.Stmt]]:
         """The calls before a use that hand the object to a function which may change it."""
         for call in self._handed.get(name.id, ()):
             given = next(a.value for a in call.args if _is_named(a.value, name.id))
@@ -77,13 +82,14 @@ class Changes:
             statement = tree.statement_of(call)
             if given is name or not isinstance(statement, tree.Stmt):
                 continue
-            if self._precedes(Change(statement, given, ()), name, bindings):
+            if self._precedes(Change(statement, given, ()), name):
                 yield call, given, statement
 
-    def _precedes(self, change: Change, name: tree.Name, bindings: list[Binding]) -> bool:
+    def _precedes(self, change: Change, name: tree.Name) -> bool:
         assert isinstance(change.name, tree.Name)
         if change.name is name or _inside(name, change.statement):
             return False
+        bindings, _ = self.file.values.definitions(name)
         same, _ = self.file.values.definitions(change.name)
         if not any(binding in bindings for binding in same):
             return False
@@ -91,9 +97,17 @@ class Changes:
         if (tree.function_of(change.statement) or self.file.module) is not body:
             return True  # another function changes it, at any time
         flow = self.file.flow_in(body)
-        rebinds = [flow.point(b.node) for b in self._rebinds(name) if flow.holds(b.node)]
-        start, goal = flow.point(change.statement), flow.point(name)
-        return flow.reaches(start, [goal], avoiding=rebinds)
+        return flow.point(change.statement) in self._points_before(flow, name)
+
+    def _points_before(self, flow: Flow, name: tree.Name) -> set[int]:
+        """The points from which a way leads to a use of a name without binding it anew."""
+        goal = flow.point(name)
+        key = (flow, goal, name.id)
+        if key not in self._before:
+            bindings = self._rebinds(name)
+            rebinds = {flow.point(b.node) for b in bindings if flow.holds(b.node)}
+            self._before[key] = flow.reaching(goal, rebinds)
+        return self._before[key]
 
     def _rebinds(self, name: tree.Name) -> list[Binding]:
         found = self.file.names.find(name.id, name)

@@ -78,6 +78,18 @@ class Flow:
                 stack.extend(self.after[point])
         return seen
 
+    def reaching(self, goal: int, avoiding: Collection[int] = ()) -> set[int]:
+        """Every point from which ``reaches`` leads to the goal."""
+        found: set[int] = set()
+        stack = list(self.before[goal])
+        while stack:
+            point = stack.pop()
+            if point not in found:
+                found.add(point)
+                if point not in avoiding and point != goal:
+                    stack.extend(self.before[point])
+        return found
+
     def always_before(self, point: int, through: Collection[int]) -> bool:
         """True when every path from the entry to ``point`` passes one of ``through``."""
         return not self.reaches(ENTRY, [point], avoiding=through)

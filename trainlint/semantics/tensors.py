@@ -6,8 +6,8 @@ and the expression that was asked about.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from trainlint.semantics import tree
 from trainlint.semantics.trail import Step
@@ -26,7 +26,6 @@ from trainlint.semantics.values import (
 )
 
 SIGMOID, SOFTMAX, LOG_SOFTMAX, LOG_SIGMOID = "sigmoid", "softmax", "log_softmax", "log_sigmoid"
-MAX_STEPS = 60  # operations between an origin and its use
 LOGITS, NORMALIZED, UNKNOWN = "logits", "l2_normalised", "unknown"
 
 _FUNCTIONS = {
@@ -111,10 +110,14 @@ class Origin:
     why: str = ""
 
     def then(self, op: Op) -> Origin:
-        return replace(self, ops=(*self.ops, op))
+        return self._with(self.trail, (*self.ops, op))
 
     def moved(self, trail: tuple[Step, ...]) -> Origin:
-        return replace(self, trail=(*self.trail, *trail))
+        return self._with((*self.trail, *trail), self.ops) if trail else self
+
+    def _with(self, trail: tuple[Step, ...], ops: tuple[Op, ...]) -> Origin:
+        node, applied = self.node, self.applied
+        return Origin(self.kind, node, applied, self.input, self.frame, trail, ops, self.why)
 
     @property
     def plain(self) -> bool:
@@ -124,14 +127,30 @@ class Origin:
 
 def origins(values: Values, expr: Expr, frame: Frame | None = None) -> list[Origin]:
     """The alternatives of what an expression's elements are; unknown ones are among them."""
-    key = (expr, frame)
-    if key in values.tracing or len(values.tracing) > MAX_STEPS:
-        return [Origin(UNKNOWN, expr, expr, None, frame, (), (), "it goes round in a loop")]
-    values.tracing.add(key)
-    try:
-        return [origin for value in values.of(expr, frame) for origin in _of(values, value)]
-    finally:
-        values.tracing.discard(key)
+
+    def find() -> list[Origin]:
+        cut = values.cut
+        found = _distinct(o for value in values.of(expr, frame) for o in _of(values, value))
+        if values.cut != cut:
+            values.tensors.doubt()
+        return found
+
+    circle = Origin(UNKNOWN, expr, expr, None, frame, (), (), "it goes round in a loop")
+    return values.tensors.ask((expr, frame), find, [circle])
+
+
+def _distinct(origins: Iterable[Origin]) -> list[Origin]:
+    """Without those that are alike in all that is ever asked of them.
+
+    Behind an operation that changes the values it does not matter any more which ones follow.
+    """
+    found: dict[object, Origin] = {}
+    for origin in origins:
+        changed = any(op.kind == "other" for op in origin.ops)
+        ops = None if changed else tuple((op.kind, op.node) for op in origin.ops)
+        way = tuple(step.node for step in origin.trail)
+        found.setdefault((origin.kind, origin.applied, origin.frame, way, ops), origin)
+    return list(found.values())
 
 
 def of_value(values: Values, value: Value) -> list[Origin]:

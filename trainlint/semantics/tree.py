@@ -518,11 +518,11 @@ def enclosing(node: Node, *kinds: type[T]) -> T | None:
 
 def function_of(node: Node) -> FunctionDef | None:
     """The function whose body the node stands in (decorators and defaults stand outside)."""
-    below: Node = node
-    for ancestor in node.ancestors():
-        if isinstance(ancestor, FunctionDef) and isinstance(below, Stmt):
-            return ancestor
-        below = ancestor
+    below, above = node, node.parent
+    while above is not None:
+        if above.__class__ is FunctionDef and isinstance(below, Stmt):
+            return above
+        below, above = above, above.parent
     return None
 
 

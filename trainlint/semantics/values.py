@@ -18,15 +18,18 @@ from typing import TYPE_CHECKING, Any
 from trainlint.semantics import tree
 from trainlint.semantics.flow import ENTRY
 from trainlint.semantics.names import Binding
+from trainlint.semantics.questions import Questions
 from trainlint.semantics.trail import Step
 from trainlint.semantics.tree import Expr, Node
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
+    from trainlint.semantics.tensors import Origin
 
 MAX_DEPTH = 12  # calls inside calls; deeper is unknown
 MAX_ALTERNATIVES = 24
 MAX_EVALUATIONS = 2000  # for one question
+MAX_OPERATIONS = 60  # between a tensor and what made it what it is
 MAX_STEPS = 80  # names, attributes and calls from an expression to its value
 
 # Calls that hand back their first argument, or the object they are a method of.
@@ -193,10 +196,11 @@ class Values:
 
         self.file = file
         self.graph = CallGraph(file, self)
-        self.tracing: set[tuple[Node, Frame | None]] = set()  # tensors under way, see ``tensors``
+        self.tensors: Questions[list[Origin]] = Questions(MAX_OPERATIONS)  # of ``tensors``
         self._active: set[tuple[Node, Frame | None, Path]] = set()
         self._memo: dict[tuple[Node, Frame | None, Path], list[Value]] = {}
-        self._cut = 0  # evaluations that a circle, the depth or the budget ended
+        self._definitions: dict[tree.Name, tuple[list[Binding], bool]] = {}
+        self.cut = 0  # evaluations that a circle, the depth or the budget ended
         self._budget = MAX_EVALUATIONS
 
     def release(self) -> None:
@@ -210,13 +214,13 @@ class Values:
         known = self._memo.get(key)
         if known is not None:
             return known
-        if not self._active and not self.tracing:
+        if not self._active and not self.tensors.under_way:
             self._budget = MAX_EVALUATIONS
         self._budget -= 1
         if key in self._active or len(self._active) > MAX_STEPS or self._budget < 0:
-            self._cut += 1
+            self.cut += 1
             return [Unknown(expr, frame, (), "it depends on itself or on too much")]
-        cut = self._cut
+        cut = self.cut
         self._active.add(key)
         try:
             found: list[Value] = []
@@ -227,7 +231,7 @@ class Values:
                     break
         finally:
             self._active.discard(key)
-        if cut == self._cut or not self._active:  # what was cut short on the way is not kept
+        if cut == self.cut or not self._active:  # what was cut short on the way is not kept
             self._memo[key] = found
         return found
 
@@ -328,6 +332,11 @@ class Values:
 
     def definitions(self, name: tree.Name) -> tuple[list[Binding], bool]:
         """The bindings that can reach a name, and whether a path reaches it with none of them."""
+        if name not in self._definitions:
+            self._definitions[name] = self._find_definitions(name)
+        return self._definitions[name]
+
+    def _find_definitions(self, name: tree.Name) -> tuple[list[Binding], bool]:
         found = self.file.names.find(name.id, name)
         if found is None:
             return [], True

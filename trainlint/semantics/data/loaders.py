@@ -62,9 +62,17 @@ class Loaders:
     def __init__(self, file: File) -> None:
         self.file = file
         self.backward = file.splits.backward
+        self._memo: dict[Expr, list[Fed]] = {}
 
     def of(self, use: Use) -> list[Fed]:
         """What a loader, data set or iterable can feed; unknown data is among it."""
+        if use.frame is not None or use.path or use.trail or use.drawn or use.aside:
+            return self._of(use)
+        if use.expr not in self._memo:
+            self._memo[use.expr] = self._of(use)
+        return self._memo[use.expr]
+
+    def _of(self, use: Use) -> list[Fed]:
         found: list[Fed] = []
         seen: set[tuple[object, ...]] = set()
         stack: list[tuple[Use, tuple[str, ...]]] = [(use, ())]

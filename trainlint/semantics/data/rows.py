@@ -17,6 +17,7 @@ from trainlint.semantics.data import folds, repeats, tables
 from trainlint.semantics.data.deeds import APPLY, FIT, ORIGIN, PART, RESAMPLE, STATISTIC, Deed
 from trainlint.semantics.data.statistics import TAKEN_OUT, Statistic, is_per_row, statistics
 from trainlint.semantics.data.transformers import FITS, RESAMPLES, Transformer, Transformers
+from trainlint.semantics.questions import Questions
 from trainlint.semantics.tree import Expr
 from trainlint.semantics.values import Display, Method, Symbol
 
@@ -32,26 +33,14 @@ Look = tuple[Nexts, list[Deed]]
 class Rows:
     def __init__(self, file: File, transformers: Transformers, backward: Backward) -> None:
         self.file, self.transformers, self.backward = file, transformers, backward
-        self._memo: dict[Expr, list[Deed]] = {}
-        self._active: set[tuple[object, ...]] = set()
+        self._asked: Questions[list[Deed]] = Questions()
 
     def past(self, use: Use) -> list[Deed]:
         """The deeds that lie behind an expression."""
         if use.aside:
             use = replace(use, aside=False)  # relative to what is asked about now
         plain = use.frame is None and not use.path and not use.drawn
-        if plain and use.expr in self._memo:
-            return self._memo[use.expr]
-        if use.key in self._active:
-            return []  # an index that depends on itself
-        self._active.add(use.key)
-        try:
-            found = list(self._walk(use))
-        finally:
-            self._active.discard(use.key)
-        if plain and not self._active:
-            self._memo[use.expr] = found
-        return found
+        return self._asked.ask(use.key, lambda: list(self._walk(use)), [], keep=plain)
 
     def _walk(self, start: Use) -> Iterator[Deed]:
         seen: set[tuple[object, ...]] = set()

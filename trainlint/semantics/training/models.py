@@ -151,7 +151,12 @@ def all_forwards(file: File) -> list[Forward]:
 
 def forwards(file: File, node: tree.Node) -> list[Forward]:
     """The runs of models below a node, those in inner functions left out."""
-    return [run for run in file.forwards if _is_below(run.call, node)]
+    start, end = node.start, node.end
+    return [
+        run
+        for run in file.forwards
+        if start <= run.call.start and run.call.end <= end and _is_below(run.call, node)
+    ]
 
 
 def _is_below(inner: tree.Node, outer: tree.Node) -> bool:

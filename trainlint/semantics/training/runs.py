@@ -15,6 +15,7 @@ from trainlint.semantics.values import FunctionValue, argument
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
+Body = tree.Module | tree.FunctionDef
 _DEPTH = 3
 # What a model runs by itself, and what makes it.
 _OWN = frozenset({"forward", "__call__", "__init__"})
@@ -62,16 +63,24 @@ def round_of(node: tree.Node) -> tree.Loop | tree.Comprehension | None:
 
 def _calls(file: File, node: tree.Node) -> list[tree.Call]:
     """The calls below a node that may run a model in a function of this file."""
-    names = file.runners
-    if not names:
+    if not file.runners:
         return []
     body = node if isinstance(node, tree.FunctionDef | tree.Module) else tree.function_of(node)
     return [
         call
-        for call in file.script.calls_in.get(body or file.module, ())
-        if models.last_name(call.func) in names
+        for call in file.once(_running).get(body or file.module, ())
         if call is node or any(above is node for above in call.ancestors())
     ]
+
+
+def _running(file: File) -> dict[Body, list[tree.Call]]:
+    """The calls of what bears the name of a runner, by the body in which they stand."""
+    found: dict[Body, list[tree.Call]] = {}
+    for body, calls in file.script.calls_in.items():
+        named = [call for call in calls if models.last_name(call.func) in file.runners]
+        if named:
+            found[body] = named
+    return found
 
 
 def _through(file: File, call: tree.Call, depth: int) -> Iterator[Forward]:
