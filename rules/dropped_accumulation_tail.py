@@ -4,6 +4,9 @@
 Finds loops that call `backward` on every micro-batch and `optimizer.step()` only on every k-th,
 `if (i + 1) % k == 0:`, where nothing takes care of the micro-batches behind the last full window.
 
+With `--pedantic` also loops whose k is 1 wherever this file writes it out (a default that nothing
+here changes): they accumulate nothing yet.
+
 ## Why is this bad?
 A loader seldom has a multiple of k batches. What is left over is computed in every epoch and then
 either discarded by the next `zero_grad`, so that up to k - 1 batches never train the model, or it
@@ -67,6 +70,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trainlint.api import (
+    Confidence,
     Edit,
     File,
     Finding,
@@ -102,7 +106,11 @@ def check(file: File) -> Iterator[Finding]:
         if reason:
             message = f"{message} There is no fix here: {reason}."
         yield Finding(
-            window.boundary.atom, message, trail=tuple(_trail(window, window.tail)), fixes=fixes
+            window.boundary.atom,
+            message,
+            trail=tuple(_trail(window, window.tail)),
+            fixes=fixes,
+            confidence=Confidence.LOW if window.is_one_as_written else Confidence.HIGH,
         )
 
 
@@ -134,6 +142,11 @@ def _left_over(window: accumulation.AccumulationWindow) -> str:
         return "the gradients of an odd last batch"
     if window.k_value is not None:
         return f"the gradients of up to {window.k_value - 1} batches at the end of every pass"
+    if window.is_one_as_written:
+        return (
+            f"the gradients of up to `{k}` - 1 batches at the end of every pass (of none as long "
+            f"as `{k}` is 1, the only value that is written here)"
+        )
     return f"the gradients of up to `{k}` - 1 batches at the end of every pass"
 
 

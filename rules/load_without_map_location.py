@@ -1,7 +1,12 @@
 """`torch.load` puts every tensor back on the device that it was saved from.
 
 ## What it does
-Finds calls of `torch.load` with no `map_location`, neither by keyword nor in the second position.
+Finds calls of `torch.load` with no `map_location`, neither by keyword nor in the second position,
+where the states of models or optimizers are read by a program that may run without the device of
+the run that saved them: it chooses its device by what there is or by a setting, runs one process on
+each device, or never asks for a GPU. With `--pedantic` also where one of the two is not known:
+files of data, helpers whose model and device are the caller's, programs that cannot do without a
+GPU, tests, and weights that the same run has trained before.
 
 ## Why is this bad?
 A file that was written on a GPU cannot be read on a machine without one (RuntimeError:
@@ -31,8 +36,9 @@ may stand between. It is unsafe where anything else reads it (features, whole mo
 score beside the weights), where `assign=True` or a `load_state_dict` of the project's own keeps the
 tensors as they are: they are then on the CPU. There is no fix where states of random-number
 generators are in the file, where arguments hide behind `*` or `**`, and none is needed (and nothing
-is reported) where the same run has saved the file before (by `torch.save`, or by the fit of a
-Lightning trainer with a `ModelCheckpoint`), or where a default device is set.
+is reported) where what is read goes to NumPy at once, where FSDP hands out states on the CPU, where
+the same run has saved the file before (by `torch.save`, or by the fit of a Lightning trainer with a
+`ModelCheckpoint`), or where a default device is set.
 
 ## Since
 0.1.0
@@ -46,6 +52,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trainlint.api import (
+    Confidence,
     File,
     Finding,
     Fix,
@@ -56,6 +63,7 @@ from trainlint.api import (
     Unfixable,
     all_of,
     checkpoints,
+    placement,
     rewrite,
     tree,
     written,
@@ -80,6 +88,9 @@ def check(file: File) -> Iterator[Finding]:
         if _under_device(file, call) or written.saved_before(file, call) is not None:
             continue
         restored = checkpoints.restored(file, call)
+        chance = placement.chance(file, call, restored)
+        if chance is placement.Chance.NONE:
+            continue
         fixes, why = _fixes(file, call, restored)
         yield Finding(
             call,
@@ -88,6 +99,7 @@ def check(file: File) -> Iterator[Finding]:
             f"GPU{why}",
             trail=tuple(Step(expr, "what is loaded is used here") for expr in restored.others[:3]),
             fixes=fixes,
+            confidence=Confidence.HIGH if chance is placement.Chance.LIKELY else Confidence.LOW,
         )
 
 

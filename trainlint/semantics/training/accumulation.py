@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
+from trainlint.semantics.training.amounts import Number, amounts
 from trainlint.semantics.training.batches import batches, is_sized
 from trainlint.semantics.training.boundary import (
     Atom,
@@ -60,9 +61,21 @@ class AccumulationWindow:
         return self.boundary.k
 
     @cached_property
+    def k_values(self) -> frozenset[Number | None]:
+        """The lengths that a window can have; None stands for those that are not known."""
+        return amounts(self.file, self.k)
+
+    @cached_property
     def k_value(self) -> int | None:
-        value = self.file.values.literal(self.k)
-        return value if isinstance(value, int) and not isinstance(value, bool) else None
+        found = self.k_values
+        value = next(iter(found)) if len(found) == 1 else None
+        return value if isinstance(value, int) else None
+
+    @property
+    def is_one_as_written(self) -> bool:
+        """True where every length that the file writes out is 1: nothing is accumulated then."""
+        known = {value for value in self.k_values if value is not None}
+        return known == {1}
 
     @cached_property
     def shift(self) -> int | None:

@@ -30,6 +30,8 @@ class Restored:
 
     states: list[tree.Call] = field(default_factory=list)  # calls of load_state_dict
     others: list[Expr] = field(default_factory=list)
+    keys: set[str] = field(default_factory=set)  # what is asked of it by name
+    array: Expr | None = None  # read as an array of NumPy, which only tensors on the CPU can be
     random: Expr | None = None  # the state of a random-number generator in it
 
 
@@ -59,7 +61,9 @@ def _use(file: File, use: Use, found: Restored, depth: int) -> None:
         case tree.Attribute() if isinstance(parent.parent, tree.Call):
             _called(file, parent, parent.parent, found, depth)
         case tree.Compare() if all(op in {"in", "not in", "is", "is not"} for op in parent.ops):
-            pass
+            key = file.values.literal(parent.left)
+            if isinstance(key, str):
+                found.keys.add(key)
         case tree.Delete():
             pass
         case tree.Arg() if isinstance(parent.parent, tree.Call):
@@ -69,6 +73,8 @@ def _use(file: File, use: Use, found: Restored, depth: int) -> None:
 
 
 def _item(file: File, expr: Expr, key: object, found: Restored, depth: int) -> None:
+    if isinstance(key, str):
+        found.keys.add(key)
     if isinstance(key, str) and _RANDOM.search(key):
         found.random = expr
     else:
@@ -87,6 +93,8 @@ def _called(
         _follow(file, generator.parent, found, depth + 1)
     elif method.attr not in _LOOKS:
         found.others.append(call)
+        if method.attr == "numpy":
+            found.array = call
 
 
 def _is_renamed(items: tree.Call) -> bool:
@@ -106,6 +114,9 @@ def _passed(file: File, expr: Expr, call: tree.Call, found: Restored) -> None:
         return
     if name.endswith(("set_rng_state", "set_rng_state_all", "setstate", "set_state")):
         found.random = expr
+    elif name == "torch.from_numpy" or name.startswith("numpy."):
+        found.array = expr
+        found.others.append(expr)
     elif _restores(file, expr, call):
         found.states.append(call)
     else:

@@ -45,7 +45,7 @@ class Tail:
 
 def tail_of(window: AccumulationWindow) -> Tail | None:
     """None when the tail is applied, when there is none, or when that is not known."""
-    if window.k_value is not None and window.k_value <= 1:
+    if all(value is not None and value <= 1 for value in window.k_values):
         return None
     never = None
     for atom in window.choice:

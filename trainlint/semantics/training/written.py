@@ -29,14 +29,14 @@ def saved_before(file: File, load: tree.Call) -> tree.Call | None:
 
 def _written(file: File, path: Expr, site: tree.Call, depth: int) -> tree.Call | None:
     """What has written a path before a place; of a parameter, at every call of its function."""
-    sites = dict(_sites(file, site))
+    sites = dict(sites_of(file, site))
     given = _passed_as(file, path) if depth else []
     for save in file.calls_to("torch.save"):
         saved = save.arg(1, "f")
         if saved is None:
             continue
         same = _same_parameter if given else _is_saved
-        for body, place in _sites(file, save) if same(file, path, saved) else ():
+        for body, place in sites_of(file, save) if same(file, path, saved) else ():
             if body in sites and _comes_before(file, body, place, sites[body]):
                 return save
     fit = _fitted_before(file, path, sites)
@@ -48,16 +48,14 @@ def _written(file: File, path: Expr, site: tree.Call, depth: int) -> tree.Call |
 
 def _is_saved(file: File, path: Expr, saved: Expr) -> bool:
     """True for one path, also where the function that saves gets it at a call."""
-    if _same_path(file, path, saved):
+    if same_path(file, path, saved):
         return True
-    return any(
-        arg is not None and _same_path(file, path, arg) for arg, _ in _passed_as(file, saved)
-    )
+    return any(arg is not None and same_path(file, path, arg) for arg, _ in _passed_as(file, saved))
 
 
 def _parameter(file: File, path: Expr) -> tree.Param | None:
     """The parameter that a path is, as it was passed."""
-    name = _spelled(file, path)
+    name = spelled(file, path)
     if not isinstance(name, tree.Name):
         return None
     bindings, unbound = file.values.definitions(name)
@@ -87,14 +85,14 @@ def _same_parameter(file: File, one: Expr, other: Expr) -> bool:
 
 def _fitted_before(file: File, path: Expr, sites: dict[Body, Node]) -> tree.Call | None:
     """The fit before a load of what a ``ModelCheckpoint`` keeps."""
-    path = _spelled(file, path)
+    path = spelled(file, path)
     best = any(isinstance(node, tree.Attribute) and node.attr in _KEPT for node in path.walk())
     if not best and not any(_keeps(file, call, path) for call in _model_checkpoints(file)):
         return None
     for call in file.calls:
         if not _fits(file, call):
             continue
-        for body, place in _sites(file, call):
+        for body, place in sites_of(file, call):
             if body in sites and _comes_before(file, body, place, sites[body]):
                 return call
     return None
@@ -130,7 +128,7 @@ def _mentions(file: File, path: Expr, part: Expr) -> bool:
     if isinstance(known, str):
         stem = known.partition("{")[0].removeprefix("./").strip("/")
         return any(stem in text for text in _texts(file, path))
-    return any(_same_path(file, node, part) for node in path.walk() if isinstance(node, tree.Expr))
+    return any(same_path(file, node, part) for node in path.walk() if isinstance(node, tree.Expr))
 
 
 def _texts(file: File, path: Expr) -> Iterator[str]:
@@ -147,7 +145,7 @@ def _texts(file: File, path: Expr) -> Iterator[str]:
 # Paths and places
 
 
-def _sites(file: File, call: tree.Call) -> Iterator[tuple[Body, Node]]:
+def sites_of(file: File, call: tree.Call) -> Iterator[tuple[Body, Node]]:
     """The bodies from which a call is reached, with the place in each that leads to it."""
     todo: list[tuple[Node, int]] = [(call, 0)]
     seen: set[Body] = set()
@@ -171,24 +169,24 @@ def _comes_before(file: File, body: Body, first: Node, second: Node) -> bool:
     return flow.reaches(flow.point(first), [flow.point(second)])
 
 
-def _same_path(file: File, one: Expr, other: Expr) -> bool:
+def same_path(file: File, one: Expr, other: Expr) -> bool:
     if not _origins(file, one).isdisjoint(_origins(file, other)):
         return True
-    first, second = _spelled(file, one), _spelled(file, other)
+    first, second = spelled(file, one), spelled(file, other)
     if file.text(first) != file.text(second) or isinstance(first, tree.Name):
         return False
     names = [[n for n in expr.walk() if isinstance(n, tree.Name)] for expr in (first, second)]
     return all(_same_binding(file, a, b) for a, b in zip(*names, strict=True))
 
 
-def _spelled(file: File, path: Expr, depth: int = MAX_CALLERS) -> Expr:
+def spelled(file: File, path: Expr, depth: int = MAX_CALLERS) -> Expr:
     """The expression that a name for a path stands for."""
     path = _opened(file, path)
     if isinstance(path, tree.Name) and depth:
         bindings, unbound = file.values.definitions(path)
         value = bindings[0].value if len(bindings) == 1 and not unbound else None
         if value is not None and bindings[0].kind == "assign" and not bindings[0].path:
-            return _spelled(file, value, depth - 1)
+            return spelled(file, value, depth - 1)
     return path
 
 

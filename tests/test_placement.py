@@ -1,0 +1,123 @@
+"""Which loads can meet tensors of a device that the run does not have."""
+
+from __future__ import annotations
+
+import pytest
+
+from trainlint.diagnostics import Confidence
+from trainlint.registry import shipped
+from trainlint.testing import check_text
+
+RULE = next(rule for rule in shipped().rules if rule.code == "CKP001")
+CHOSEN = 'device = torch.device("cuda" if torch.cuda.is_available() else "cpu")\n'
+NET = "import torch\nfrom torch import nn\n"
+
+
+def _confidence(text: str) -> Confidence | None:
+    found = check_text(RULE, text)
+    assert len(found) < 2
+    return found[0].confidence if found else None
+
+
+LIKELY = {
+    "the device is what there is": NET
+    + CHOSEN
+    + "def restore(net, path):\n    net.load_state_dict(torch.load(path))\n",
+    "the device is a setting": NET
+    + "def restore(net, path, args):\n"
+    + "    net.to(args.device)\n"
+    + "    state = torch.load(path)\n"
+    + '    net.load_state_dict(state["net"])\n',
+    "the GPU is used behind a switch": NET
+    + "def restore(net, path, use_cuda):\n"
+    + "    if use_cuda:\n        net.cuda()\n"
+    + "    net.load_state_dict(torch.load(path))\n",
+    "a script that never asks for a GPU": NET
+    + 'net = nn.Linear(3, 1)\nnet.load_state_dict(torch.load("net.pt"))\n',
+    "every process loads to the device of the first": NET
+    + "def restore(net, path, rank):\n"
+    + '    torch.distributed.init_process_group("nccl")\n'
+    + "    net.cuda(rank)\n"
+    + "    net.load_state_dict(torch.load(path))\n",
+    "only the epoch of a checkpoint is read": NET
+    + CHOSEN
+    + 'def begin(path):\n    return torch.load(path)["epoch"] + 1\n',
+    "a whole model": NET
+    + CHOSEN
+    + "def restored(path):\n    whole = torch.load(path)\n    whole.eval()\n    return whole\n",
+    "it is loaded before the training": NET
+    + CHOSEN
+    + "def fit(net, loader, optimizer, path):\n"
+    + "    net.load_state_dict(torch.load(path))\n"
+    + "    for x, y in loader:\n"
+    + "        nn.functional.mse_loss(net(x), y).backward()\n"
+    + "        optimizer.step()\n",
+}
+POSSIBLE = {
+    "a file of data": NET + CHOSEN + 'graph = torch.load("graph.pt")\nprint(graph.num_nodes)\n',
+    "a helper whose model is the caller's": NET
+    + "def restore(net, path):\n    net.load_state_dict(torch.load(path))\n",
+    "a program that cannot do without a GPU": NET
+    + "net = nn.Linear(3, 1).cuda()\n"
+    + 'net.load_state_dict(torch.load("net.pt"))\n',
+    "a missing GPU ends the program": NET
+    + "assert torch.cuda.is_available()\n"
+    + 'net = nn.Linear(3, 1).to("cuda")\nnet.load_state_dict(torch.load("net.pt"))\n',
+    "a test": NET
+    + "import pytest\n"
+    + CHOSEN
+    + 'def test_restore(path, net):\n    net.load_state_dict(torch.load(path / "n.pt"))\n',
+    "the model was trained before in the run": NET
+    + CHOSEN
+    + "def fit(net, loader, optimizer, stopper):\n"
+    + "    for x, y in loader:\n"
+    + "        nn.functional.mse_loss(net(x), y).backward()\n"
+    + "        optimizer.step()\n"
+    + "        stopper(net)\n"
+    + '    net.load_state_dict(torch.load("best.pt"))\n',
+    "another file trains the model before": NET
+    + "from .loops import train\n"
+    + CHOSEN
+    + 'net = nn.Linear(3, 1)\ntrain(net)\nnet.load_state_dict(torch.load("best.pt"))\n',
+    "a cache of what is missing": NET
+    + "import os\n"
+    + CHOSEN
+    + 'if os.path.exists("model.pt"):\n    net = torch.load("model.pt")\n'
+    + 'else:\n    net = nn.Linear(3, 1)\n    torch.save(net, "model.pt")\n',
+    "what is saved goes to the CPU first": NET
+    + CHOSEN
+    + "def keep(net, path):\n"
+    + "    torch.save({k: v.cpu() for k, v in net.state_dict().items()}, path)\n"
+    + "def restore(net, path):\n    net.load_state_dict(torch.load(path))\n",
+}
+NONE = {
+    "what is read goes to NumPy at once": NET
+    + CHOSEN
+    + 'weights = torch.load("weights.pt")\nprint(weights["fc"].numpy())\n',
+    "arrays become tensors": NET
+    + CHOSEN
+    + 'weights = torch.load("weights.pt")\nprint(torch.from_numpy(weights[2:]))\n',
+    "FSDP hands out states on the CPU": NET
+    + "from torch.distributed.fsdp import FullStateDictConfig\n"
+    + CHOSEN
+    + "POLICY = FullStateDictConfig(offload_to_cpu=True, rank0_only=True)\n"
+    + "def restore(net, path):\n    net.load_state_dict(torch.load(path))\n",
+    "the state of a gradient scaler": NET
+    + CHOSEN
+    + "def restore(scaler, path):\n    scaler.load_state_dict(torch.load(path))\n",
+}
+
+
+@pytest.mark.parametrize("text", LIKELY.values(), ids=LIKELY)
+def test_a_load_that_can_meet_a_missing_device_is_reported(text: str) -> None:
+    assert _confidence(text) is Confidence.HIGH
+
+
+@pytest.mark.parametrize("text", POSSIBLE.values(), ids=POSSIBLE)
+def test_a_load_of_which_too_little_is_known_is_reported_on_request_only(text: str) -> None:
+    assert _confidence(text) is Confidence.LOW
+
+
+@pytest.mark.parametrize("text", NONE.values(), ids=NONE)
+def test_a_load_of_what_lies_on_the_cpu_is_not_reported(text: str) -> None:
+    assert _confidence(text) is None

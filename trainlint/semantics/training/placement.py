@@ -1,0 +1,342 @@
+"""Whether a file that is loaded can hold tensors of a device that the loading run does not have.
+
+Two things must be known for that: that models, optimizers or a checkpoint of them are in the file
+(tensors of a data set are made on the CPU), and that the program may run without the device of the
+run that saved it. Where one of them is open, the answer is only possible.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from trainlint.semantics import tree
+from trainlint.semantics.training import models, written
+from trainlint.semantics.training.checkpoints import Restored
+from trainlint.semantics.training.script import STEP
+from trainlint.semantics.tree import Expr
+from trainlint.semantics.uses import uses
+from trainlint.semantics.values import Instance, Literal, Unknown
+
+if TYPE_CHECKING:
+    from trainlint.semantics.facts import File
+
+_STATE = re.compile(
+    r"check_?point|ckpt|weights?(_|\b)|state_?dict|(?<!no_)resume|pretrained|(^|[\W_])model([\W_]|$)"
+    r"|\.pth\b|\.ckpt\b",
+    re.I,
+)
+_STATE_KEY = re.compile(
+    r"state_?dict|(model|net|optim\w*|sched\w*)(_state)?$|^epoch$|_state$", re.I
+)
+_OF_MODELS = frozenset(
+    "eval train parameters named_parameters state_dict modules children named_modules".split()
+)
+_NUMBERS = re.compile(r"scaler|sched", re.I)  # whose states hold no tensors
+_DEVICE = re.compile(r"(^|_|\b)(device|gpu|cuda)s?(_|$|\d|\b)", re.I)
+_CUDA = re.compile(r"cuda(:\d+)?$")
+_PROCESSES = re.compile(r"init_process_group|DistributedDataParallel|local_rank", re.I)
+_TRAINING = re.compile(r"^(fit|train|run|learn)(_|$)|_(fit|train|training)$|^training", re.I)
+_ON_CPU = frozenset({"offload_to_cpu", "cpu_offload"})
+_DEPTH = 4
+
+
+class Chance(Enum):
+    """Whether the load can meet tensors of a device that is not there."""
+
+    NONE = "none"
+    POSSIBLE = "possible"  # nothing speaks for it
+    LIKELY = "likely"
+
+
+class Device(Enum):
+    """What a file says of where its tensors are."""
+
+    OPEN = "open"  # chosen by what there is or by a setting, or one for each process
+    GPU = "gpu"  # it cannot do without a GPU
+    UNSAID = "unsaid"
+
+
+def chance(file: File, load: tree.Call, restored: Restored) -> Chance:
+    """Whether a ``torch.load`` can meet tensors of a device that its run does not have."""
+    if restored.array is not None or _gathers_on_cpu(file) or _is_number_state(file, restored):
+        return Chance.NONE
+    if not _holds_states(file, load, restored) or is_tested(file, load):
+        return Chance.POSSIBLE
+    if _is_own(file, load, restored):
+        return Chance.POSSIBLE
+    match file.once(device):
+        case Device.OPEN:
+            return Chance.LIKELY
+        case Device.GPU:
+            return Chance.POSSIBLE
+        case Device.UNSAID:
+            known = not _saves(file) and _is_run_here(file, load, restored)
+            return Chance.LIKELY if known else Chance.POSSIBLE
+
+
+# What is in the file
+
+
+def _holds_states(file: File, load: tree.Call, restored: Restored) -> bool:
+    if restored.states or any(_STATE_KEY.search(key) for key in restored.keys):
+        return True
+    return is_whole_model(file, load) or any(_STATE.search(text) for text in _names(file, load))
+
+
+def is_whole_model(file: File, load: tree.Call) -> bool:
+    """True where what is loaded is itself used as a model."""
+    for use in uses(file, load):
+        parent = use.expr.parent
+        if isinstance(parent, tree.Attribute) and parent.attr in _OF_MODELS:
+            return isinstance(parent.parent, tree.Call) and parent.parent.func is parent
+    return False
+
+
+def _names(file: File, load: tree.Call) -> Iterator[str]:
+    """What the script calls the file, and what it reads from it."""
+    path = load.arg(0, "f")
+    if path is not None:
+        yield file.text(path)
+        yield from (
+            value.value
+            for value in file.values.of(path)
+            if isinstance(value, Literal) and isinstance(value.value, str)
+        )
+        spelled = written.spelled(file, path)
+        yield file.text(spelled)
+    statement = tree.statement_of(load)
+    if isinstance(statement, tree.Assign):
+        yield from (file.text(target) for target in statement.targets)
+    elif isinstance(statement, tree.Return):
+        function = tree.function_of(load)
+        yield function.name if function is not None else ""
+
+
+def _is_number_state(file: File, restored: Restored) -> bool:
+    """True for the states of gradient scalers and schedules alone: plain numbers."""
+    if restored.others or not restored.states:
+        return False
+    return all(
+        isinstance(call.func, tree.Attribute)
+        and (
+            file.script.is_scaler(call.func.value)
+            or file.script.is_scheduler(call.func.value)
+            or _NUMBERS.search(models.last_name(call.func.value)) is not None
+        )
+        for call in restored.states
+    )
+
+
+def _gathers_on_cpu(file: File) -> bool:
+    """True where a file tells FSDP to hand out states on the CPU."""
+    return any(
+        arg.keyword in _ON_CPU and file.values.literal(arg.value) is True
+        for call in file.calls
+        for arg in call.args
+    )
+
+
+# Who has written it
+
+
+def is_tested(file: File, load: tree.Call) -> bool:
+    """True in the tests of a project, which read what they have made."""
+    roots = {
+        (s.module if isinstance(s := alias.parent, tree.ImportFrom) else alias.name).split(".")[0]
+        for alias in file.all(tree.Alias)
+    }
+    if not roots.isdisjoint({"pytest", "unittest"}):
+        return True
+    function = tree.function_of(load)
+    return (
+        function is not None
+        and function.name.startswith("test_")
+        and any(isinstance(node, tree.Assert) for node in function.walk())
+    )
+
+
+def _is_own(file: File, load: tree.Call, restored: Restored) -> bool:
+    """True where the run has likely written the file itself.
+
+    Its model was trained before, or the file is made where it is missing, or what is saved in this
+    script was moved to the CPU.
+    """
+    if _is_made_where_missing(file, load):
+        return True
+    saved = [given for call in _saves(file) if (given := call.arg(0, "obj")) is not None]
+    if saved and all(_is_moved(file, given) for given in saved):
+        return True
+    received = [c.func.value for c in restored.states if isinstance(c.func, tree.Attribute)]
+    return any(_is_trained_before(file, load, model) for model in received)
+
+
+def _saves(file: File) -> list[tree.Call]:
+    return file.calls_to("torch.save")
+
+
+def _is_made_where_missing(file: File, load: tree.Call) -> bool:
+    """True for a cache: one branch loads the file, and the other one saves it."""
+    path = load.arg(0, "f")
+    for above in load.ancestors():
+        if isinstance(above, tree.FunctionDef | tree.ClassDef):
+            return False
+        if not isinstance(above, tree.If | tree.Try) or path is None:
+            continue
+        for save in _saves(file):
+            target = save.arg(1, "f")
+            if target is None or above not in save.ancestors():
+                continue
+            if written.same_path(file, path, target):
+                return True
+    return False
+
+
+def _is_moved(file: File, expr: Expr, depth: int = 2) -> bool:
+    """True where what is saved goes to the CPU first: ``{k: v.cpu() ...}``, ``model.cpu()``."""
+    for node in expr.walk():
+        if isinstance(node, tree.Attribute) and node.attr == "cpu":
+            return True
+        if not isinstance(node, tree.Call) or models.last_name(node.func) != "to" or not node.args:
+            continue
+        if file.values.literal(node.args[0].value) == "cpu":
+            return True
+    if not depth or not isinstance(expr, tree.Name):
+        return False
+    bindings, _ = file.values.definitions(expr)
+    made = [b.value for b in bindings if b.kind == "assign" and b.value is not None]
+    return bool(made) and all(_is_moved(file, value, depth - 1) for value in made)
+
+
+def _is_trained_before(file: File, load: tree.Call, model: Expr) -> bool:
+    """True where a training of the model comes before the load in one of its bodies."""
+    for body, place in written.sites_of(file, load):
+        flow = file.flow_in(body)
+        if not flow.holds(place):
+            continue
+        trained = [
+            event.site
+            for event in file.script.events(body)
+            if event.kind == STEP and event.receiver is not None
+        ]
+        trained += [call for call in file.script.calls_in.get(body, ()) if _trains(call, model)]
+        at = [flow.point(place)]
+        # One behind the load in the same loop is that of what was loaded.
+        earlier = [site for site in trained if site.start < place.start and flow.holds(site)]
+        if any(flow.reaches(flow.point(site), at) for site in earlier):
+            return True
+    return False
+
+
+def _trains(call: tree.Call, model: Expr) -> bool:
+    """True for ``train(model, ...)``, ``trainer.fit(model)`` and ``model.fit(...)``."""
+    if not _TRAINING.search(models.last_name(call.func)):
+        return False
+    root = models.last_name(model)
+    given: list[Expr] = [arg.value for arg in call.args]
+    if isinstance(call.func, tree.Attribute):
+        given.append(call.func.value)
+    return any(models.last_name(expr) == root for expr in given)
+
+
+# Where the program runs
+
+
+def device(file: File) -> Device:
+    """What a file says of the device that it needs."""
+    if any(_asks(file, node) for node in file.all(tree.Attribute)) or _is_spread(file):
+        return Device.OPEN
+    found = Device.UNSAID
+    for call in file.calls:
+        name = models.last_name(call.func)
+        if name == "cuda" and isinstance(call.func, tree.Attribute):
+            if _is_guarded(file, call):
+                return Device.OPEN
+            found = Device.GPU
+        elif name in {"to", "device"}:
+            given = call.arg(0, "device")
+            match _placed(file, given) if given is not None else Device.UNSAID:
+                case Device.OPEN:
+                    return Device.OPEN
+                case Device.GPU:
+                    found = Device.GPU
+                case _:
+                    pass
+    return found
+
+
+def _asks(file: File, node: tree.Attribute) -> bool:
+    """True for ``torch.cuda.is_available`` and its kin, where a missing GPU ends nothing."""
+    name = node.attr
+    if name not in {"is_available", "device_count", "current_accelerator"}:
+        return False
+    qualified = file.names.qualified(node) or ""
+    if not qualified.startswith("torch."):
+        return False
+    for above in node.ancestors():
+        match above:
+            case tree.Assert():
+                return False
+            case tree.If() if node in above.test.walk():
+                return not any(isinstance(s, tree.Raise) for s in above.body)
+            case _:
+                pass
+    return True
+
+
+def _is_spread(file: File) -> bool:
+    """True for one process on each device: all of them would load to that of the first."""
+    return any(
+        _PROCESSES.search(text) is not None
+        for text in (
+            *(node.attr for node in file.all(tree.Attribute)),
+            *(node.id for node in file.all(tree.Name)),
+        )
+    )
+
+
+def _is_guarded(file: File, call: tree.Call) -> bool:
+    """True for ``if use_cuda: model.cuda()``."""
+    return any(
+        _DEVICE.search(models.last_name(node)) is not None
+        for above in call.ancestors()
+        if isinstance(above, tree.If | tree.IfExp)
+        for node in above.test.walk()
+        if isinstance(node, tree.Name | tree.Attribute)
+    )
+
+
+def _placed(file: File, expr: Expr, depth: int = _DEPTH) -> Device:
+    """What the argument of ``to`` or ``torch.device`` says."""
+    found = set()
+    for value in file.values.of(expr):
+        match value:
+            case Literal():
+                text = value.value
+                if isinstance(text, str) and _CUDA.match(text):
+                    found.add(Device.GPU)
+                elif isinstance(text, str):
+                    found.add(Device.OPEN if text in {"cpu", "mps"} else Device.UNSAID)
+            case Instance() if value.name == "torch.device" and value.call.args and depth:
+                found.add(_placed(file, value.call.args[0].value, depth - 1))
+            case Unknown():
+                named = _DEVICE.search(models.last_name(expr)) or _DEVICE.search(file.text(expr))
+                found.add(Device.OPEN if named else Device.UNSAID)
+            case _:
+                found.add(Device.UNSAID)
+    if Device.OPEN in found or found == {Device.GPU, Device.UNSAID}:
+        return Device.OPEN
+    return Device.GPU if Device.GPU in found else Device.UNSAID
+
+
+def _is_run_here(file: File, load: tree.Call, restored: Restored) -> bool:
+    """True where this file itself runs the load, or makes the model that takes the state."""
+    bodies = [body for body, _ in written.sites_of(file, load)]
+    if any(isinstance(body, tree.Module) for body in bodies):
+        return True
+    return any(
+        isinstance(call.func, tree.Attribute) and models.identities(file, call.func.value)
+        for call in restored.states
+    )
