@@ -50,6 +50,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trainlint.api import (
+    Confidence,
     File,
     Finding,
     Fix,
@@ -91,4 +92,10 @@ def check(file: File) -> Iterator[Finding]:
             fixes = ()
             message = f"{message} There is no fix here: {error.reason}."
         trail = (Step(window.steps[0].site, "the optimizer steps here"),)
-        yield Finding(window.boundary.atom, message, trail=trail, fixes=fixes)
+        yield Finding(
+            window.boundary.atom,
+            message,
+            trail=trail,
+            fixes=fixes,
+            confidence=Confidence.LOW if window.is_one_as_written else Confidence.HIGH,
+        )

@@ -7,7 +7,9 @@ is propagated as large as that of one batch alone.
 ## Why is this bad?
 Gradients add up: after k micro-batches `.grad` holds the sum of k mean gradients, k times that of
 one batch of the same total size. With SGD this is a learning rate k times as high, clipping cuts
-nearly every update, weight decay counts for less, and a change of k changes the training.
+nearly every update, weight decay counts for less, and a change of k changes the training. An
+optimizer whose update hardly depends on their size (Adam and its kin) hides the factor: there the
+finding is shown with `--pedantic` only.
 
 ## Example
 ```python
@@ -50,6 +52,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from trainlint.api import (
+    Confidence,
     File,
     Finding,
     Fix,
@@ -92,15 +95,34 @@ def check(file: File) -> Iterator[Finding]:
             continue
         fixes, reason = _fixes(window, plain)
         k = file.text(window.k)
+        clipped, adaptive = divisors.is_clipped(window), divisors.is_scale_free(window)
         message = (
             f"The loss is propagated undivided in every one of the `{k}` micro-batches of a "
-            f"window, so each update applies the sum of their gradients, `{k}` times that of one "
-            "batch of the same size."
+            f"window, so `.grad` holds the sum of their gradients, `{k}` times that of one batch "
+            f"of the same size{_outcome(k, clipped, adaptive)}."
         )
         if reason:
             message = f"{message} There is no fix here: {reason}."
         trail = (Step(window.boundary.atom, f"a window of `{k}` micro-batches ends here"),)
-        yield Finding(plain[0].site, message, trail=trail, fixes=fixes)
+        doubtful = adaptive or window.is_one_as_written
+        sure = Confidence.MEDIUM if clipped else Confidence.HIGH
+        yield Finding(
+            plain[0].site,
+            message,
+            trail=trail,
+            fixes=fixes,
+            confidence=Confidence.LOW if doubtful else sure,
+        )
+
+
+def _outcome(k: str, clipped: bool, adaptive: bool) -> str:
+    """What becomes of the factor in the update."""
+    if adaptive:
+        rest = ", but for the clipping, which cuts sooner" if clipped else ""
+        return f"; the update of this optimizer hardly depends on its size, which hides it{rest}"
+    if clipped:
+        return f": the clipping before the step cuts at a norm that is `{k}` times as strict"
+    return ", and each update is that much larger"
 
 
 def _fixes(

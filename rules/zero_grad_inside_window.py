@@ -50,6 +50,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trainlint.api import (
+    Confidence,
     File,
     Finding,
     Fix,
@@ -89,7 +90,13 @@ def check(file: File) -> Iterator[Finding]:
         if reason:
             message = f"{message} There is no fix here: {reason}."
         trail = (Step(window.steps[0].site, "the optimizer steps only here"),)
-        yield Finding(clearing[0].site, message, trail=trail, fixes=fixes)
+        yield Finding(
+            clearing[0].site,
+            message,
+            trail=trail,
+            fixes=fixes,
+            confidence=Confidence.LOW if window.is_one_as_written else Confidence.HIGH,
+        )
 
 
 def _fixes(window: accumulation.AccumulationWindow) -> tuple[tuple[Fix, ...], str]:

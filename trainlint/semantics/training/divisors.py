@@ -1,4 +1,8 @@
-"""What a divisor of a loss is: the length of the accumulation window, or something else."""
+"""What becomes of the length of an accumulation window as a factor: in the loss or behind it.
+
+A divisor of the loss is that length or something else; gradients can be rescaled or clipped before
+the step, and some optimizers divide by their size.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +13,17 @@ from trainlint.semantics import tree
 from trainlint.semantics.classes import own_nodes
 from trainlint.semantics.training.boundary import definition, same, spelled
 from trainlint.semantics.tree import Expr, Node
+from trainlint.semantics.values import Instance
 
 if TYPE_CHECKING:
     from trainlint.semantics.training.accumulation import AccumulationWindow
 
 DIVIDES = frozenset({"div", "div_", "divide", "divide_", "true_divide", "true_divide_"})
 MULTIPLIES = frozenset({"mul", "mul_", "multiply", "multiply_"})
+_SCALE_FREE = frozenset(
+    "Adam AdamW NAdam RAdam Adamax Adagrad Adadelta RMSprop SparseAdam Adafactor Lamb Lion "
+    "AdamW8bit Adam8bit DeepSpeedCPUAdam FusedAdam".split()
+)
 _PER_BATCH = frozenset({"size", "sum", "numel", "mean", "count_nonzero", "item", "clamp", "max"})
 
 
@@ -89,6 +98,39 @@ def rescales_gradients(window: AccumulationWindow) -> bool:
                 case _:
                     pass
     return False
+
+
+def is_clipped(window: AccumulationWindow) -> bool:
+    """True where the gradients are cut to a largest norm or value before the step."""
+    regions: list[Node] = [window.loop]
+    regions.extend(owner for e in window.steps if (owner := tree.function_of(e.call)) is not None)
+    return any(
+        isinstance(node, tree.Call) and _last_name(node.func).startswith("clip_grad")
+        for region in regions
+        for node in region.walk()
+    )
+
+
+def is_scale_free(window: AccumulationWindow) -> bool:
+    """True where every optimizer that steps divides by the size of past gradients."""
+    return bool(window.steps) and all(
+        event.receiver is not None
+        and any(
+            isinstance(value, Instance) and value.name.rpartition(".")[2] in _SCALE_FREE
+            for value in window.file.values.of(event.receiver)
+        )
+        for event in window.steps
+    )
+
+
+def _last_name(expr: Expr) -> str:
+    match expr:
+        case tree.Name():
+            return expr.id
+        case tree.Attribute():
+            return expr.attr
+        case _:
+            return ""
 
 
 def _is_gradient(expr: Expr) -> bool:
