@@ -10,10 +10,12 @@ may take one column at a time.
 ## Why is this bad?
 What is learned from the rows of the test part (their mean, their vocabulary, the features that
 separate their labels) reaches the model through the training data. The measured score is better
-than the score on new data will be; with selectors and target encoders much better.
+than the score on new data will be: often slightly, with selectors and target encoders much better.
 
 Encoders that only number the values which occur (`LabelEncoder`, `OrdinalEncoder`,
-`OneHotEncoder`) are left alone.
+`OneHotEncoder`) are left alone; so is scaling where only trees are fitted on the result (forests,
+boosting), as a tree splits a column at the same rows however it is scaled; and a fit on one file of
+many, where a loop reads them one after the other.
 
 ## Example
 ```python
@@ -58,6 +60,7 @@ reader; the transformer has a `transform`; a `y` that it is fitted with is split
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -76,13 +79,25 @@ from trainlint.api import (
     backward,
     deeds,
     is_dead,
+    learners,
     parts,
+    pieces,
     rewrite,
+    roles,
     splits,
     transformers,
     tree,
 )
 
+# A comment that calls what follows wrong, and is no promise to keep out of it.
+SHOWN = re.compile(
+    r"#.*(\bleak(s|y|ed|ing)?\b|\bleakage\b|\bmistake|\banti-?pattern|"
+    r"\b(wrong|incorrect|bad)\s+(way|order|practice|approach|version|example)|"
+    r"#\W*(wrong|incorrect|bad)\b\W*($|:|-)|\bdo(n'?t| not) do (this|that|it)\b)",
+    re.IGNORECASE,
+)
+PROMISED = re.compile(r"avoid|prevent|without|against|\bno\b|\bnot?\b leak|fix", re.IGNORECASE)
+ABOVE = 4  # lines above a fit in which a comment speaks of it
 NEARBY = 25  # lines at module level in which a name speaks of what stands there
 RULE = Rule(
     "LEK001",
@@ -120,11 +135,14 @@ MAX_STEPS = 12
 def check(file: File) -> Iterator[Finding]:
     met: set[tree.Node] = set()
     grouped: dict[object, Finding] = {}
+    models = learners.Learners(file)
     for split in file.splits.all:
         for deed, fit in sorted(_leaks(file, split), key=lambda leak: leak[1].start):
             if fit in met or is_dead(fit) or _is_shown_as_leak(file, fit):
                 continue
             met.add(fit)
+            if _is_ordered(deed) and models.compare_only(_made(deed)):
+                continue
             finding = _finding(file, split, deed, fit)
             if finding.fixes:
                 yield finding
@@ -137,10 +155,24 @@ def check(file: File) -> Iterator[Finding]:
     yield from grouped.values()
 
 
+def _is_ordered(deed: deeds.Deed) -> bool:
+    """True where columns only get another scale, which no tree can tell."""
+    return deed.ordered if deed.transformer is None else deed.transformer.ordered
+
+
+def _made(deed: deeds.Deed) -> tree.Node:
+    return deed.node if deed.transformer is None else deed.transformer.made
+
+
 def _is_shown_as_leak(file: File, fit: tree.Call) -> bool:
-    """True where names close by call it a leak: it is there to be compared with the right way."""
+    """True where names or a comment close by call it a leak: it is there to be compared."""
     cell, line, _ = file.source.position(fit.start)
     function = tree.function_of(fit)
+    above = file.source.text[: fit.start].split("\n")[-ABOVE:]
+    first, _, _ = file.source.text[fit.start :].partition("\n")
+    for text in (*above[:-1], above[-1] + first):
+        if SHOWN.search(text) and not PROMISED.search(text):
+            return True
     for name in file.all(tree.Name):
         lowered = name.id.lower()
         if "leak" not in lowered or "relu" in lowered:
@@ -163,7 +195,7 @@ def _leaks(file: File, split: splits.Split) -> Iterator[tuple[deeds.Deed, tree.C
         for deed in past:
             if split.name in splits.BY_HAND and not _is_known(deed):
                 continue
-            yield from _of_deed(file, deed)
+            yield from _of_deed(file, split, deed)
         if index == 0:
             yield from _applied_to_parts(file, split, parts.origins(file, use))
 
@@ -178,23 +210,39 @@ def _is_known(deed: deeds.Deed) -> bool:
     return deed.transformer is not None and deed.transformer.kind != transformers.OWN
 
 
-def _of_deed(file: File, deed: deeds.Deed) -> Iterator[tuple[deeds.Deed, tree.Call]]:
+def _of_deed(
+    file: File, split: splits.Split, deed: deeds.Deed
+) -> Iterator[tuple[deeds.Deed, tree.Call]]:
     known, call = deed.transformer, deed.node
     if deed.data is None or not isinstance(call, tree.Call):
         return
     if deed.kind == deeds.STATISTIC:
-        if parts.is_whole(file, deed.data):
+        if parts.is_whole(file, deed.data) and not pieces.is_of_one(
+            file, deed.data, call, split.node
+        ):
             yield deed, call
     elif known is None or not known.leaks:
         return
     elif deed.kind == deeds.FIT:
-        if parts.is_whole(file, deed.data):
+        if pieces.is_of_one(file, deed.data, call, split.node):
+            return
+        if parts.is_whole(file, deed.data) or _is_train_part_in_folds(file, split, deed.data):
             yield deed, call
     elif deed.kind == deeds.APPLY:
         origins = parts.origins(file, deed.data)
         for fit in parts.fits_before(file, known, call):
             if _learns_from(file, fit, origins):
                 yield deed, fit
+
+
+def _is_train_part_in_folds(file: File, split: splits.Split, data: backward.Use) -> bool:
+    """A train part is all that there is to folds that are gone through by hand."""
+    if split.name != "split":
+        return False
+    taken = parts.parts(file, data)
+    outer = {part.node for part in taken}
+    once = all(s.name == "train_test_split" for s in file.splits.all if s.node in outer)
+    return bool(taken) and once and all(parts.role(file, p) == roles.TRAIN for p in taken)
 
 
 def _is_folding(split: splits.Split) -> bool:
@@ -228,14 +276,16 @@ def _learns_from(file: File, fit: tree.Call, origins: set[object]) -> bool:
 def _finding(file: File, split: splits.Split, deed: deeds.Deed, fit: tree.Call) -> Finding:
     known = deed.transformer
     if known is not None:
-        done, learned = f"`{known.name}` is fitted", f"the {deed.learns} come"
+        done, learned = f"`{known.name}` is fitted", f"the {deed.learns}"
     else:
-        done, learned = f"`{file.text(fit)}` is computed", "it comes"
+        done, learned = f"`{file.text(fit)}` is computed", "its value"
     folding = _is_folding(split)
+    supervised = known is not None and known.supervised
+    much = "can be far too good" if supervised else "is slightly optimistic"
     message = (
         f"{done} on all rows of data that the {'folds divide' if folding else 'split divides'} "
-        f"{'later' if fit.start < split.node.start else 'into parts'}: {learned} from the held-out "
-        "rows, too, and the score that is measured on these is too good."
+        f"{'later' if fit.start < split.node.start else 'into parts'}: the held-out rows shape "
+        f"{learned} and so the training features, and the score measured on these rows {much}."
     )
     fixes: tuple[Fix, ...] = ()
     try:

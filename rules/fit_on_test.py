@@ -136,14 +136,15 @@ def _fitted(file: File, call: tree.Call, func: tree.Attribute) -> Finding | None
     if not same and held.confidence < Confidence.HIGH and func.attr == "fit":
         return None
     train = file.text((same or others)[0].args[0].value)
+    coded = known[0].kind == transformers.CODES
     message = (
-        f"`{file.text(call)}` fits `{known[0].name}` on {held.what}: its {known[0].learns} are no "
-        f"longer those of `{train}`, so the same value means something else to the model here than "
-        "it did in training."
+        f"`{file.text(call)}` fits `{known[0].name}` on {held.what}: its {known[0].learns} "
+        f"{'may differ from' if coded else 'are not'} those of `{train}`, and the same value then "
+        "means something else to the model than it did in training."
     )
     steps = (Step((same or others)[0], "it is fitted on the training data here"), *_steps(held))
     confidence = held.confidence
-    if known[0].kind == transformers.CODES:
+    if coded:
         confidence = min(confidence, Confidence.MEDIUM)
     fix = _transform(file, call, func, same)
     if fix is None:

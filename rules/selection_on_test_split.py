@@ -217,6 +217,8 @@ def _fitted(file: File, fit: frameworks.FittedSelection) -> Finding | None:
     if roles.of_name(base.id) == roles.VALIDATION:
         return None
     by_file = held.why.startswith("it is read")
+    if not by_file and _has_another_test(file):
+        return None  # the part is for validation, and the test table for the end
     return _worded(file, fit, held.what, held.trail, held.node, by_file)
 
 

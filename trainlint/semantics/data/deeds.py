@@ -37,4 +37,5 @@ class Deed:
     index: int | None = None
     learns: str = ""
     aside: bool = False  # it was done to one column or item only, which came from elsewhere
+    ordered: bool = False  # a statistic that shifts or stretches columns, so their order stays
     origin: object = None  # equal for chains that end at the same place

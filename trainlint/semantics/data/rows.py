@@ -216,7 +216,7 @@ class Rows:
 
     def _operator(self, use: Use, expr: tree.BinOp, whole: bool) -> Look:
         deeds = [
-            self._computed(use, statistic, whole)
+            self._computed(use, statistic, whole, ordered=True)
             for statistic in statistics(self.file, use.at(expr.right))
             if statistic.name in TAKEN_OUT.get(expr.op, ())
             and self._same_rows(statistic.data, use.at(expr.left))
@@ -224,9 +224,9 @@ class Rows:
         sides = [expr.left, expr.right] if expr.op in {"+", "*"} else [expr.left]
         return [(use.at(side), whole) for side in sides], deeds
 
-    def _computed(self, use: Use, statistic: Statistic, whole: bool) -> Deed:
-        name, data = statistic.name, statistic.data
-        return Deed(STATISTIC, statistic.call, whole, use.trail, data, learns=name)
+    def _computed(self, use: Use, statistic: Statistic, whole: bool, ordered: bool = False) -> Deed:
+        name, call, data = statistic.name, statistic.call, statistic.data
+        return Deed(STATISTIC, call, whole, use.trail, data, learns=name, ordered=ordered)
 
     def _same_rows(self, one: Use, other: Use) -> bool:
         """True when some rows of both come from the same place."""

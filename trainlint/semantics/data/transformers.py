@@ -94,6 +94,11 @@ _KINDS: dict[str, tuple[str, str]] = {
     "LabelBinarizer": (CODES, "columns"),
     "MultiLabelBinarizer": (CODES, "columns"),
 }
+# What leaves the rows of each column in their order.
+_ORDERED = frozenset(
+    "StandardScaler MinMaxScaler MaxAbsScaler RobustScaler QuantileTransformer PowerTransformer "
+    "scale minmax_scale maxabs_scale robust_scale quantile_transform power_transform zscore".split()
+)
 _COMPOSING = frozenset(
     {
         "sklearn.pipeline.Pipeline",
@@ -139,10 +144,25 @@ class Transformer:
     name: str
     kind: str
     learns: str
+    parts: tuple[Transformer, ...] = ()
 
     @property
     def leaks(self) -> bool:
         return self.kind != CODES
+
+    @property
+    def ordered(self) -> bool:
+        """True where each column only gets another scale: what is larger stays larger."""
+        if self.parts:
+            return all(part.ordered or not part.leaks for part in self.parts)
+        return self.kind == SCALER and self.name in _ORDERED
+
+    @property
+    def supervised(self) -> bool:
+        """True where the labels of the rows are learned from, too."""
+        if self.parts:
+            return any(part.supervised for part in self.parts)
+        return self.kind == ENCODER or "from the labels" in self.learns
 
 
 class Transformers:
@@ -179,6 +199,8 @@ class Transformers:
             kind, learns = _KINDS[short]
             if short in {"SimpleImputer", "Imputer"} and self._constant_fill(value):
                 return Transformer(value.call, short, CODES, "columns")
+            if short == "Imputer" and self._along_rows(value):
+                return None
             return Transformer(value.call, short, kind, learns)
         if value.name in _COMPOSING and depth:
             parts = list(self._parts(value, depth))
@@ -186,7 +208,7 @@ class Transformers:
             if leaking:
                 first = leaking[0]
                 learns = f"{first.learns} of its `{first.name}`"
-                return Transformer(value.call, short, COMPOSED, learns)
+                return Transformer(value.call, short, COMPOSED, learns, tuple(leaking))
             if parts:
                 return Transformer(value.call, short, CODES, "codes")
         return None
@@ -194,6 +216,10 @@ class Transformers:
     def _constant_fill(self, value: Instance) -> bool:
         strategy = self.file.values.literal(value.call.arg(None, "strategy"), value.frame)
         return bool(strategy == "constant")
+
+    def _along_rows(self, value: Instance) -> bool:
+        """Each row is filled from its own values, so that nothing is learned."""
+        return bool(self.file.values.literal(value.call.arg(None, "axis"), value.frame) == 1)
 
     def _parts(self, value: Instance, depth: int) -> Iterator[Transformer]:
         """The transformers among the steps of a pipeline or column transformer."""

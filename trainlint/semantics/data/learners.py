@@ -1,0 +1,131 @@
+"""What is fitted on rows in the end, and whether the scale of the columns matters to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from trainlint.semantics import tree
+from trainlint.semantics.backward import Use
+from trainlint.semantics.data.deeds import PART
+from trainlint.semantics.data.splits import CROSS_VALIDATIONS, SEARCHES
+from trainlint.semantics.data.transformers import CODES, FITS, RESAMPLES
+from trainlint.semantics.flow import is_dead
+from trainlint.semantics.tree import Expr
+from trainlint.semantics.values import Frame, Instance, Method, Value
+
+if TYPE_CHECKING:
+    from trainlint.semantics.facts import File
+
+_LIBRARIES = frozenset("sklearn xgboost lightgbm catboost cuml sklearnex".split())
+_TREES = (
+    "DecisionTree ExtraTree RandomForest GradientBoosting HistGradientBoosting IsolationForest "
+    "XGB LGBM CatBoost"
+).split()
+# Of trees, unless another model is given.
+_OF_TREES = ("AdaBoost", "Bagging")
+_WRAPPERS = SEARCHES | frozenset(
+    "OneVsRestClassifier OneVsOneClassifier MultiOutputClassifier MultiOutputRegressor "
+    "CalibratedClassifierCV".split()
+)
+_TABLES_OF_TREES = frozenset({"xgboost.DMatrix", "lightgbm.Dataset", "catboost.Pool"})
+_UNLESS = (("booster", "gblinear"), ("linear_tree", True))
+MAX_PARTS = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Learner:
+    """``call`` fits something on ``data``; ``by_order`` is true for trees, which only compare."""
+
+    call: tree.Call
+    data: Expr
+    by_order: bool
+
+
+class Learners:
+    """The models (and all else that learns from distances or labels) in one file."""
+
+    def __init__(self, file: File) -> None:
+        self.file = file
+
+    def compare_only(self, made: tree.Node) -> bool:
+        """True where only trees are fitted on what a transformer or statistic has scaled."""
+        met = False
+        for learner in self.all:
+            if not self._is_behind(Use(learner.data), made):
+                continue
+            if not learner.by_order:
+                return False
+            met = True
+        return met and not self._has_own_loops
+
+    def _is_behind(self, use: Use, made: tree.Node, depth: int = MAX_PARTS) -> bool:
+        for deed in self.file.splits.rows.past(use):
+            if deed.node is made or (deed.transformer and deed.transformer.made is made):
+                return True
+            whole = deed.data if deed.kind == PART and depth else None
+            if whole is not None and self._is_behind(whole, made, depth - 1):
+                return True
+        return False
+
+    @cached_property
+    def all(self) -> list[Learner]:
+        return [learner for call in self.file.calls for learner in self._of(call)]
+
+    @cached_property
+    def _has_own_loops(self) -> bool:
+        """True where something is trained by no ``fit`` that could be looked at."""
+        return any(
+            isinstance(call.func, tree.Attribute)
+            and (
+                call.func.attr == "backward"
+                or (self.file.names.qualified(call.func) or "").startswith("lightning.")
+            )
+            for call in self.file.calls
+        )
+
+    def _of(self, call: tree.Call) -> Iterator[Learner]:
+        func = call.func
+        name = self.file.names.qualified(func)
+        if name in _TABLES_OF_TREES and (data := call.arg(0, "data")) is not None:
+            linear = any("gblinear" in self.file.text(c) for c in self.file.all(tree.Constant))
+            yield Learner(call, data, not linear)
+        elif name in CROSS_VALIDATIONS and (data := call.arg(1, "X")) is not None:
+            yield Learner(call, data, self._compares(call.arg(0, "estimator")))
+        elif name is not None or not isinstance(func, tree.Attribute) or is_dead(call):
+            return
+        elif func.attr in FITS | RESAMPLES and (data := call.arg(0, "X")) is not None:
+            known = self.file.splits.transformers.of(func.value)
+            if known and all(t.ordered or t.kind == CODES for t in known):
+                return
+            yield Learner(call, data, not known and self._compares(func.value))
+
+    def _compares(self, expr: Expr | None, frame: Frame | None = None, depth: int = 4) -> bool:
+        """True where a model can only be made of trees."""
+        if expr is None or not depth:
+            return False
+        found = self.file.values.of(expr, frame)
+        return bool(found) and all(self._is_trees(value, depth) for value in found)
+
+    def _is_trees(self, value: Value, depth: int) -> bool:
+        match value:
+            case Method(name="fit"):
+                return self._compares(value.receiver, value.frame, depth - 1)
+            case Instance() if value.name.partition(".")[0] in _LIBRARIES:
+                pass
+            case Instance() if value.name.rpartition(".")[2] == "BayesSearchCV":
+                pass
+            case _:
+                return False
+        short, call = value.name.rpartition(".")[2], value.call
+        inner = call.arg(0, "estimator") or call.arg(None, "base_estimator")
+        if short in _WRAPPERS:
+            return self._compares(inner, value.frame, depth - 1)
+        if short.startswith(_OF_TREES):
+            return inner is None or self._compares(inner, value.frame, depth - 1)
+        if not short.startswith(tuple(_TREES)):
+            return False
+        given = [(self.file.values.literal(call.arg(None, k), value.frame), v) for k, v in _UNLESS]
+        return call.arg(None, "init") is None and all(found != value for found, value in given)
