@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import contexts, tree
 from trainlint.semantics.flow import ENTRY, EXIT
-from trainlint.semantics.training import evaluation, models, runs
+from trainlint.semantics.training import copies, evaluation, models, runs
 from trainlint.semantics.training.script import BACKWARD, MODE, STEP, Body, Event
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import Instance
+from trainlint.semantics.values import Instance, argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -101,24 +101,35 @@ class _Search:
         """The training pass that is reached from the switch, here or in a caller's loop."""
         if not self._is_trained():
             return None
-        places: list[tuple[Body, tree.Node]] = [(body, self.switch.call)]
+        places: list[tuple[Body, tree.Node, Expr]] = [(body, self.switch.call, self.model)]
         for _ in range(_MAX_CALLERS):
-            callers: list[tuple[Body, tree.Node]] = []
-            for owner, site in places:
+            callers: list[tuple[Body, tree.Node, Expr]] = []
+            for owner, site, model in places:
                 flow = self.file.flow_in(owner)
                 if not flow.holds(site):
                     continue
                 backward, run, leaves = self._reach(owner, flow.point(site), _MAX_DEPTH)
                 loop = tree.enclosing_loop(site)
                 if backward is not None and run is not None:
+                    if not copies.are_one(self.file, model, run.model):
+                        continue
                     loop = self._common_loop(owner, site, backward)
                     if loop is not None:
                         return StuckMode(self.switch, site, loop, backward, run)
                 if leaves and isinstance(owner, tree.FunctionDef):
                     for call, _owner in self.file.values.graph.callers(owner):
-                        callers.append((tree.function_of(call) or self.file.module, call))
+                        given = self._given(owner, call, model)
+                        callers.append((tree.function_of(call) or self.file.module, call, given))
             places = callers
         return None
+
+    def _given(self, function: tree.FunctionDef, call: tree.Call, model: Expr) -> Expr:
+        """A model of a function as one of its calls gives it."""
+        if not isinstance(model, tree.Name):
+            return model
+        bindings, _ = self.file.values.definitions(model)
+        params = [b.node for b in bindings if isinstance(b.node, tree.Param)]
+        return (argument(function, call, params[0]) if len(params) == 1 else None) or model
 
     def _common_loop(self, body: Body, site: tree.Node, backward: Event) -> tree.Loop | None:
         """The innermost loop around the switch whose rounds run the backward, too."""

@@ -1,0 +1,110 @@
+"""Whether two expressions are one model, or one of them a copy of the other (an average of it).
+
+The value of a deep copy leads back to what was copied. Its mode, though, is its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from trainlint.semantics import tree
+from trainlint.semantics.guards import guards
+from trainlint.semantics.tree import Expr
+from trainlint.semantics.values import SAME_OBJECT, WRAPPERS, Object, argument
+
+if TYPE_CHECKING:
+    from trainlint.semantics.facts import File
+
+MAX_HOPS = 12
+_COPIES = frozenset({"copy.deepcopy", "copy.copy"})
+
+
+def are_one(file: File, one: Expr, other: Expr) -> bool:
+    """False where every way to one of them leads through a copy that no way to the other takes."""
+    return not ways(file, one).isdisjoint(ways(file, other))
+
+
+def ways(file: File, expr: Expr) -> frozenset[tree.Call | None]:
+    """The copies on the ways that lead to an expression; None stands for a way without one."""
+    return frozenset(_ways(file, expr, MAX_HOPS, frozenset()))
+
+
+def _ways(file: File, expr: Expr, hops: int, seen: frozenset[Expr]) -> Iterator[tree.Call | None]:
+    sources = list(_sources(file, expr)) if hops and expr not in seen else []
+    if isinstance(expr, tree.Call) and file.names.qualified(expr.func) in _COPIES:
+        yield expr
+        return
+    for source in sources:
+        yield from _ways(file, source, hops - 1, seen | {expr})
+    if not sources:
+        yield None
+
+
+def _sources(file: File, expr: Expr) -> Iterator[Expr]:
+    """What an expression hands on."""
+    match expr:
+        case tree.Name():
+            bindings, _ = file.values.definitions(expr)
+            live = [b for b in bindings if not _is_dead(file, b.node)] or bindings
+            for binding in live:
+                if isinstance(binding.node, tree.Param):
+                    yield from _given(file, binding.node)
+                elif binding.kind == "assign" and binding.value is not None and not binding.path:
+                    yield binding.value
+        case tree.Attribute():
+            for value in file.values.of(expr.value):
+                if isinstance(value, Object):
+                    for assigned in file.values.graph.assignments(value.cls, expr.attr):
+                        if not assigned.path:
+                            yield assigned.value
+        case tree.IfExp():
+            yield from (expr.body, expr.orelse)
+        case tree.Call() if file.names.qualified(expr.func) in WRAPPERS and expr.args:
+            yield expr.args[0].value
+        case tree.Call(func=tree.Attribute(attr=attr, value=receiver)) if attr in SAME_OBJECT:
+            yield receiver
+        case _:
+            pass
+
+
+def _given(file: File, param: tree.Param) -> Iterator[Expr]:
+    function = param.parent
+    if isinstance(function, tree.FunctionDef):
+        for call, _owner in file.values.graph.callers(function):
+            given = argument(function, call, param)
+            if given is not None:
+                yield given
+
+
+def _is_dead(file: File, node: tree.Node) -> bool:
+    """True in a branch that a switch which is always on never takes."""
+    return any(_is_always(file, guard.test) is (not guard.outcome) for guard in guards(node))
+
+
+def _is_always(file: File, test: Expr) -> bool | None:
+    """What a switch of the command line gives that can only be set to its default."""
+    if isinstance(test, tree.UnaryOp) and test.op == "not":
+        inner = _is_always(file, test.operand)
+        return None if inner is None else not inner
+    if not isinstance(test, tree.Attribute):
+        return None
+    options = [call for call in file.calls if _defines(file, call, test.attr)]
+    if len(options) != 1 or file.values.graph.assigned_from_outside(test.attr):
+        return None
+    action, default = options[0].arg(None, "action"), options[0].arg(None, "default")
+    stored = {"store_true": True, "store_false": False}.get(file.values.literal(action))
+    return stored if stored is not None and file.values.literal(default) is stored else None
+
+
+def _defines(file: File, call: tree.Call, name: str) -> bool:
+    """True for ``parser.add_argument("--name", ...)``."""
+    func = call.func
+    if not isinstance(func, tree.Attribute) or func.attr != "add_argument" or not call.args:
+        return False
+    given = call.arg(None, "dest")
+    if given is not None:
+        return bool(file.values.literal(given) == name)
+    flags = [file.values.literal(arg.value) for arg in call.args if not arg.keyword]
+    spelled = [f.lstrip("-").replace("-", "_") for f in flags if isinstance(f, str)]
+    return name in spelled
