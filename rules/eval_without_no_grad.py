@@ -8,9 +8,9 @@ call them. It is silent where gradients are wanted (attacks, saliency, input gra
 model's own `forward` holds `no_grad`, and for the steps of frameworks, which hold it themselves.
 
 ## Why is this bad?
-Every forward keeps its activations until the outputs are gone. Evaluation needs several times the
-memory that it has to, and runs out of it with a batch size that training managed; a list of outputs
-keeps the graphs of all batches alive.
+Every forward of layers that are not frozen keeps its activations until the outputs are gone.
+Evaluation needs several times the memory that it has to, and runs out of it with a batch size that
+training managed; a list of outputs keeps the graphs of all batches alive.
 
 ## Example
 ```python
@@ -127,12 +127,19 @@ def check(file: File) -> Iterator[Finding]:
         yield Finding(
             found.loop,
             f"This evaluation pass runs `{file.text(run.model)}` with gradients switched on: each "
-            "forward records a graph that nothing uses, and memory for all activations is held"
-            f"{why}",
+            f"forward records {_held(file, run)}{why}",
             trail=tuple(trail),
             fixes=fixes,
             confidence=Confidence.HIGH if sure else Confidence.MEDIUM,
         )
+
+
+def _held(file: File, run: models.Forward) -> str:
+    """What a forward keeps: of layers that may be frozen, in this file or elsewhere, less."""
+    graph = "a graph that nothing uses"
+    if run.known and not recording.freezes_parts(file):
+        return f"{graph} and holds its activations as long as the outputs are there"
+    return f"{graph} of all layers that are not frozen, and holds what a backward would need"
 
 
 def _fix(

@@ -113,6 +113,23 @@ def _disables_itself(file: File, run: Forward) -> bool:
     return frozen and not _is_optimized(file, run.model)
 
 
+def freezes_parts(file: File) -> bool:
+    """True where a file switches off the gradients of some parameters."""
+    return any(
+        isinstance(statement := tree.statement_of(attribute), tree.Assign)
+        and attribute in statement.targets
+        and file.values.literal(statement.value) is not True
+        for attribute in file.all(tree.Attribute)
+        if attribute.attr == "requires_grad"
+    ) or any(
+        isinstance(call.func, tree.Attribute)
+        and call.func.attr == "requires_grad_"
+        and bool(call.args)
+        and file.values.literal(call.args[0].value) is not True
+        for call in file.calls
+    )
+
+
 def _is_optimized(file: File, model: tree.Expr) -> bool:
     """True for a model of which an optimizer gets parameters: a new head on frozen layers."""
     return any(

@@ -14,9 +14,10 @@ from trainlint.semantics import tensors, tree
 from trainlint.semantics.guards import Guard, guards, outcome
 from trainlint.semantics.references import is_bound_by
 from trainlint.semantics.tensors import Origin
+from trainlint.semantics.training import losses
 from trainlint.semantics.training.losses import LossEvaluation
 from trainlint.semantics.tree import Expr, Node
-from trainlint.semantics.values import Frame
+from trainlint.semantics.values import Frame, Instance, Value
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -30,7 +31,11 @@ def activations(file: File, evaluation: LossEvaluation, kinds: Collection[str]) 
     found: list[Origin] = []
     for origins in ways.values():
         found += _settled(file, evaluation, origins, kinds)
-    return [origin for origin in found if not _is_written(file, evaluation, origin)]
+    return [
+        origin
+        for origin in found
+        if not _is_written(file, evaluation, origin) and not _is_shown(file, evaluation, origin)
+    ]
 
 
 def _way(origin: Origin) -> tuple[Node | None, ...]:
@@ -91,6 +96,29 @@ def _in_training(file: File, test: Expr, frame: Frame | None) -> bool | None:
     if given is None and isinstance(test, tree.Attribute) and test.attr == "training":
         return True
     return given
+
+
+def _is_shown(file: File, evaluation: LossEvaluation, origin: Origin) -> bool:
+    """True for the probability of a number that is written out: what the loss does is shown.
+
+    Nothing is trained there, unless an optimizer gets the tensor.
+    """
+    given = origin.input
+    if evaluation.name not in losses.BCE or origin.kind != tensors.SIGMOID or given is None:
+        return False
+    made = file.values.of(given, origin.frame)
+    if not made or not all(_is_written_out(value) for value in made):
+        return False
+    name = tree.base_of(given)
+    return not any(
+        isinstance(node, tree.Name) and name is not None and node.id == name.id
+        for call in file.calls_to(lambda name: name.startswith("torch.optim."))
+        for node in call.walk()
+    )
+
+
+def _is_written_out(value: Value) -> bool:
+    return isinstance(value, Instance) and value.name in {"torch.tensor", "torch.scalar_tensor"}
 
 
 def _is_written(file: File, evaluation: LossEvaluation, origin: Origin) -> bool:
