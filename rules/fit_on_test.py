@@ -89,6 +89,7 @@ RULE = Rule(
     ),
     fix=Safety.UNSAFE,
 )
+_PREDICTS = frozenset({"predict", "predict_proba", "decision_function", "score", "evaluate"})
 
 
 @RULE.check
@@ -131,7 +132,7 @@ def _fitted(file: File, call: tree.Call, func: tree.Attribute) -> Finding | None
     if not others:
         return None
     same = [other for other in others if other in file.splits.transformers.fits[known[0].made]]
-    if not same and known[0].kind == transformers.PROJECTION:
+    if not same and known[0].kind == transformers.PROJECTION and not _is_measured(file, call):
         return None  # most likely a plot of each part
     if not same and held.confidence < Confidence.HIGH and func.attr == "fit":
         return None
@@ -150,6 +151,17 @@ def _fitted(file: File, call: tree.Call, func: tree.Attribute) -> Finding | None
     if fix is None:
         message += " Apply the one that the training data fitted (`transform`)."
     return Finding(call, message, steps, (fix,) if fix else (), confidence=confidence)
+
+
+def _is_measured(file: File, fit: tree.Call) -> bool:
+    """True where a model predicts for what a fit gave."""
+    for call in file.calls:
+        func = call.func
+        if isinstance(func, tree.Attribute) and func.attr in _PREDICTS and call.args:
+            data = backward.Use(call.args[0].value)
+            if any(deed.node is fit for deed in file.splits.rows.past(data)):
+                return True
+    return False
 
 
 def _steps(held: parts.HeldOut) -> tuple[Step, ...]:

@@ -94,11 +94,19 @@ def check(file: File) -> Iterator[Finding]:
             if said is None or deed.node in met or is_dead(deed.node):
                 continue
             met.add(deed.node)
-            message = (
-                f"{said}, and the result is split afterwards: copies of a row reach both sides, so "
-                "the model is measured on rows that it has seen. Split first, and resample the "
-                "training part only."
-            )
+            if split.name == "split" or split.name in splits.FOLDING:
+                told = (
+                    "folds divide the result: copies of a row stand on both sides of a fold, so "
+                    "the score of the folds is measured on rows that the model has seen. Resample "
+                    "within each fold, as a pipeline of imblearn does."
+                )
+            else:
+                told = (
+                    "the result is split afterwards: copies of a row reach both sides, so the "
+                    "model is measured on rows that it has seen. Split first, and resample the "
+                    "training part only."
+                )
+            message = f"{said}, and {told}"
             step = Step(split.node, "the rows are divided only here")
             yield Finding(deed.node, message, (*deed.trail[-4:], step))
 

@@ -68,6 +68,7 @@ from trainlint.api import (
     evaluation,
     is_dead,
     loaders,
+    parts,
     roles,
     scores,
     tree,
@@ -212,6 +213,11 @@ def _same(file: File, one: tree.Expr, other: tree.Expr) -> bool:
 
 
 def _estimators(file: File) -> Iterator[Finding]:
+    found = list(_in_the_file(file))
+    yield from found or _in_functions(file)
+
+
+def _in_the_file(file: File) -> Iterator[Finding]:
     fits = scores.fitted(file)
     if not fits or any(split.name not in _ONCE for split in file.splits.all):
         return
@@ -223,6 +229,9 @@ def _estimators(file: File) -> Iterator[Finding]:
         own.append((score, fit))
     if file.splits.all and _predicts_others(file, fits):
         return  # which may be measured in another way
+    known = {file.text(fit.data) for fit in fits}
+    if any(file.text(data) not in known for data in scores.compared(file)):
+        return
     live = [(score, fit) for score, fit in own if not is_dead(score.call)]
     if not live:
         return
@@ -235,6 +244,45 @@ def _estimators(file: File) -> Iterator[Finding]:
     steps = [Step(fit.call, "it is fitted on the same data here")]
     steps += [Step(s.call, "the same is done here") for s, _ in others[:MAX_STEPS]]
     yield Finding(score.call, message, tuple(steps))
+
+
+def _in_functions(file: File) -> Iterator[Finding]:
+    """Models that a function fits on its train part and measures on nothing but that."""
+    fits, measured = scores.fitted(file, searches=True), scores.scores(file)
+    done: set[tree.Node] = set()
+    for fit in fits:
+        function = tree.function_of(fit.call)
+        if function is None or fit.made in done or is_dead(fit.call):
+            continue
+        done.add(fit.made)
+        here = [s for s in measured if tree.function_of(s.call) is function]
+        own = [s for s in measured if fit.made in s.made]
+        if not own or any(s not in here for s in own) or any(not s.made for s in here):
+            continue
+        again = [f for f in fits if f.made is fit.made]
+        if not all(any(_same_rows(file, f, s) for f in again) for s in own):
+            continue
+        if not _is_train_part(file, fit.data) or not scores.stays(file, fit.made, function):
+            continue
+        if any(
+            file.text(data) != file.text(fit.data)
+            for data in (*scores.predicted(file, fit.made), *scores.compared(file, function))
+        ):
+            continue
+        short = fit.name.rpartition(".")[2]
+        message = (
+            f"`{short}` is scored on `{file.text(own[0].data)}`, the data that it was fitted on, "
+            "and on nothing else, although a part is held out: the score says how well it "
+            "remembers."
+        )
+        steps = [Step(fit.call, "it is fitted on the same data here")]
+        steps += [Step(s.call, "the same is done here") for s in own[1:][:MAX_STEPS]]
+        yield Finding(own[0].call, message, tuple(steps))
+
+
+def _is_train_part(file: File, data: tree.Expr) -> bool:
+    taken = parts.parts(file, backward.Use(data))
+    return bool(taken) and all(parts.role(file, part) == roles.TRAIN for part in taken)
 
 
 def _predicts_others(file: File, fits: list[scores.Fitted]) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tree
 from trainlint.semantics.backward import Use
 from trainlint.semantics.tree import Expr
+from trainlint.semantics.values import Display
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -34,6 +35,31 @@ def repeated(file: File, use: Use, call: tree.Call, name: str) -> Expr | None:
         if isinstance(item, tree.Name) and any(_made_of(file, o, item) for o in others):
             return item
     return None
+
+
+def doubled(file: File, use: Use, expr: tree.BinOp) -> Expr | None:
+    """The list that ``rows + rows`` or ``rows * 2`` holds twice."""
+    one, other = expr.left, expr.right
+    match expr.op:
+        case "+":
+            alike = isinstance(one, tree.Name) and isinstance(other, tree.Name)
+            if not alike or file.text(one) != file.text(other):
+                return None
+        case "*":
+            if isinstance(one, tree.Constant):
+                one, other = other, one
+            count = file.values.literal(other, use.frame)
+            if not isinstance(count, int) or count < 2 or not isinstance(one, tree.Name):
+                return None
+        case _:
+            return None
+    found = file.values.of(one, use.frame)
+    lists = [value for value in found if isinstance(value, Display) and _is_list(value.expr)]
+    return one if found and len(lists) == len(found) else None
+
+
+def _is_list(expr: Expr) -> bool:
+    return isinstance(expr, tree.Sequence | tree.Comprehension) and expr.kind in {"list", "tuple"}
 
 
 def _made_of(file: File, expr: Expr, source: tree.Name) -> bool:

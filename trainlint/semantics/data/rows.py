@@ -221,6 +221,10 @@ class Rows:
             if statistic.name in TAKEN_OUT.get(expr.op, ())
             and self._same_rows(statistic.data, use.at(expr.left))
         ]
+        twice = repeats.doubled(self.file, use, expr)
+        if twice is not None:
+            data = use.at(twice)
+            deeds.append(Deed(RESAMPLE, expr, whole, use.trail, data, learns="repeat"))
         sides = [expr.left, expr.right] if expr.op in {"+", "*"} else [expr.left]
         return [(use.at(side), whole) for side in sides], deeds
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
+from trainlint.semantics.data.splits import SEARCHES
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import Computed, Frame, Instance, Method
+from trainlint.semantics.values import Computed, Frame, FunctionValue, Instance, Method
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -28,6 +30,12 @@ METRICS = frozenset(
 )
 _RESHAPES = frozenset("argmax round astype ravel flatten reshape squeeze".split())
 _PREDICTS = frozenset({"predict", "predict_proba", "decision_function"})
+_MEASURES = re.compile(
+    r"score|error|rms|ma?p?e$|loss|metric|accura|auc|gini|kappa|r2|f1|report|evaluat", re.I
+)
+_LABELS = re.compile(r"^y(_|\d|$)|label|target|true|truth|actual", re.I)
+# What a search or forest knows of other data, and what hands the model on.
+_TELLS = frozenset({"best_score_", "best_estimator_", "cv_results_", "oob_score_", "steps"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,8 +57,8 @@ class Score:
     data: Expr
 
 
-def fitted(file: File) -> list[Fitted]:
-    """The fits of classifiers and regressors on labelled data."""
+def fitted(file: File, searches: bool = False) -> list[Fitted]:
+    """The fits of classifiers and regressors (and of searches for them) on labelled data."""
     found = []
     for call in file.calls:
         func = call.func
@@ -59,6 +67,8 @@ def fitted(file: File) -> list[Fitted]:
         if len(call.args) < 2 or call.args[0].keyword not in {None, "X"}:
             continue
         for value in _estimators(file, func.value):
+            if value.name.rpartition(".")[2] in SEARCHES and not searches:
+                continue
             found.append(Fitted(call, value.call, value.name, call.args[0].value))
     return found
 
@@ -70,6 +80,9 @@ def _estimators(file: File, expr: Expr) -> Iterator[Instance]:
         if not isinstance(value, Instance) or value.name.partition(".")[0] not in _LIBRARIES:
             continue
         short = value.name.rpartition(".")[2]
+        if short in SEARCHES:
+            yield value
+            continue
         if short.startswith(_NEIGHBOURS) or not short.endswith(tuple(_ESTIMATOR)):
             continue
         if file.values.literal(value.call.arg(None, "oob_score")) is True:
@@ -118,6 +131,79 @@ def _predictions(file: File, expr: Expr, frame: Frame | None, depth: int = 4) ->
             inner = _first(value.expr)
         if inner is not None and depth:
             yield from _predictions(file, inner, value.frame, depth - 1)
+
+
+def predicted(file: File, made: tree.Node) -> Iterator[Expr]:
+    """The data that a model predicts for."""
+    for call in file.calls:
+        func = call.func
+        if not isinstance(func, tree.Attribute) or func.attr not in _PREDICTS or not call.args:
+            continue
+        if any(value.call is made for value in _estimators(file, func.value)):
+            yield call.args[0].value
+
+
+def compared(file: File, within: tree.FunctionDef | None = None) -> Iterator[Expr]:
+    """The data whose predictions are held against something else, by whatever is no known metric.
+
+    That is an argument beside another one of what is named like a metric, or of a function of the
+    file that is given labels, too; a difference; or a test for equality.
+    """
+    for call in file.calls:
+        if within is not None and tree.function_of(call) is not within:
+            continue
+        given = [arg.value for arg in call.args if not arg.star]
+        if len(given) > 1 and (_is_metric(call) or _is_given_labels(file, call, given)):
+            for item in given:
+                yield from _predicted_for(file, item)
+    for pair in (*file.all(tree.BinOp), *file.all(tree.Compare)):
+        if within is not None and tree.function_of(pair) is not within:
+            continue
+        match pair:
+            case tree.BinOp(op="-"):
+                sides = [pair.left, pair.right]
+            case tree.Compare(ops=["==" | "!="]):
+                sides = [pair.left, pair.comparators[0]]
+            case _:
+                continue
+        if not any(isinstance(side, tree.Constant) for side in sides):
+            for side in sides:
+                yield from _predicted_for(file, side)
+
+
+def _predicted_for(file: File, expr: Expr) -> Iterator[Expr]:
+    for method in _predictions(file, expr, None):
+        yield method.call.args[0].value
+
+
+def _is_metric(call: tree.Call) -> bool:
+    return _MEASURES.search((tree.dotted(call.func) or "").rpartition(".")[2]) is not None
+
+
+def _is_given_labels(file: File, call: tree.Call, given: list[Expr]) -> bool:
+    own = any(isinstance(callee, FunctionValue) for callee in file.values.callees(call))
+    return own and any(_is_label(item) for item in given)
+
+
+def _is_label(expr: Expr) -> bool:
+    base = tree.base_of(expr)
+    return base is not None and _LABELS.search(base.id) is not None
+
+
+def stays(file: File, made: tree.Node, function: tree.FunctionDef) -> bool:
+    """True where a model is made in a function and used by nothing but its own methods there."""
+    if tree.function_of(made) is not function:
+        return False
+    for name in file.all(tree.Name):
+        if not any(value.call is made for value in _estimators(file, name)):
+            continue
+        above = name.parent
+        if isinstance(above, tree.Attribute):
+            if above.attr in _TELLS or tree.function_of(name) is not function:
+                return False
+        elif not (isinstance(above, tree.Assign) and name in above.targets):
+            return False
+    return True
 
 
 def _first(expr: Expr) -> Expr | None:
