@@ -63,6 +63,16 @@ POSSIBLE = {
     "a missing GPU ends the program": NET
     + "assert torch.cuda.is_available()\n"
     + 'net = nn.Linear(3, 1).to("cuda")\nnet.load_state_dict(torch.load("net.pt"))\n',
+    "a model that goes to the GPU whatever there is": NET
+    + CHOSEN
+    + 'net = nn.Linear(3, 1)\nnet.load_state_dict(torch.load("net.pt"))\n'
+    + 'net = net.to("cuda").eval()\n',
+    "published weights": NET
+    + CHOSEN
+    + 'checkpoint = torch.load("weights/resnet18-0123abcd.pth")\n',
+    "texts under the extension of weights": NET
+    + CHOSEN
+    + 'titles = torch.load("titles.pth")\nprint([titles[n] for n in range(3)])\n',
     "a test": NET
     + "import pytest\n"
     + CHOSEN

@@ -13,19 +13,19 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.training import models, written
+from trainlint.semantics.training import devices, models, written
 from trainlint.semantics.training.checkpoints import Restored
 from trainlint.semantics.training.script import STEP
 from trainlint.semantics.tree import Expr
 from trainlint.semantics.uses import uses
-from trainlint.semantics.values import Instance, Literal, Unknown
+from trainlint.semantics.values import Literal
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
 _STATE = re.compile(
     r"check_?point|ckpt|weights?(_|\b)|state_?dict|(?<!no_)resume|pretrained|(^|[\W_])model([\W_]|$)"
-    r"|\.pth\b|\.ckpt\b",
+    r"|\.ckpt\b",
     re.I,
 )
 _STATE_KEY = re.compile(
@@ -34,13 +34,11 @@ _STATE_KEY = re.compile(
 _OF_MODELS = frozenset(
     "eval train parameters named_parameters state_dict modules children named_modules".split()
 )
+# A hash at the end of the name: published weights, which lie on the CPU.
+_PUBLISHED = re.compile(r"-[0-9a-f]{8}\.(pth?|bin)$")
 _NUMBERS = re.compile(r"scaler|sched", re.I)  # whose states hold no tensors
-_DEVICE = re.compile(r"(^|_|\b)(device|gpu|cuda)s?(_|$|\d|\b)", re.I)
-_CUDA = re.compile(r"cuda(:\d+)?$")
-_PROCESSES = re.compile(r"init_process_group|DistributedDataParallel|local_rank", re.I)
 _TRAINING = re.compile(r"^(fit|train|run|learn)(_|$)|_(fit|train|training)$|^training", re.I)
 _ON_CPU = frozenset({"offload_to_cpu", "cpu_offload"})
-_DEPTH = 4
 
 
 class Chance(Enum):
@@ -51,28 +49,22 @@ class Chance(Enum):
     LIKELY = "likely"
 
 
-class Device(Enum):
-    """What a file says of where its tensors are."""
-
-    OPEN = "open"  # chosen by what there is or by a setting, or one for each process
-    GPU = "gpu"  # it cannot do without a GPU
-    UNSAID = "unsaid"
-
-
 def chance(file: File, load: tree.Call, restored: Restored) -> Chance:
     """Whether a ``torch.load`` can meet tensors of a device that its run does not have."""
     if restored.array is not None or _gathers_on_cpu(file) or _is_number_state(file, restored):
         return Chance.NONE
     if not _holds_states(file, load, restored) or is_tested(file, load):
         return Chance.POSSIBLE
-    if _is_own(file, load, restored):
+    if _is_own(file, load, restored) or _is_published(file, load):
         return Chance.POSSIBLE
-    match file.once(device):
-        case Device.OPEN:
+    if devices.needs_gpu(file, {models.last_name(model) for model in _receivers(restored)}):
+        return Chance.POSSIBLE
+    match file.once(devices.device):
+        case devices.Device.OPEN:
             return Chance.LIKELY
-        case Device.GPU:
+        case devices.Device.GPU:
             return Chance.POSSIBLE
-        case Device.UNSAID:
+        case devices.Device.UNSAID:
             known = not _saves(file) and _is_run_here(file, load, restored)
             return Chance.LIKELY if known else Chance.POSSIBLE
 
@@ -113,6 +105,17 @@ def _names(file: File, load: tree.Call) -> Iterator[str]:
     elif isinstance(statement, tree.Return):
         function = tree.function_of(load)
         yield function.name if function is not None else ""
+
+
+def _is_published(file: File, load: tree.Call) -> bool:
+    """True for weights whose file name ends in its hash, as those of the model zoos do."""
+    path = load.arg(0, "f")
+    return path is not None and any(
+        isinstance(value, Literal)
+        and isinstance(value.value, str)
+        and _PUBLISHED.search(value.value) is not None
+        for value in file.values.of(path)
+    )
 
 
 def _is_number_state(file: File, restored: Restored) -> bool:
@@ -169,8 +172,12 @@ def _is_own(file: File, load: tree.Call, restored: Restored) -> bool:
     saved = [given for call in _saves(file) if (given := call.arg(0, "obj")) is not None]
     if saved and all(_is_moved(file, given) for given in saved):
         return True
-    received = [c.func.value for c in restored.states if isinstance(c.func, tree.Attribute)]
-    return any(_is_trained_before(file, load, model) for model in received)
+    return any(_is_trained_before(file, load, model) for model in _receivers(restored))
+
+
+def _receivers(restored: Restored) -> list[Expr]:
+    """The models and optimizers that take the states."""
+    return [c.func.value for c in restored.states if isinstance(c.func, tree.Attribute)]
 
 
 def _saves(file: File) -> list[tree.Call]:
@@ -241,102 +248,9 @@ def _trains(call: tree.Call, model: Expr) -> bool:
     return any(models.last_name(expr) == root for expr in given)
 
 
-# Where the program runs
-
-
-def device(file: File) -> Device:
-    """What a file says of the device that it needs."""
-    if any(_asks(file, node) for node in file.all(tree.Attribute)) or _is_spread(file):
-        return Device.OPEN
-    found = Device.UNSAID
-    for call in file.calls:
-        name = models.last_name(call.func)
-        if name == "cuda" and isinstance(call.func, tree.Attribute):
-            if _is_guarded(file, call):
-                return Device.OPEN
-            found = Device.GPU
-        elif name in {"to", "device"}:
-            given = call.arg(0, "device")
-            match _placed(file, given) if given is not None else Device.UNSAID:
-                case Device.OPEN:
-                    return Device.OPEN
-                case Device.GPU:
-                    found = Device.GPU
-                case _:
-                    pass
-    return found
-
-
-def _asks(file: File, node: tree.Attribute) -> bool:
-    """True for ``torch.cuda.is_available`` and its kin, where a missing GPU ends nothing."""
-    name = node.attr
-    if name not in {"is_available", "device_count", "current_accelerator"}:
-        return False
-    qualified = file.names.qualified(node) or ""
-    if not qualified.startswith("torch."):
-        return False
-    for above in node.ancestors():
-        match above:
-            case tree.Assert():
-                return False
-            case tree.If() if node in above.test.walk():
-                return not any(isinstance(s, tree.Raise) for s in above.body)
-            case _:
-                pass
-    return True
-
-
-def _is_spread(file: File) -> bool:
-    """True for one process on each device: all of them would load to that of the first."""
-    return any(
-        _PROCESSES.search(text) is not None
-        for text in (
-            *(node.attr for node in file.all(tree.Attribute)),
-            *(node.id for node in file.all(tree.Name)),
-        )
-    )
-
-
-def _is_guarded(file: File, call: tree.Call) -> bool:
-    """True for ``if use_cuda: model.cuda()``."""
-    return any(
-        _DEVICE.search(models.last_name(node)) is not None
-        for above in call.ancestors()
-        if isinstance(above, tree.If | tree.IfExp)
-        for node in above.test.walk()
-        if isinstance(node, tree.Name | tree.Attribute)
-    )
-
-
-def _placed(file: File, expr: Expr, depth: int = _DEPTH) -> Device:
-    """What the argument of ``to`` or ``torch.device`` says."""
-    found = set()
-    for value in file.values.of(expr):
-        match value:
-            case Literal():
-                text = value.value
-                if isinstance(text, str) and _CUDA.match(text):
-                    found.add(Device.GPU)
-                elif isinstance(text, str):
-                    found.add(Device.OPEN if text in {"cpu", "mps"} else Device.UNSAID)
-            case Instance() if value.name == "torch.device" and value.call.args and depth:
-                found.add(_placed(file, value.call.args[0].value, depth - 1))
-            case Unknown():
-                named = _DEVICE.search(models.last_name(expr)) or _DEVICE.search(file.text(expr))
-                found.add(Device.OPEN if named else Device.UNSAID)
-            case _:
-                found.add(Device.UNSAID)
-    if Device.OPEN in found or found == {Device.GPU, Device.UNSAID}:
-        return Device.OPEN
-    return Device.GPU if Device.GPU in found else Device.UNSAID
-
-
 def _is_run_here(file: File, load: tree.Call, restored: Restored) -> bool:
     """True where this file itself runs the load, or makes the model that takes the state."""
     bodies = [body for body, _ in written.sites_of(file, load)]
     if any(isinstance(body, tree.Module) for body in bodies):
         return True
-    return any(
-        isinstance(call.func, tree.Attribute) and models.identities(file, call.func.value)
-        for call in restored.states
-    )
+    return any(models.identities(file, model) for model in _receivers(restored))

@@ -1,0 +1,144 @@
+"""What a file says of the device that its models run on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from trainlint.semantics import tree
+from trainlint.semantics.training import models
+from trainlint.semantics.tree import Expr, Node
+from trainlint.semantics.values import Instance, Literal, Unknown
+
+if TYPE_CHECKING:
+    from trainlint.semantics.facts import File
+
+_DEVICE = re.compile(r"(^|_|\b)(device|gpu|cuda)s?(_|$|\d|\b)", re.I)
+_CUDA = re.compile(r"cuda(:\d+)?$")
+_PROCESSES = re.compile(r"init_process_group|DistributedDataParallel|local_rank", re.I)
+_DEPTH = 4
+_QUESTIONS = frozenset({"is_available", "device_count", "current_accelerator"})
+
+
+class Device(Enum):
+    """What a file says of where its tensors are."""
+
+    OPEN = "open"  # chosen by what there is or by a setting, or one for each process
+    GPU = "gpu"  # it cannot do without a GPU
+    UNSAID = "unsaid"
+
+
+def device(file: File) -> Device:
+    """What a file says of the device that it needs."""
+    if any(_asks(file, node) for node in file.all(tree.Attribute)) or _is_spread(file):
+        return Device.OPEN
+    found = Device.UNSAID
+    for call in file.calls:
+        if models.last_name(call.func) not in {"cuda", "to", "device"}:
+            continue
+        match _moved_to(file, call):
+            case Device.OPEN:
+                return Device.OPEN
+            case Device.GPU:
+                found = Device.GPU
+            case _:
+                pass
+    return found
+
+
+def needs_gpu(file: File, names: Collection[str]) -> bool:
+    """True where the models of these names go to a GPU whatever there is."""
+    found = {
+        _moved_to(file, call)
+        for call in file.calls
+        if isinstance(call.func, tree.Attribute)
+        and call.func.attr in {"cuda", "to"}
+        and _moved(call) in names
+    }
+    return found == {Device.GPU} and not _is_spread(file)
+
+
+def _moved(call: tree.Call) -> str:
+    """The name of what a call of ``to`` moves, or of what it gives."""
+    assert isinstance(call.func, tree.Attribute)
+    node: Node = call
+    while isinstance(node.parent, tree.Attribute | tree.Call):
+        node = node.parent
+    parent = node.parent
+    if isinstance(parent, tree.Assign) and parent.value is node and len(parent.targets) == 1:
+        return models.last_name(parent.targets[0])
+    subject = call.func.value
+    return models.last_name(subject) if isinstance(subject, tree.Name | tree.Attribute) else ""
+
+
+def _moved_to(file: File, call: tree.Call) -> Device:
+    if models.last_name(call.func) == "cuda":
+        return Device.OPEN if _is_guarded(call) else Device.GPU
+    given = call.arg(0, "device")
+    return _placed(file, given) if given is not None else Device.UNSAID
+
+
+def _asks(file: File, node: tree.Attribute) -> bool:
+    """True for ``torch.cuda.is_available`` and its kin, where a missing GPU ends nothing."""
+    name = node.attr
+    if name not in _QUESTIONS:
+        return False
+    qualified = file.names.qualified(node) or ""
+    if not qualified.startswith("torch."):
+        return False
+    for above in node.ancestors():
+        match above:
+            case tree.Assert():
+                return False
+            case tree.If() if node in above.test.walk():
+                return not any(isinstance(s, tree.Raise) for s in above.body)
+            case _:
+                pass
+    return True
+
+
+def _is_spread(file: File) -> bool:
+    """True for one process on each device: all of them would load to that of the first."""
+    return any(
+        _PROCESSES.search(text) is not None
+        for text in (
+            *(node.attr for node in file.all(tree.Attribute)),
+            *(node.id for node in file.all(tree.Name)),
+        )
+    )
+
+
+def _is_guarded(node: Node) -> bool:
+    """True for ``if use_cuda: model.cuda()``."""
+    return any(
+        models.last_name(part) in _QUESTIONS or _DEVICE.search(models.last_name(part)) is not None
+        for above in node.ancestors()
+        if isinstance(above, tree.If | tree.IfExp)
+        for part in above.test.walk()
+        if isinstance(part, tree.Name | tree.Attribute)
+    )
+
+
+def _placed(file: File, expr: Expr, depth: int = _DEPTH) -> Device:
+    """What the argument of ``to`` or ``torch.device`` says."""
+    found = set()
+    for value in file.values.of(expr):
+        match value:
+            case Literal():
+                text = value.value
+                if isinstance(text, str) and _CUDA.match(text):
+                    found.add(Device.OPEN if _is_guarded(value.node) else Device.GPU)
+                elif isinstance(text, str):
+                    found.add(Device.OPEN if text in {"cpu", "mps"} else Device.UNSAID)
+            case Instance() if value.name == "torch.device" and value.call.args and depth:
+                found.add(_placed(file, value.call.args[0].value, depth - 1))
+            case Unknown():
+                named = _DEVICE.search(models.last_name(expr)) or _DEVICE.search(file.text(expr))
+                found.add(Device.OPEN if named else Device.UNSAID)
+            case _:
+                found.add(Device.UNSAID)
+    if Device.OPEN in found or found == {Device.GPU, Device.UNSAID}:
+        return Device.OPEN
+    return Device.GPU if Device.GPU in found else Device.UNSAID
