@@ -2,8 +2,8 @@
 
 ## What it does
 Finds oversampling (`SMOTE`, `RandomOverSampler` and the like, `resample` and `sample` with
-replacement), tables joined with themselves and augmented copies whose result is split afterwards:
-by `train_test_split`, `random_split`, folds, `cross_val_score` or a search.
+replacement), tables and lists joined with themselves and augmented copies whose result is split
+afterwards: by `train_test_split`, `random_split`, folds, `cross_val_score` or a search.
 
 ## Why is this bad?
 Copies of a row, or rows interpolated from it, end up on both sides of the split. The model is

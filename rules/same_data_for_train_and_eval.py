@@ -4,7 +4,7 @@
 Finds a training loop and an evaluation pass whose loaders hold the same data set (the same object,
 or two that are made alike of one path and split), a framework's `fit` that is given one loader or
 array for training and validation, and scikit-learn models that are scored on nothing but the data
-they were fitted on.
+they were fitted on: in the whole file, or in a function that holds a part out and does not use it.
 
 A score on the training data beside a real evaluation is left alone, and so are nearest-neighbour
 models and data that cannot be told apart.

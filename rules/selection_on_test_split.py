@@ -217,8 +217,10 @@ def _fitted(file: File, fit: frameworks.FittedSelection) -> Finding | None:
     if roles.of_name(base.id) == roles.VALIDATION:
         return None
     by_file = held.why.startswith("it is read")
-    if not by_file and _has_another_test(file):
-        return None  # the part is for validation, and the test table for the end
+    function = tree.function_of(fit.call)
+    passing = function is not None and tree.function_of(held.node) is function
+    if not by_file and passing and _has_another_test(file):
+        return None  # split off for this one call, whose score is for tuning
     return _worded(file, fit, held.what, held.trail, held.node, by_file)
 
 
