@@ -53,7 +53,19 @@ LIKELY = {
     + "        nn.functional.mse_loss(net(x), y).backward()\n"
     + "        optimizer.step()\n",
 }
+LIKELY["a file of the inputs is loaded after a training"] = (
+    NET
+    + CHOSEN
+    + "from .loops import train\n"
+    + "net = nn.Linear(3, 1)\ntrain(net)\n"
+    + 'net.load_state_dict(torch.load("../input/older/net.pt"))\n'
+)
 POSSIBLE = {
+    "a checkpoint is completed after the training": NET
+    + CHOSEN
+    + "from .loops import fit\n"
+    + "def run(path, settings):\n    fit(path)\n    best = torch.load(path)\n"
+    + '    best["settings"] = best["model"], settings\n    return best\n',
     "a file of data": NET + CHOSEN + 'graph = torch.load("graph.pt")\nprint(graph.num_nodes)\n',
     "a helper whose model is the caller's": NET
     + "def restore(net, path):\n    net.load_state_dict(torch.load(path))\n",

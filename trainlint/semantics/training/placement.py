@@ -36,6 +36,7 @@ _OF_MODELS = frozenset(
 )
 # A hash at the end of the name: published weights, which lie on the CPU.
 _PUBLISHED = re.compile(r"-[0-9a-f]{8}\.(pth?|bin)$")
+_INPUT = re.compile(r"(^|[\s/])input/")
 _NUMBERS = re.compile(r"scaler|sched", re.I)  # whose states hold no tensors
 _TRAINING = re.compile(r"^(fit|train|run|learn)(_|$)|_(fit|train|training)$|^training", re.I)
 _ON_CPU = frozenset({"offload_to_cpu", "cpu_offload"})
@@ -172,7 +173,16 @@ def _is_own(file: File, load: tree.Call, restored: Restored) -> bool:
     saved = [given for call in _saves(file) if (given := call.arg(0, "obj")) is not None]
     if saved and all(_is_moved(file, given) for given in saved):
         return True
-    return any(_is_trained_before(file, load, model) for model in _receivers(restored))
+    if _is_given(file, load):
+        return False
+    takers: list[Expr | None] = [*_receivers(restored)]
+    return any(_is_trained_before(file, load, model) for model in takers or [None])
+
+
+def _is_given(file: File, load: tree.Call) -> bool:
+    """True for a file of the folder of inputs, which no run can write to."""
+    path = load.arg(0, "f")
+    return path is not None and _INPUT.search(" ".join(written.texts(file, path))) is not None
 
 
 def _receivers(restored: Restored) -> list[Expr]:
@@ -217,8 +227,8 @@ def _is_moved(file: File, expr: Expr, depth: int = 2) -> bool:
     return bool(made) and all(_is_moved(file, value, depth - 1) for value in made)
 
 
-def _is_trained_before(file: File, load: tree.Call, model: Expr) -> bool:
-    """True where a training of the model comes before the load in one of its bodies."""
+def _is_trained_before(file: File, load: tree.Call, model: Expr | None) -> bool:
+    """True where a training (of the model, if one is known) comes before the load in a body."""
     for body, place in written.sites_of(file, load):
         flow = file.flow_in(body)
         if not flow.holds(place):
@@ -237,10 +247,12 @@ def _is_trained_before(file: File, load: tree.Call, model: Expr) -> bool:
     return False
 
 
-def _trains(call: tree.Call, model: Expr) -> bool:
+def _trains(call: tree.Call, model: Expr | None) -> bool:
     """True for ``train(model, ...)``, ``trainer.fit(model)`` and ``model.fit(...)``."""
     if not _TRAINING.search(models.last_name(call.func)):
         return False
+    if model is None:
+        return bool(call.args)
     root = models.last_name(model)
     given: list[Expr] = [arg.value for arg in call.args]
     if isinstance(call.func, tree.Attribute):

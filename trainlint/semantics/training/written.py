@@ -127,11 +127,11 @@ def _mentions(file: File, path: Expr, part: Expr) -> bool:
     known = file.values.literal(part)
     if isinstance(known, str):
         stem = known.partition("{")[0].removeprefix("./").strip("/")
-        return any(stem in text for text in _texts(file, path))
+        return any(stem in text for text in texts(file, path))
     return any(same_path(file, node, part) for node in path.walk() if isinstance(node, tree.Expr))
 
 
-def _texts(file: File, path: Expr) -> Iterator[str]:
+def texts(file: File, path: Expr) -> Iterator[str]:
     """The literal pieces of a path."""
     for node in path.walk():
         if isinstance(node, tree.FormattedString):
@@ -173,10 +173,15 @@ def same_path(file: File, one: Expr, other: Expr) -> bool:
     if not _origins(file, one).isdisjoint(_origins(file, other)):
         return True
     first, second = spelled(file, one), spelled(file, other)
-    if file.text(first) != file.text(second) or isinstance(first, tree.Name):
+    if isinstance(first, tree.Name) or _text(file, first) != _text(file, second):
         return False
     names = [[n for n in expr.walk() if isinstance(n, tree.Name)] for expr in (first, second)]
     return all(_same_binding(file, a, b) for a, b in zip(*names, strict=True))
+
+
+def _text(file: File, expr: Expr) -> str:
+    """What an expression says; inside a formatted string only names have a text of their own."""
+    return tree.dotted(expr) or file.text(expr)
 
 
 def spelled(file: File, path: Expr, depth: int = MAX_CALLERS) -> Expr:
