@@ -43,6 +43,7 @@ from trainlint.semantics.flow import ENTRY, EXIT, Flow, is_dead
 from trainlint.semantics.trail import Step
 from trainlint.semantics.training import (
     accumulation,
+    allowlist,
     checkpoints,
     clearing,
     collecting,
@@ -54,6 +55,7 @@ from trainlint.semantics.training import (
     models,
     modes,
     placement,
+    readback,
     recording,
     scaler,
     scaling,
@@ -85,6 +87,7 @@ __all__ = [
     "Version",
     "accumulation",
     "all_of",
+    "allowlist",
     "any_of",
     "audio",
     "backward",
@@ -113,6 +116,7 @@ __all__ = [
     "pieces",
     "placeholders",
     "placement",
+    "readback",
     "recording",
     "references",
     "releases",
