@@ -7,8 +7,14 @@ Finds `sklearn.metrics.confusion_matrix(y_true, y_pred)` without `labels=`.
 The matrix has one row and column for each class that occurs in `y_true` or `y_pred`. On a batch, a
 fold, or a small set a class can be missing: the matrix is then smaller and its rows mean other
 classes. Code that unpacks it into `tn, fp, fn, tp` or reads `cm[1, 1]` raises a ValueError or an
-IndexError, or takes one class for another without a word. A matrix that is only displayed, for a
-set that is known as a whole, is mostly what it seems: that is reported as info.
+IndexError, or takes one class for another without a word.
+
+It is an error where the matrix is unpacked or indexed, and a warning where the matrices of batches
+or folds are kept, or names are put beside the rows of a set of which nothing is known. A matrix of
+a set that is known as a whole (a table, or a random part of it), or that is only looked at, is
+mostly what it seems: that is reported as info. Where the program shows that every class is there,
+the rule is silent: a stratified split, a test for the number of classes, a ROC AUC of the same
+labels, a data set that the library brings, labels that are written out.
 
 ## Example
 ```python
@@ -71,6 +77,7 @@ from trainlint.api import (
     wholeness,
 )
 
+Extent = wholeness.Extent
 RULE = Rule(
     "MET001",
     "confusion-matrix-without-labels",
@@ -84,6 +91,8 @@ _FUNCTIONS = frozenset(
     f"numpy.{name}" for name in "array asarray ravel round transpose flip nan_to_num".split()
 )
 _MAX_DEPTH = 6
+_NAMES = frozenset({"display_labels", "xticklabels", "yticklabels"})
+_TICKS = re.compile(r"^set_([xy]?tick)labels$")
 _PREDICTED = re.compile(r"pred|hat|output|logit|prob|argmax", re.I)
 _TRUE = re.compile(r"true|truth|test|label|target|(^|_)(y|gt)$|actual", re.I)
 
@@ -108,32 +117,62 @@ def check(file: File) -> Iterator[Finding]:
         given = labels is not None and file.values.literal(labels) is not None
         if given or call.has_star or not call.args:
             continue
-        demands = sorted(_demands(file, call, 0), key=lambda d: (not d.exact, d.node.start))
         truth = call.arg(1 if _swapped(file, call) else 0, "y_true")
-        whole = truth is not None and not demands and wholeness.is_whole(file, truth, call)
+        covered = Extent.UNKNOWN if truth is None else wholeness.extent(file, truth, call)
+        if covered is Extent.COMPLETE:
+            continue
+        demands = sorted(_demands(file, call, 0), key=lambda d: (not d.exact, d.node.start))
+        demands = [d for d in demands if not wholeness.is_tested(file, truth, call, d.node)]
         fixes, why = _fixes(file, call, demands)
         yield Finding(
             call,
-            _message(file, call, demands, whole) + why,
+            _message(file, call, demands, covered) + why,
             trail=tuple(Step(demand.node, f"it is {demand.what} here") for demand in demands[:3]),
             fixes=fixes,
-            severity=Severity.ERROR if demands else Severity.INFO if whole else None,
+            severity=_severity(file, call, demands, covered),
         )
 
 
-def _message(file: File, call: tree.Call, demands: list[Demand], whole: bool) -> str:
+def _severity(file: File, call: tree.Call, demands: list[Demand], covered: Extent) -> Severity:
+    """By whether a class can be missing, and whether somebody then takes rows for others."""
+    if covered is Extent.KNOWN:
+        return Severity.INFO
+    if demands:
+        walked = all(demand.what == "walked through" for demand in demands)
+        fixed = walked and covered is Extent.COLLECTED and wholeness.is_straight(call)
+        return Severity.INFO if fixed else Severity.ERROR
+    if covered is Extent.PART:
+        mixed = _is_kept(file, call, 0) or _is_named(file, call)
+    else:
+        mixed = covered is Extent.UNKNOWN and _is_named(file, call)
+    return Severity.WARNING if mixed else Severity.INFO
+
+
+def _message(file: File, call: tree.Call, demands: list[Demand], covered: Extent) -> str:
     size = "the matrix has rows only for the classes that occur in these lists"
     if demands:
-        where = _line(file, call, demands[0].node)
-        text = f"{size}, and is {demands[0].what} in {where}: if one is missing, that fails or "
-        text += "reads another class"
-    elif whole:
-        text = f"{size}: a class that is missing from the set has none"
+        text = f"{size}, and is {_needed(file, call, demands[0])}"
+    elif covered is Extent.PART:
+        text = f"{size}: if the batch, fold or part misses one, the rows shift; pass `labels=`"
+    elif covered is Extent.UNKNOWN:
+        text = f"{size}: if the set misses one, the rows shift; pass `labels=`"
     else:
-        text = f"{size}: if the batch, fold or set misses one, the rows shift; pass `labels=`"
+        text = f"{size}: a class that is missing from the set has none"
     if _swapped(file, call):
         text += "; the arguments look swapped, the true labels come first"
     return text
+
+
+def _needed(file: File, call: tree.Call, demand: Demand) -> str:
+    """What is asked of the matrix, and when that fails."""
+    where = f"{demand.what} in {_line(file, call, demand.node)}"
+    if demand.exact and demand.size == 2:
+        return f"{where}: if the lists hold only one class, that raises a ValueError"
+    if demand.size == 2 and demand.what != "unpacked":
+        return f"{where}: if the lists hold only one class, row 1 does not exist"
+    if demand.what != "unpacked":
+        return f"{where}: if one is missing, that fails or reads another class"
+    return f"{where}: if one is missing, that fails or takes one class for another"
 
 
 def _line(file: File, call: tree.Call, node: tree.Node) -> str:
@@ -156,7 +195,58 @@ def _swapped(file: File, call: tree.Call) -> bool:
     )
 
 
-# What needs a size
+# What becomes of it
+
+
+def _is_kept(file: File, expr: tree.Expr, depth: int) -> bool:
+    """True for a matrix that is added to others, stored or returned, not only looked at."""
+    for use in uses.uses(file, expr):
+        parent = use.expr.parent
+        if use.lost or isinstance(parent, tree.AugAssign):
+            return True
+        if not isinstance(parent, tree.Arg | tree.Attribute | tree.BinOp):
+            continue
+        call = parent.parent if isinstance(parent, tree.Arg) else parent
+        if isinstance(parent, tree.Attribute) and isinstance(parent.parent, tree.Call):
+            call = parent.parent if parent.attr in _KEEPS else None
+        elif isinstance(parent, tree.Arg) and isinstance(call, tree.Call):
+            func = call.func
+            if isinstance(func, tree.Attribute) and func.attr in {"append", "extend", "update"}:
+                return True
+            if file.names.qualified(func) not in _FUNCTIONS:
+                continue
+        if isinstance(call, tree.Expr) and depth < _MAX_DEPTH and _is_kept(file, call, depth + 1):
+            return True
+    return False
+
+
+def _is_named(file: File, call: tree.Call) -> bool:
+    """True where names from elsewhere stand beside the rows, in the function that computes it."""
+    function = tree.function_of(call)
+    for other in file.calls:
+        if tree.function_of(other) is not function:
+            continue
+        name = file.names.qualified(other.func) or ""
+        if _TICKS.search(tree.last_name(other.func) or "") and other.args:
+            return True
+        for arg in other.args:
+            if _is_empty(arg.value):
+                continue
+            if arg.keyword in _NAMES:
+                return True
+            framed = name == "pandas.DataFrame" and arg.keyword in {"index", "columns"}
+            given = other.arg(0, "data") if framed else None
+            if given is not None and _is_matrix(file, given, call):
+                return True
+    return False
+
+
+def _is_empty(expr: tree.Expr) -> bool:
+    return isinstance(expr, tree.Constant) or (isinstance(expr, tree.Sequence) and not expr.elts)
+
+
+def _is_matrix(file: File, expr: tree.Expr, call: tree.Call) -> bool:
+    return any(node is call or wholeness.is_made_by(file, node, call) for node in expr.walk())
 
 
 def _demands(file: File, expr: tree.Expr, depth: int) -> Iterator[Demand]:
@@ -203,15 +293,15 @@ def _unpacked(statement: tree.Stmt, target: tree.Sequence) -> Iterator[Demand]:
 
 def _indexed(file: File, subscript: tree.Subscript, matrix: tree.Expr) -> Iterator[Demand]:
     """Constant indices, and those that count classes which are not the matrix's own."""
-    highest = -1
+    highest, what = -1, "walked through"
     for at, index in enumerate(_indices(subscript)):
         key = file.values.literal(index) if not isinstance(index, tree.Slice) else ...
         if isinstance(key, int) and not isinstance(key, bool):
-            highest = max(highest, key, 0)
+            highest, what = max(highest, key, 0), "indexed"
         elif isinstance(index, tree.Name) and at < 2:
             highest = max(highest, _counted(file, index, matrix) - 1)
     if highest >= 0:
-        yield Demand(subscript, highest + 1, False, "indexed")
+        yield Demand(subscript, highest + 1, False, what)
 
 
 def _indices(subscript: tree.Subscript) -> list[tree.Expr]:

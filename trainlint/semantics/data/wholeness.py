@@ -1,99 +1,305 @@
-"""Whether labels are those of a whole set, and not of a batch or a fold."""
+"""How much of a data set labels cover: all classes, a whole set, or one batch, fold or slice."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.backward import Backward, Use
+from trainlint.semantics.data import occurrence
+from trainlint.semantics.data.folds import index_of_fold, is_everything
+from trainlint.semantics.guards import guards
 from trainlint.semantics.tree import Expr, Node
+from trainlint.semantics.values import Instance
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
-_SETS = frozenset({"targets", "labels", "classes", "y", "target"})
-_SOURCES = re.compile(r"numpy\.load|pandas\.read_|sklearn\.datasets\.|joblib\.load|pickle\.load")
-_COLLECTED = frozenset(
-    "numpy.array numpy.asarray numpy.concatenate numpy.hstack torch.cat torch.stack "
-    "builtins.list numpy.vstack".split()
+MAX_USES = 400
+
+_READ = re.compile(
+    r"numpy\.(load|genfromtxt|loadtxt)|pandas\.read_|joblib\.load|pickle\.load|scipy\.io\.loadmat"
 )
+_BUILT_IN = re.compile(r"sklearn\.datasets\.(load|make|fetch)_|keras\.datasets\.\w+\.load_data$")
+_STANDARD = re.compile(r"torchvision\.datasets\.(?!ImageFolder|DatasetFolder|FakeData|Vision)")
+# What keeps the rows of its first argument.
+_KEEPS = frozenset(
+    "numpy.array numpy.asarray numpy.concatenate numpy.hstack numpy.vstack numpy.ravel "
+    "numpy.squeeze numpy.reshape numpy.argmax numpy.isin numpy.where numpy.round numpy.copy "
+    "numpy.int64 torch.cat torch.stack torch.tensor torch.as_tensor torch.argmax torch.flatten "
+    "torch.squeeze builtins.list builtins.tuple builtins.sorted pandas.Series pandas.DataFrame "
+    "pandas.concat itertools.chain.from_iterable".split()
+)
+_HANDS_ON = frozenset({"builtins.enumerate", "builtins.zip", "builtins.iter", "builtins.list"})
+_ACCESS = frozenset("values data iloc loc T str array".split())
+_OF_SET = frozenset({"targets", "classes"})
+_OF_PART = frozenset({"head", "tail", "get_group", "nlargest", "query"})
 
 
-def is_whole(file: File, labels: Expr, at: Node) -> bool:
-    """True where labels, as read at a place, are those of a whole set.
+class Extent(IntEnum):
+    """What labels cover, the least certain first; those of several sources cover the least.
 
-    That is a part of a split, a column of a table, the targets of a data set, or a list that a
-    loop filled which has ended; not a batch, and not a fold.
+    A ``PART`` is a batch, a fold, a group or a slice. ``COLLECTED`` are the labels of a set of
+    which nothing else is known, ``KNOWN`` those of a table or of a random share of it, and
+    ``COMPLETE`` is where the program itself shows that every class occurs.
     """
-    back = Backward(file)
-    todo, seen = [Use(labels)], set()
-    met = False
-    while todo:
-        use = todo.pop()
-        if use.key in seen:
-            continue
-        seen.add(use.key)
-        if use.drawn:
-            if _within_loop(use.expr, at):
-                return False
-            met = True
-            continue
-        inner = _inner(file, use, at)
-        if inner is None:
-            return False
-        if isinstance(inner, Use):
-            todo.append(inner)
-        elif inner:
-            met = True
-        else:
-            steps = back.step(use)
-            if not steps:
-                empty = isinstance(use.expr, tree.Sequence) and not use.expr.elts
-                if not empty:
-                    return False
+
+    PART = 0
+    UNKNOWN = 1
+    COLLECTED = 2
+    KNOWN = 3
+    COMPLETE = 4
+
+
+def extent(file: File, labels: Expr, at: Node) -> Extent:
+    """What labels cover, as read at a place."""
+    return _Walk(file).extent(labels, at)
+
+
+def is_tested(file: File, labels: Expr | None, matrix: tree.Call, at: Node) -> bool:
+    """True where a place runs only with labels, or a matrix, that were found large enough."""
+    if labels is not None and occurrence.is_shown(file, labels, at):
+        return True
+    for guard in guards(at):
+        for node in guard.test.walk():
+            sized = isinstance(node, tree.Attribute) and node.attr in {"shape", "size"}
+            counted = isinstance(node, tree.Call) and file.text(node.func) == "len"
+            if (sized or counted) and any(is_made_by(file, name, matrix) for name in node.walk()):
+                return True
+    return False
+
+
+def is_made_by(file: File, name: Node, call: tree.Call) -> bool:
+    """True for a name of what a call gives, or of what is computed of that in one step."""
+    return isinstance(name, tree.Name) and any(
+        binding.value is not None and any(node is call for node in binding.value.walk())
+        for binding in file.values.definitions(name)[0]
+    )
+
+
+class _Walk:
+    def __init__(self, file: File) -> None:
+        self.file = file
+        self.back = Backward(file)
+        self.trained = occurrence.trained_on(file)
+
+    def extent(self, labels: Expr, at: Node) -> Extent:
+        found: set[Extent] = set()
+        written: set[object] = set()
+        seen: set[object] = set()
+        todo: list[tuple[Use, Node, Extent]] = [(Use(labels), at, Extent.COMPLETE)]
+        while todo:
+            use, place, most = todo.pop()
+            if (use.key, place, most) in seen:
                 continue
-            todo.extend(steps)
-    return met
+            seen.add((use.key, place, most))
+            if len(seen) > MAX_USES:
+                return Extent.UNKNOWN
+            value = self._number(use)
+            if value is not None:
+                written.add(value)
+                continue
+            leaf = self._leaf(use, place)
+            if isinstance(leaf, Extent):
+                found.add(min(leaf, most) if leaf is not Extent.UNKNOWN else self._unknown(most))
+                continue
+            for step, cap in leaf:
+                todo.append((step, self._place(use, step, place), min(cap, most)))
+        if not found:
+            return Extent.COMPLETE if len(written) > 1 else Extent.UNKNOWN
+        least = min(found)
+        if least is Extent.UNKNOWN and is_straight(at):
+            return Extent.COLLECTED
+        return least
 
+    def _number(self, use: Use) -> object:
+        """The one value that a constant, or an array full of it, holds."""
+        match use.expr:
+            case tree.Constant(value=bool() | int() | str() as value):
+                return value
+            case tree.Call() as call:
+                filled = {"numpy.zeros": 0, "numpy.ones": 1, "torch.zeros": 0, "torch.ones": 1}
+                return filled.get(self.file.names.qualified(call.func) or "")
+            case _:
+                return None
 
-def _inner(file: File, use: Use, at: Node) -> Use | bool | None:
-    """What an operation takes its labels from; True for a whole set, None for a part."""
-    match use.expr:
-        case tree.Subscript() as expr:
-            key = file.values.literal(expr.index[0]) if len(expr.index) == 1 else ...
-            if isinstance(key, str):
+    def _unknown(self, most: Extent) -> Extent:
+        """A column or an item of something unknown is at least not a batch of it."""
+        return Extent.COLLECTED if most is Extent.KNOWN else Extent.UNKNOWN
+
+    def _place(self, use: Use, step: Use, place: Node) -> Node:
+        """Where a value is read: in a caller it is the call, in a callee what it returns."""
+        same = tree.function_of(step.expr) is tree.function_of(use.expr)
+        return place if same else step.expr
+
+    def _leaf(self, use: Use, place: Node) -> Extent | list[tuple[Use, Extent]]:
+        """What an expression covers, or what it takes that from, and how much at most."""
+        expr = use.expr
+        if use.drawn:
+            if within_loop(expr, place):
+                return Extent.PART
+            return Extent.COMPLETE if self._is_standard(use) else Extent.COLLECTED
+        if not isinstance(expr, tree.Constant | tree.Sequence) and not use.path:
+            if occurrence.is_shown(self.file, expr, place):
+                return Extent.COMPLETE
+            if occurrence.key(self.file, expr) in self.trained:
+                return Extent.KNOWN
+        steps = self._operand(use, place)
+        if steps is not None:
+            return steps
+        stepped = self.back.step(use)
+        if stepped:
+            parts = [s for s in stepped if not s.aside or self._number(s) is not None]
+            return [(step, Extent.COMPLETE) for step in parts]
+        empty = isinstance(expr, tree.Sequence) and not expr.elts
+        return [] if empty else Extent.UNKNOWN
+
+    def _operand(self, use: Use, place: Node) -> Extent | list[tuple[Use, Extent]] | None:
+        expr = use.expr
+        match expr:
+            case tree.Subscript():
+                return self._subscript(use, expr, place)
+            case tree.Compare(left=inner) | tree.BinOp(left=inner) | tree.UnaryOp(operand=inner):
+                return [(use.at(inner), Extent.COMPLETE)]
+            case tree.Comprehension():
+                return [(use.at(expr.generators[0].iter), Extent.KNOWN)]
+            case tree.Attribute() if expr.attr in _ACCESS:
+                return [(use.at(expr.value, use.path), Extent.COMPLETE)]
+            case tree.Attribute() if not self.back.step(use):
+                column = use.at(expr.value, (expr.attr, *use.path))
+                least = self._covered(column, place)
+                if expr.attr in _OF_SET and least is not Extent.PART:
+                    return Extent.KNOWN
+                return [(column, Extent.KNOWN)]
+            case tree.Call():
+                return self._call(use, expr)
+            case _:
+                return None
+
+    def _covered(self, use: Use, place: Node) -> Extent:
+        """What the object covers that an attribute is read of."""
+        drawn = any(
+            binding.kind == "each" and binding.value and within_loop(binding.value, place)
+            for name in use.expr.walk()
+            if isinstance(name, tree.Name)
+            for binding in self.file.values.definitions(name)[0]
+        )
+        return Extent.PART if drawn else Extent.UNKNOWN
+
+    def _subscript(
+        self, use: Use, expr: tree.Subscript, place: Node
+    ) -> Extent | list[tuple[Use, Extent]]:
+        index = expr.index[0] if expr.index else None
+        if index is None:
+            return Extent.UNKNOWN
+        key = self.file.values.literal(index) if len(expr.index) == 1 else ...
+        if isinstance(key, str) or (isinstance(key, int) and isinstance(expr.value, tree.Call)):
+            return [(use.at(expr.value, (key, *use.path)), Extent.KNOWN)]
+        fold = index_of_fold(self.file, index)
+        if fold is not None and self._is_stratified(fold[0]):
+            return Extent.COMPLETE
+        if any(self._covered(use.at(part), place) is Extent.PART for part in expr.index):
+            return Extent.PART
+        if isinstance(index, tree.Slice) and not is_everything(index):
+            ends = [end for end in (index.lower, index.upper) if end is not None]
+            if any(isinstance(self.file.values.literal(end), int) for end in ends):
+                return Extent.PART
+            return [(use.at(expr.value), Extent.COLLECTED)]
+        plain = isinstance(index, tree.Slice | tree.Constant) or fold is not None
+        return [(use.at(expr.value), Extent.COMPLETE if plain else Extent.COLLECTED)]
+
+    def _is_stratified(self, split: tree.Call) -> bool:
+        func = split.func
+        return isinstance(func, tree.Attribute) and any(
+            isinstance(value, Instance)
+            and "Stratified" in value.name
+            and "Group" not in value.name.rpartition(".")[2]
+            for value in self.file.values.of(func.value)
+        )
+
+    def _call(self, use: Use, call: tree.Call) -> Extent | list[tuple[Use, Extent]] | None:
+        name = self.file.names.qualified(call.func)
+        given = call.positional
+        func = call.func
+        if name is None:
+            if not isinstance(func, tree.Attribute) or self.back.step(use):
+                return None
+            if func.attr in _OF_PART:
+                return Extent.PART
+            if func.attr in {"fit_transform", "transform", "inverse_transform"} and given:
+                return [(use.at(given[0]), Extent.COMPLETE)]
+            if func.attr in {"predict", "predict_proba"}:
+                return Extent.UNKNOWN
+            return [(use.at(func.value, use.path), Extent.COMPLETE)]
+        if name == "sklearn.model_selection.train_test_split":
+            return self._share(call)
+        if name == "builtins.next":
+            return Extent.PART
+        if _BUILT_IN.search(name):
+            return Extent.COMPLETE
+        if _READ.search(name):
+            return Extent.KNOWN
+        if name == "builtins.map" and len(given) == 2:
+            return [(use.at(given[1]), Extent.COMPLETE)]
+        if name == "numpy.unique" and given and use.path == (1,):
+            return [(use.at(given[0]), Extent.COMPLETE)]
+        if name == "pandas.concat" and self.file.values.literal(call.arg(None, "axis")) == 1:
+            tables = given[0] if given else None
+            if isinstance(tables, tree.Sequence) and tables.elts:
+                return [(use.at(tables.elts[0]), Extent.KNOWN)]  # each has all the rows
+        if name in _KEEPS and given:
+            return [(use.at(given[0], use.path), Extent.COMPLETE)]
+        return None
+
+    def _share(self, call: tree.Call) -> Extent:
+        """A random share of a table; all classes are in a stratified one."""
+        stratify = call.arg(None, "stratify")
+        if stratify is not None and self.file.values.literal(stratify) is not None:
+            return Extent.COMPLETE
+        ordered = self.file.values.literal(call.arg(None, "shuffle")) is False
+        return Extent.COLLECTED if ordered else Extent.KNOWN
+
+    def _is_standard(self, use: Use) -> bool:
+        """True for a loop over a whole data set that the library itself brings."""
+        todo = [Use(use.expr, use.frame)]
+        for _ in range(20):
+            if not todo:
+                return False
+            current = todo.pop()
+            call = current.expr
+            if not isinstance(call, tree.Call):
+                todo.extend(step for step in self.back.step(current) or () if not step.drawn)
+                continue
+            name = self.file.names.qualified(call.func) or ""
+            if _STANDARD.match(name):
                 return True
-            drawn = any(
-                binding.kind == "each" and binding.value and _within_loop(binding.value, at)
-                for name in expr.walk()
-                if isinstance(name, tree.Name)
-                for binding in file.values.definitions(name)[0]
-            )
-            return None if drawn else use.at(expr.value)
-        case tree.Constant():
-            return True
-        case tree.Attribute(attr=name) if name in _SETS:
-            return True
-        case tree.Attribute(attr="values" | "data", value=inner):
-            return use.at(inner)
-        case tree.Call(func=tree.Attribute() as func) as made if file.names.qualified(func) is None:
-            fitted = func.attr in {"fit_transform", "transform"} and made.args
-            return use.at(made.args[0].value if fitted else func.value)
-        case tree.Call() as made:
-            name = file.names.qualified(made.func) or ""
-            if name == "sklearn.model_selection.train_test_split" or _SOURCES.search(name):
-                return True
-            if name in _COLLECTED and made.args:
-                return use.at(made.args[0].value)
-            return False
-        case _:
-            return False
+            sampled = call.arg(None, "sampler") or call.arg(None, "batch_sampler")
+            loads = name == "torch.utils.data.DataLoader" and sampled is None
+            if loads or name in _HANDS_ON or name.startswith("tqdm."):
+                given = call.arg(0, "dataset")
+                todo.extend([current.at(given)] if given is not None else [])
+        return False
 
 
-def _within_loop(iterated: Expr, at: Node) -> bool:
+def is_straight(node: Node) -> bool:
+    """True for a line of a script that runs once."""
+    return not any(
+        isinstance(above, tree.FunctionDef | tree.Lambda | tree.For | tree.While)
+        for above in node.ancestors()
+    )
+
+
+def within_loop(iterated: Expr, at: Node) -> bool:
     """True where a place stands in the body of the loop that goes over an expression."""
-    loop = iterated.parent
-    while loop is not None and not isinstance(loop, tree.For | tree.Comprehension):
-        loop = loop.parent
-    return loop is not None and any(above is loop for above in at.ancestors())
+    return any(loop in at.ancestors() for loop in _loops(iterated))
+
+
+def _loops(iterated: Expr) -> Iterator[Node]:
+    above = iterated.parent
+    while above is not None and not isinstance(above, tree.Stmt | tree.Comprehension):
+        above = above.parent
+    if isinstance(above, tree.For | tree.Comprehension):
+        yield above
