@@ -107,7 +107,7 @@ def sigmoid_before_bce(file: File) -> Iterator[Finding]:
     - PyTorch documentation of `BCEWithLogitsLoss` and of the clamp in `BCELoss`
     """
     evaluations = losses.loss_evaluations(file, losses.BCE)
-    for evaluation, origins in _faults(file, evaluations, {tensors.SIGMOID}):
+    for evaluation, origins in settled.faults(file, evaluations, {tensors.SIGMOID}):
         if _shared(file, evaluation):
             continue
         regions = contexts.entered(file, evaluation.call, contexts.is_autocast)
@@ -172,7 +172,7 @@ def sigmoid_before_logits_loss(file: File) -> Iterator[Finding]:
     - PyTorch documentation of `BCEWithLogitsLoss`
     """
     evaluations = losses.loss_evaluations(file, losses.BCE_WITH_LOGITS)
-    for evaluation, origins in _faults(file, evaluations, {tensors.SIGMOID}):
+    for evaluation, origins in settled.faults(file, evaluations, {tensors.SIGMOID}):
         loss = evaluation.name.rpartition(".")[2]
         yield Finding(
             evaluation.call,
@@ -234,7 +234,7 @@ def softmax_before_cross_entropy(file: File) -> Iterator[Finding]:
     """
     kinds = {tensors.SOFTMAX, tensors.LOG_SOFTMAX}
     evaluations = losses.loss_evaluations(file, losses.CROSS_ENTROPY)
-    for evaluation, origins in _faults(file, evaluations, kinds):
+    for evaluation, origins in settled.faults(file, evaluations, kinds):
         kind = origins[0].kind
         loss = evaluation.name.rpartition(".")[2]
         if kind == tensors.SOFTMAX:
@@ -258,34 +258,10 @@ def softmax_before_cross_entropy(file: File) -> Iterator[Finding]:
         )
 
 
-def _faults(
-    file: File, evaluations: Sequence[losses.LossEvaluation], kinds: set[str]
-) -> Iterator[tuple[losses.LossEvaluation, list[tensors.Origin]]]:
-    """The evaluations whose input is such an activation, clamped or reshaped at most.
-
-    One activation in front of one criterion is one fault, however often it is evaluated: the
-    first evaluation that trains speaks for the others.
-    """
-    found: dict[object, tuple[losses.LossEvaluation, list[tensors.Origin]]] = {}
-    for evaluation in evaluations:
-        origins = settled.activations(file, evaluation, kinds)
-        if not origins:
-            continue
-        criterion = evaluation.criterion.call if evaluation.criterion else evaluation.call
-        fault = (origins[0].node, criterion)
-        known = found.get(fault)
-        if known is None or contexts.under_no_grad(file, known[0].call):
-            found[fault] = (evaluation, origins)
-    yield from found.values()
-
-
 def _confidence(
     file: File, evaluation: losses.LossEvaluation, found: Sequence[tensors.Origin]
 ) -> Confidence:
-    """High where the input can be nothing else and the loss no other one."""
-    origins = tensors.origins(file.values, evaluation.input, evaluation.frame)
-    certain = evaluation.certain and len(origins) == len(found)
-    return Confidence.HIGH if certain else Confidence.MEDIUM
+    return Confidence.HIGH if settled.certain(file, evaluation, found) else Confidence.MEDIUM
 
 
 def _shared(file: File, evaluation: losses.LossEvaluation) -> bool:

@@ -7,7 +7,7 @@ the loss's own as they were.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -36,6 +36,11 @@ EXPORTS = (
     "torch.export.export",
 )
 
+# The edit at the source, the expressions that then hold something else, and who else may hold it.
+Changed = tuple[tuple[Edit, ...], list[tree.Expr], list[Escape]]
+Change = Callable[["File", Origin], Changed]
+Restore = Callable[["File", tree.Expr, Sequence[Origin]], tuple[Edit, ...]]
+
 
 @dataclass(frozen=True, slots=True)
 class Move:
@@ -52,6 +57,24 @@ def move_activation(file: File, evaluations: Sequence[LossEvaluation], kind: str
         Unfixable: an input is not known to be that activation of something, or more than shapes,
             types and clamps stands between the two.
     """
+    return change_activation(file, evaluations, kind, _remove, _restore, kind == tensors.SIGMOID)
+
+
+def change_activation(
+    file: File,
+    evaluations: Sequence[LossEvaluation],
+    kind: str,
+    change: Change,
+    restore: Restore,
+    elementwise: bool,
+) -> Move:
+    """Change the activation of ``kind`` in front of these losses, and undo it at other reads.
+
+    ``elementwise`` tells that what undoes it looks at each element alone, whatever its shape.
+
+    Raises:
+        Unfixable: as ``move_activation``.
+    """
     if not all(evaluation.certain for evaluation in evaluations):
         raise Unfixable("the criterion can be another one")
     found = _origins(file, evaluations, kind)
@@ -61,10 +84,10 @@ def move_activation(file: File, evaluations: Sequence[LossEvaluation], kind: str
     edits: list[tuple[Edit, ...]] = []
     reads = Reads()
     for origin in {origin.node: origin for origin in found}.values():
-        removal, carriers, escaped = _remove(file, origin)
+        removal, carriers, escaped = change(file, origin)
         edits.append(removal)
         reads.escapes += escaped
-        along = None if kind == tensors.SIGMOID else _dim(file, origin)
+        along = None if elementwise else dim_of(file, origin)
         for carrier in carriers:
             if not _is_only(file, carrier, nodes, kind):
                 raise Unfixable("what applies the activation also applies others")
@@ -80,11 +103,11 @@ def move_activation(file: File, evaluations: Sequence[LossEvaluation], kind: str
             doubts.append(f"line {line_of(file, clamp)}: the clamp may change more than the ends")
         edits.append(unclamp(file, clamp))
     for read in _unique(reads.others):
-        if kind != tensors.SIGMOID and read in reads.reshaped:
+        if not elementwise and read in reads.reshaped:
             raise Unfixable("the shape changes between the activation and its readers")
         if not _is_only(file, read, nodes, kind):
             doubts.append(f"line {line_of(file, read)}: `{file.text(read)}` can be something else")
-        edits.append(_restore(file, read, found, kind))
+        edits.append(restore(file, read, found))
     return Move(together(*edits), tuple(dict.fromkeys(doubts)))
 
 
@@ -113,19 +136,18 @@ def _origins(file: File, evaluations: Iterable[LossEvaluation], kind: str) -> li
     return found
 
 
-def _remove(file: File, origin: Origin) -> tuple[tuple[Edit, ...], list[tree.Expr], list[Escape]]:
-    """The edit at the source, the expressions that then hold logits, and who else may."""
+def _remove(file: File, origin: Origin) -> Changed:
     applied = origin.applied
     if not isinstance(applied, tree.Call) or not isinstance(origin.node, tree.Call):
         raise Unfixable("the place where the activation is applied is not known")
     if origin.node is applied:  # torch.sigmoid(x), x.sigmoid()
-        if origin.input is None or not _is_plain(applied):
+        if origin.input is None or not is_plain(applied):
             raise Unfixable("the activation does more than to return its result")
         return unwrap(file, applied, origin.input), [applied], []
-    container = _container(file, origin.node)
+    container = container_of(file, origin.node)
     if container is origin.node and origin.input is not None:  # self.sigmoid(x)
         return unwrap(file, applied, origin.input), [applied], []
-    carriers = _applications(file, container)
+    carriers = applications(file, container)
     if not carriers:
         raise Unfixable("the calls of the layers that end in the activation are not known")
     escaped = list(escapes.of_object(file, container, carriers))
@@ -137,7 +159,7 @@ def _remove(file: File, origin: Origin) -> tuple[tuple[Edit, ...], list[tree.Exp
     return together(edits, replace(file, origin.node, f"{text}()")), list(carriers), escaped
 
 
-def _is_plain(call: tree.Call) -> bool:
+def is_plain(call: tree.Call) -> bool:
     """False for what writes into its input or another tensor, or gives another type."""
     name = getattr(call.func, "attr", getattr(call.func, "id", ""))
     known = {None, "input", "dim", "_stacklevel"}
@@ -149,7 +171,7 @@ def _is_plain(call: tree.Call) -> bool:
     )
 
 
-def _applications(file: File, layer: tree.Call) -> list[tree.Call]:
+def applications(file: File, layer: tree.Call) -> list[tree.Call]:
     """The calls that run a layer built by ``layer``."""
     return [
         call
@@ -162,7 +184,7 @@ def _applications(file: File, layer: tree.Call) -> list[tree.Call]:
     ]
 
 
-def _container(file: File, layer: tree.Call) -> tree.Call:
+def container_of(file: File, layer: tree.Call) -> tree.Call:
     """The outermost ``Sequential`` of which a layer is the end, or the layer itself."""
     container = layer
     while True:
@@ -175,11 +197,12 @@ def _container(file: File, layer: tree.Call) -> tree.Call:
         container = call
 
 
-def _restore(file: File, read: tree.Expr, origins: Sequence[Origin], kind: str) -> tuple[Edit, ...]:
+def _restore(file: File, read: tree.Expr, origins: Sequence[Origin]) -> tuple[Edit, ...]:
+    kind = origins[0].kind
     if kind == tensors.SIGMOID:
         edits, function = add_import(file, "torch", "sigmoid", at=read)
         return together(edits, wrap(file, read, f"{function}(", ")"))
-    dims = {_dim(file, origin) for origin in origins}
+    dims = {dim_of(file, origin) for origin in origins}
     dim = dims.pop() if len(dims) == 1 else None
     if dim is None:
         raise Unfixable("the dimension of the activation is not known")
@@ -188,7 +211,7 @@ def _restore(file: File, read: tree.Expr, origins: Sequence[Origin], kind: str) 
     return together(edits, wrap(file, read, f"{function}(", f", dim={dim})"))
 
 
-def _dim(file: File, origin: Origin) -> int | None:
+def dim_of(file: File, origin: Origin) -> int | None:
     call = origin.node
     if not isinstance(call, tree.Call):
         return None

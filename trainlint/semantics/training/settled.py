@@ -7,10 +7,11 @@ without it, is no finding.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tensors, tree
+from trainlint.semantics.contexts import under_no_grad
 from trainlint.semantics.guards import Guard, guards, outcome
 from trainlint.semantics.references import is_bound_by
 from trainlint.semantics.tensors import Origin
@@ -36,6 +37,40 @@ def activations(file: File, evaluation: LossEvaluation, kinds: Collection[str]) 
         for origin in found
         if not _is_written(file, evaluation, origin) and not _is_shown(file, evaluation, origin)
     ]
+
+
+def faults(
+    file: File, evaluations: Sequence[LossEvaluation], kinds: Collection[str]
+) -> Iterator[tuple[LossEvaluation, list[Origin]]]:
+    """The evaluations whose input is such an activation, clamped or reshaped at most.
+
+    One activation in front of one criterion is one fault, however often it is evaluated: the
+    first evaluation that trains speaks for the others.
+    """
+    found = ((evaluation, activations(file, evaluation, kinds)) for evaluation in evaluations)
+    return once_each(file, found)
+
+
+def once_each(
+    file: File, found: Iterable[tuple[LossEvaluation, list[Origin]]]
+) -> Iterator[tuple[LossEvaluation, list[Origin]]]:
+    """For each source in front of a criterion one evaluation, one that trains where there is."""
+    chosen: dict[object, tuple[LossEvaluation, list[Origin]]] = {}
+    for evaluation, origins in found:
+        if not origins:
+            continue
+        criterion = evaluation.criterion.call if evaluation.criterion else evaluation.call
+        fault = (origins[0].node, criterion)
+        known = chosen.get(fault)
+        if known is None or under_no_grad(file, known[0].call):
+            chosen[fault] = (evaluation, origins)
+    yield from chosen.values()
+
+
+def certain(file: File, evaluation: LossEvaluation, found: Sequence[Origin]) -> bool:
+    """Whether the input can be nothing but what was found, and the loss no other one."""
+    origins = tensors.origins(file.values, evaluation.input, evaluation.frame)
+    return evaluation.certain and len(origins) == len(found)
 
 
 def _way(origin: Origin) -> tuple[Node | None, ...]:
