@@ -14,7 +14,7 @@ from trainlint.semantics.data.splits import CROSS_VALIDATIONS, SEARCHES
 from trainlint.semantics.data.transformers import CODES, FITS, RESAMPLES
 from trainlint.semantics.flow import is_dead
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import Frame, Instance, Method, Value
+from trainlint.semantics.values import Display, Frame, Instance, Method, Value
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -24,6 +24,8 @@ _TREES = (
     "DecisionTree ExtraTree RandomForest GradientBoosting HistGradientBoosting IsolationForest "
     "XGB LGBM CatBoost"
 ).split()
+# Of what is listed; what a stack learns in the end, it learns from predictions.
+_OF_SEVERAL = ("Voting", "Stacking")
 # Of trees, unless another model is given.
 _OF_TREES = ("AdaBoost", "Bagging")
 _WRAPPERS = SEARCHES | frozenset(
@@ -123,9 +125,27 @@ class Learners:
         inner = call.arg(0, "estimator") or call.arg(None, "base_estimator")
         if short in _WRAPPERS:
             return self._compares(inner, value.frame, depth - 1)
+        if short.startswith(_OF_SEVERAL):
+            listed = call.arg(0, "estimators")
+            through = call.arg(None, "passthrough") is not None
+            return not through and self._are_all_trees(listed, value.frame, depth - 1)
         if short.startswith(_OF_TREES):
             return inner is None or self._compares(inner, value.frame, depth - 1)
         if not short.startswith(tuple(_TREES)):
             return False
         given = [(self.file.values.literal(call.arg(None, k), value.frame), v) for k, v in _UNLESS]
         return call.arg(None, "init") is None and all(found != value for found, value in given)
+
+    def _are_all_trees(self, listed: Expr | None, frame: Frame | None, depth: int) -> bool:
+        """True for ``[("a", RandomForestClassifier()), ("b", XGBClassifier())]``."""
+        found = self.file.values.of(listed, frame) if listed is not None else []
+        for value in found:
+            pairs = value.expr if isinstance(value, Display) else None
+            if not isinstance(pairs, tree.Sequence) or not pairs.elts:
+                return False
+            for pair in pairs.elts:
+                if not isinstance(pair, tree.Sequence) or len(pair.elts) != 2:
+                    return False
+                if not self._compares(pair.elts[1], value.frame, depth):
+                    return False
+        return bool(found)
