@@ -79,6 +79,12 @@ POSSIBLE = {
     + CHOSEN
     + 'net = nn.Linear(3, 1)\nnet.load_state_dict(torch.load("net.pt"))\n'
     + 'net = net.to("cuda").eval()\n',
+    "FSDP gathers the states as a setting says": NET
+    + "from torch.distributed.fsdp import FullyShardedDataParallel as FSDP\n"
+    + CHOSEN
+    + "def restore(net, path, plugin):\n"
+    + "    with FSDP.state_dict_type(net, plugin.kind, plugin.config):\n"
+    + "        net.load_state_dict(torch.load(path))\n",
     "published weights": NET
     + CHOSEN
     + 'checkpoint = torch.load("weights/resnet18-0123abcd.pth")\n',

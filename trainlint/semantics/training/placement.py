@@ -56,7 +56,7 @@ def chance(file: File, load: tree.Call, restored: Restored) -> Chance:
         return Chance.NONE
     if not _holds_states(file, load, restored) or is_tested(file, load):
         return Chance.POSSIBLE
-    if _is_own(file, load, restored) or _is_published(file, load):
+    if _is_own(file, load, restored) or _is_published(file, load) or _is_sharded(file):
         return Chance.POSSIBLE
     if devices.needs_gpu(file, {models.last_name(model) for model in _receivers(restored)}):
         return Chance.POSSIBLE
@@ -131,6 +131,15 @@ def _is_number_state(file: File, restored: Restored) -> bool:
             or _NUMBERS.search(models.last_name(call.func.value)) is not None
         )
         for call in restored.states
+    )
+
+
+def _is_sharded(file: File) -> bool:
+    """True where FSDP gathers the states: where to, a setting of it decides that is not known."""
+    return any(
+        (file.names.qualified(node) or "").startswith("torch.distributed.fsdp.")
+        or (isinstance(node, tree.Attribute) and node.attr == "state_dict_type")
+        for node in (*file.all(tree.Attribute), *file.all(tree.Name))
     )
 
 
