@@ -33,6 +33,7 @@ from trainlint.rewrite.imports import (
     replace_import_name,
     unused_after,
 )
+from trainlint.rewrite.logarithms import to_log_softmax
 from trainlint.rewrite.moves import Moves
 from trainlint.rewrite.places import Unfixable, together
 from trainlint.rewrite.precedence import Precedence
@@ -82,6 +83,7 @@ __all__ = [
     "stand_in_doubt",
     "step_behind_loop",
     "step_on_last_batch",
+    "to_log_softmax",
     "to_logits_form",
     "together",
     "unused_after",
