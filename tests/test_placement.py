@@ -60,7 +60,21 @@ LIKELY["a file of the inputs is loaded after a training"] = (
     + "net = nn.Linear(3, 1)\ntrain(net)\n"
     + 'net.load_state_dict(torch.load("../input/older/net.pt"))\n'
 )
+LIKELY["the training before is an option"] = (
+    NET
+    + CHOSEN
+    + "from .loops import train\n"
+    + "def main(args, net):\n"
+    + "    if args.train:\n        train(net)\n"
+    + "    net.load_state_dict(torch.load(args.weights))\n"
+)
 POSSIBLE = {
+    "the option that trains is the one that loads": NET
+    + "from .loops import train\n"
+    + CHOSEN
+    + "def main(args, net):\n"
+    + "    if args.train:\n        train(net)\n"
+    + '    if args.train:\n        net.load_state_dict(torch.load("best.pt"))\n',
     "a checkpoint is completed after the training": NET
     + CHOSEN
     + "from .loops import fit\n"

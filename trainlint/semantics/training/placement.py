@@ -16,7 +16,7 @@ from trainlint.semantics import tree
 from trainlint.semantics.training import devices, models, written
 from trainlint.semantics.training.checkpoints import Restored
 from trainlint.semantics.training.script import STEP
-from trainlint.semantics.tree import Expr
+from trainlint.semantics.tree import Expr, Node
 from trainlint.semantics.uses import uses
 from trainlint.semantics.values import Literal
 
@@ -250,8 +250,25 @@ def _is_trained_before(file: File, load: tree.Call, model: Expr | None) -> bool:
         trained += [call for call in file.script.calls_in.get(body, ()) if _trains(call, model)]
         at = [flow.point(place)]
         # One behind the load in the same loop is that of what was loaded.
-        earlier = [site for site in trained if site.start < place.start and flow.holds(site)]
+        earlier = [
+            site
+            for site in trained
+            if site.start < place.start and flow.holds(site) and not _is_optional(file, site, place)
+        ]
         if any(flow.reaches(flow.point(site), at) for site in earlier):
+            return True
+    return False
+
+
+def _is_optional(file: File, site: Node, place: Node) -> bool:
+    """True for ``if args.train: ...``, without which the load runs as well."""
+    around = {file.text(above.test) for above in place.ancestors() if isinstance(above, tree.If)}
+    for above in site.ancestors():
+        if isinstance(above, tree.FunctionDef):
+            return False
+        if not isinstance(above, tree.If) or file.text(above.test) in around:
+            continue
+        if tree.enclosing_loop(above) is None:
             return True
     return False
 
