@@ -6,8 +6,8 @@ step whose errors it swallows, `swallowed-training-error` speaks instead.
 
 ## Why is this bad?
 A bare `except:` also catches `KeyboardInterrupt`, `SystemExit` and `GeneratorExit`: the run cannot
-be stopped, a scheduler's signal is lost, and a typo in the block above looks like the failure that
-was expected.
+be stopped, and a typo in the block above looks like the failure that was expected. Around one act
+of cleaning up whose outcome nobody needs (`os.remove`, `close`) with `pass` it is reported as info.
 
 ## Example
 ```python
@@ -78,10 +78,25 @@ def check(file: File) -> Iterator[Finding]:
         fixes, why = _fix(file, handler)
         yield Finding(
             handler.node,
-            "`except:` catches everything, also KeyboardInterrupt and SystemExit: Ctrl-C, a "
-            f"scheduler's stop and plain typos end here unseen{why}",
+            _message(file, handler) + why,
             fixes=fixes,
+            severity=Severity.INFO if handlers.is_best_effort(file, handler) else None,
         )
+
+
+def _message(file: File, handler: handlers.Handler) -> str:
+    before = handlers.caught_before(file, handler)
+    unseen = "" if handlers.reports(handler) else " unseen"
+    also = {"KeyboardInterrupt": "Ctrl-C", "SystemExit": "`sys.exit()`"}
+    left = {name: what for name, what in also.items() if f"builtins.{name}" not in before}
+    if not left:
+        return f"`except:` catches everything: a plain typo ends here{unseen}"
+    plain = "" if "builtins.Exception" in before else ", as does a plain typo"
+    ends = "ends" if len(left) == 1 else "end"
+    return (
+        f"`except:` catches everything, also {' and '.join(left)}: {' and '.join(left.values())} "
+        f"{ends} here{unseen}{plain}"
+    )
 
 
 def _fix(file: File, handler: handlers.Handler) -> tuple[tuple[Fix, ...], str]:

@@ -8,7 +8,8 @@ the feature functions keep none.
 
 ## Why is this bad?
 librosa 0.9.1 warns and librosa 0.10 raises a TypeError, often only after the data set was read.
-(0.9.0 refused them, too; 0.9.1 took that back once more.)
+(0.9.0 refused them, too; 0.9.1 took that back once more.) Where the target range ends below 0.10,
+the call still works: that is reported as info.
 
 ## Example
 ```python
@@ -95,13 +96,17 @@ def check(file: File) -> Iterator[Finding]:
             continue  # AUD002 speaks of it
         if releases.is_for_some_releases(file, call, LIBRARY, {name or ""}):
             continue
-        certain = target.wholly_from(row.keyword_only)
+        severity = Severity.WARNING
+        if target.wholly_from(row.keyword_only):
+            severity = Severity.ERROR
+        elif target.wholly_below(row.keyword_only):
+            severity = Severity.INFO
         fixes, why = _fixes(file, call, row, surplus)
         yield Finding(
             call,
-            _message(file, call, row, surplus) + (f"; no fix: {why}" if why else ""),
+            _message(file, call, row, surplus, severity) + (f"; no fix: {why}" if why else ""),
             fixes=fixes,
-            severity=Severity.ERROR if certain else Severity.WARNING,
+            severity=severity,
             target="librosa >= 0.10",
         )
 
@@ -117,12 +122,22 @@ def _surplus(call: tree.Call, row: signatures.Row) -> list[tree.Arg]:
     return given[row.positions :] if not row.star else []
 
 
-def _message(file: File, call: tree.Call, row: signatures.Row, surplus: list[tree.Arg]) -> str:
+def _message(
+    file: File, call: tree.Call, row: signatures.Row, surplus: list[tree.Arg], severity: Severity
+) -> str:
     counted = _COUNTS.get(row.positions, f"only {row.positions} arguments")
     passed = ", ".join(f"`{' '.join(file.text(arg.value).split())}`" for arg in surplus)
+    match severity:
+        case Severity.INFO:
+            then = "the releases of the target range still take more, 0.9.1 and 0.9.2 with a "
+            then += "FutureWarning"
+        case Severity.WARNING:
+            then = "which raises a TypeError there"
+        case _:
+            then = "which raises a TypeError here"
     return (
-        f"`{file.text(call.func)}` takes {counted} by position since librosa 0.10, which raises a "
-        f"TypeError here: {passed} must be passed by keyword"
+        f"`{file.text(call.func)}` takes {counted} by position since librosa 0.10, {then}: "
+        f"{passed} must be passed by keyword"
     )
 
 

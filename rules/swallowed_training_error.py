@@ -4,8 +4,9 @@
 Finds `except Exception`, `except BaseException` and bare `except:` around the forward, backward or
 step of a training loop, or the forward of an evaluation loop, whose handler only passes, continues
 or prints. It is silent where the handler raises again or ends the program, where it counts or
-collects what failed, where success leaves the loop (a retry), and where each round makes its own
-optimizer (a sweep over settings).
+collects what failed, where success leaves the loop (a retry), where each round makes its own
+optimizer (a sweep over settings), and where a loop has neither labels nor a score and only writes
+its predictions down.
 
 ## Why is this bad?
 Out of memory, a NaN check, a wrong shape or a typo in the loss all look like a skipped batch. The
@@ -75,9 +76,9 @@ from trainlint.api import (
 RULE = Rule("ERR002", "swallowed-training-error", Severity.ERROR, needs=all_of("except", "try"))
 
 _CONSEQUENCES = {
-    "forward": "the batch drops out of the metrics unseen, which then speak of the others only",
-    "backward": "the batch is skipped unseen",
-    "step": "the update is skipped unseen",
+    "forward": "the batch drops out of the metrics{unseen}, which then speak of the others only",
+    "backward": "the batch is skipped{unseen}",
+    "step": "the update is skipped{unseen}",
 }
 
 
@@ -89,10 +90,12 @@ def check(file: File) -> Iterator[Finding]:
     for swallowed in handlers.swallowed(file):
         handler = swallowed.handler
         caught = "except" if handler.node.type is None else f"except {file.text(handler.node.type)}"
+        unseen = "" if handlers.reports(handler) else " unseen"
+        consequence = _CONSEQUENCES[swallowed.kind].format(unseen=unseen)
         yield Finding(
             handler.node,
             f"`{caught}` goes on whatever goes wrong in `{_first_line(file, swallowed)}`: on out "
-            f"of memory, a failed NaN check or a plain bug {_CONSEQUENCES[swallowed.kind]}"
+            f"of memory, a failed NaN check or a plain bug {consequence}"
             f"{_KEEPS if swallowed.keeps else ''}; if every batch fails, the run still ends "
             "normally",
             trail=(

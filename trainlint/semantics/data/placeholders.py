@@ -138,8 +138,8 @@ def _returned(
     blanks = [_blank(file, part, failure.body) for _, part in parts]
     labels = [
         part
-        for (_, part), blank in zip(parts, blanks, strict=True)
-        if blank is None and not samples.names_path(part)
+        for (key, part), blank in zip(parts, blanks, strict=True)
+        if blank is None and not samples.is_identity((key, part))
     ]
     made = next((blank for blank in blanks if blank is not None), None)
     if made is None or (is_item and not labels):
@@ -286,8 +286,15 @@ def _is_returned(file: File, method: tree.FunctionDef, name: str, after: int) ->
                     names.update(_roots(statement.targets))
             case tree.Return() if statement.value is not None:
                 if _reads(statement.value, names):
-                    parts = samples.parts(file, statement.value) or []
-                    return not any(samples.is_mark(part) for _, part in parts)
+                    parts = samples.parts(file, statement.value)
+                    if parts is None or method.name != "__getitem__":
+                        return True
+                    if any(samples.is_mark(part) for _, part in parts):
+                        return False
+                    return any(
+                        not _reads(part[1], names) and not samples.is_identity(part)
+                        for part in parts
+                    )
             case _:
                 pass
     return False
@@ -299,6 +306,9 @@ def _reads(expr: Expr, names: set[str]) -> bool:
 
 def _roots(targets: Sequence[Expr]) -> Iterator[str]:
     for target in targets:
+        if isinstance(target, tree.Sequence):
+            yield from _roots(target.elts)
+            continue
         for node in target.walk():
             if isinstance(node, tree.Name):
                 yield node.id

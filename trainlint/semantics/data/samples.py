@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
 _MARKS = re.compile(r"mask|valid|weight|missing|ignore|skip|fail|error|corrupt|(^|_)(ok|bad)($|_)")
+_PATHS = re.compile(r"path|file|name|idx|index|(^|_)u?u?ids?$|^(stem|key)$", re.I)
 
 
 def is_mark_name(name: str) -> bool:
@@ -56,7 +57,16 @@ def is_mark(expr: Expr) -> bool:
 
 def names_path(expr: Expr) -> bool:
     """True for a part that says which sample it is: a path, a file name, an index."""
-    return re.search(r"path|file|name|idx|index|(^|_)id$", models.last_name(expr)) is not None
+    word = models.last_name(expr)
+    if isinstance(expr, tree.Subscript) and len(expr.index) == 1:
+        key = expr.index[0]
+        if isinstance(key, tree.Constant) and isinstance(key.value, str):
+            word = key.value
+        elif isinstance(expr.value, tree.Name | tree.Attribute):
+            word = models.last_name(expr.value)
+    elif isinstance(expr, tree.Call) and expr.positional:
+        return names_path(expr.positional[0])  # int(row["id"]), str(path)
+    return _PATHS.search(word) is not None
 
 
 def marks(assign: tree.Assign) -> bool:
@@ -68,14 +78,26 @@ def marks(assign: tree.Assign) -> bool:
 
 
 def gives_labels(file: File, getitem: tree.FunctionDef) -> bool:
-    """True when an item has several parts, so that one of them can be the label of another."""
+    """True when an item has several parts, so that one of them can be the label of another.
+
+    What only says which sample it is, is no label of it.
+    """
     for statement in file.values.graph.returns(getitem):
         value = statement.value
-        if value is None or parts(file, value) is not None:
+        if value is None:
             return True
-        if isinstance(value, tree.Name) and _is_filled(getitem, value.id):
+        found = parts(file, value)
+        if found is not None and sum(not is_identity(part) for part in found) > 1:
+            return True
+        if found is None and isinstance(value, tree.Name) and _is_filled(getitem, value.id):
             return True
     return False
+
+
+def is_identity(part: tuple[str, Expr]) -> bool:
+    """True for a part that says which sample it is, by its key or by what it holds."""
+    key, value = part
+    return _PATHS.search(key) is not None or names_path(value)
 
 
 def _is_filled(function: tree.FunctionDef, name: str) -> bool:

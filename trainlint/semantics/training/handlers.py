@@ -27,6 +27,17 @@ _TIDIES = frozenset({"empty_cache", "collect", "zero_grad", "ipc_collect", "sync
 _LEAVES = frozenset(
     {"builtins.exit", "builtins.quit", "sys.exit", "os._exit", "os.abort", "os.kill"}
 )
+# What removes something, or ends it, that is no longer needed.
+_CLEANS_UP = re.compile(
+    r"^(unlink|rmtree|rmdir|close|terminate|kill|release|shutdown|quit|cleanup|destroy\w*|"
+    r"disconnect|deregister|unregister|empty_cache)$"
+)
+_REMOVALS = frozenset({"os.remove", "os.unlink", "os.rmdir", "os.removedirs", "shutil.rmtree"})
+_SCORES = re.compile(
+    r"(^|_)(loss(es)?|criterion|acc(uracy)?|metrics?|scores?|labels?|targets?|truths?|gts?|y|correct"
+    r"|y_true|y_batch|yb|auc|iou|dice|true|actual|annotations?)(_|\d|$)|y_true",
+    re.I,
+)
 _CATCHES_INTERRUPTS = re.compile(r"KeyboardInterrupt|SystemExit|exc_info|GeneratorExit")
 
 
@@ -123,6 +134,42 @@ def _is_silent(statement: tree.Stmt) -> bool:
             return all(_is_silent(s) for s in statement.body)
         case _:
             return False
+
+
+def reports(handler: Handler) -> bool:
+    """True when a handler prints, logs or warns."""
+    return any(
+        isinstance(node, tree.Call) and _REPORTS.search(models.last_name(node.func)) is not None
+        for node in _nodes(handler)
+    )
+
+
+def is_best_effort(file: File, handler: Handler) -> bool:
+    """True for one act of cleaning up that may as well fail: nothing is made of its outcome."""
+    if not all(isinstance(s, tree.Pass | tree.Continue) for s in handler.node.body):
+        return False
+    tried = handler.tried.body
+    while len(tried) == 1 and isinstance(tried[0], tree.If) and not tried[0].orelse:
+        tried = tried[0].body
+    match tried:
+        case [tree.Delete()]:
+            return True
+        case [tree.ExprStmt(value=tree.Call(func=func))]:
+            name = file.names.qualified(func)
+            return name in _REMOVALS or _CLEANS_UP.search(models.last_name(func)) is not None
+        case _:
+            return False
+
+
+def caught_before(file: File, handler: Handler) -> frozenset[str]:
+    """The names of what the clauses above a handler catch."""
+    found: set[str] = set()
+    for node in handler.tried.handlers:
+        if node is handler.node:
+            break
+        types = node.type.elts if isinstance(node.type, tree.Sequence) else [node.type]
+        found.update(file.names.qualified(t) or "" for t in types if t is not None)
+    return frozenset(found)
 
 
 def _nodes(handler: Handler) -> Iterator[tree.Node]:
@@ -260,7 +307,24 @@ def _evaluated(
     for found in passes:
         if found.loop is not loop or any(map(loading.is_load, loading.calls(handler.tried.body))):
             continue
+        if not _is_scored(found.loop):
+            continue
         for run in found.runs:
             if _tried(file, run.call, handler):
                 return Swallowed(handler, run.call, "forward", found.loop)
     return None
+
+
+def _is_scored(loop: tree.Node) -> bool:
+    """True when a loop has labels or a score, and does not only write predictions down."""
+    for node in loop.walk():
+        match node:
+            case tree.Name(id=word) | tree.Attribute(attr=word):
+                pass
+            case tree.Constant(value=str() as word) if isinstance(node.parent, tree.Subscript):
+                pass
+            case _:
+                continue
+        if _SCORES.search(word):
+            return True
+    return False
