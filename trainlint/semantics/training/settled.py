@@ -39,6 +39,28 @@ def activations(file: File, evaluation: LossEvaluation, kinds: Collection[str]) 
     ]
 
 
+def logits(file: File, evaluation: LossEvaluation) -> list[Origin]:
+    """The layers that make a loss's input, where some way ends in nothing but their raw outputs.
+
+    Behind them stand only shapes and types: an activation, a clamp or anything unknown on the same
+    way is enough to say nothing.
+    """
+    ways: dict[tuple[Node, ...], list[Origin]] = {}
+    for origin in tensors.origins(file.values, evaluation.input, evaluation.frame):
+        ways.setdefault(_passes(origin), []).append(origin)
+    return [
+        origin
+        for origins in ways.values()
+        if all(
+            origin.kind == tensors.LOGITS
+            and origin.plain
+            and not _is_written(file, evaluation, origin, frozenset())
+            for origin in origins
+        )
+        for origin in origins
+    ]
+
+
 def faults(
     file: File, evaluations: Sequence[LossEvaluation], kinds: Collection[str]
 ) -> Iterator[tuple[LossEvaluation, list[Origin]]]:
@@ -77,6 +99,16 @@ def _way(origin: Origin) -> tuple[Node | None, ...]:
     """The functions through which a tensor came; their branches are alternatives of one way."""
     nodes = (step.node for step in origin.trail)
     return tuple(tree.function_of(n) if isinstance(n, tree.Return) else n for n in nodes)
+
+
+def _passes(origin: Origin) -> tuple[Node, ...]:
+    """The calls that hand a tensor, as it is by then, to the function where it was asked for."""
+    found: list[Node] = []
+    for step in reversed(origin.trail):
+        if isinstance(step.node, tree.Return):
+            break
+        found.append(step.node)
+    return tuple(found)
 
 
 def _settled(
@@ -156,8 +188,16 @@ def _is_written_out(value: Value) -> bool:
     return isinstance(value, Instance) and value.name in {"torch.tensor", "torch.scalar_tensor"}
 
 
-def _is_written(file: File, evaluation: LossEvaluation, origin: Origin) -> bool:
-    """Whether the tensor is changed in place on its way from the activation to the loss."""
+def _is_written(
+    file: File,
+    evaluation: LossEvaluation,
+    origin: Origin,
+    apart: Collection[str] = tensors.CLAMP,
+) -> bool:
+    """Whether the tensor is changed in place on its way from the activation to the loss.
+
+    ``apart`` are methods that may do so.
+    """
     read = [evaluation.input]
     for step in origin.trail:
         if isinstance(step.node, tree.Return) and step.node.value is not None:
@@ -165,17 +205,23 @@ def _is_written(file: File, evaluation: LossEvaluation, origin: Origin) -> bool:
     names = [name for expr in read if (name := tree.base_of(expr)) is not None]
     # `torch` in `torch.sigmoid(x)` is no tensor, nor is `torch.nn.utils.clip_grad_norm_` a write
     tensors_read = [name for name in names if file.names.qualified(name) is None]
-    return any(_is_changed(file, name) for name in tensors_read)
+    return any(is_changed(file, name, apart) for name in tensors_read)
 
 
-def _is_changed(file: File, name: tree.Name) -> bool:
+def is_changed(file: File, name: tree.Name, apart: Collection[str] = ()) -> bool:
+    """Whether what a name holds can be changed in place before it is read there.
+
+    ``apart`` are methods that may do so.
+    """
     body = tree.function_of(name) or file.module
     flow = file.flow_in(body)
     if not flow.holds(name):
         return False
     mine = {binding.node for binding in file.values.definitions(name)[0]}
     for use in file.all(tree.Name):
-        if use.id != name.id or use is name or not _writes(use, name) or not flow.holds(use):
+        if use.id != name.id or use is name or not _writes(file, use, name, apart):
+            continue
+        if not flow.holds(use):
             continue
         theirs = {binding.node for binding in file.values.definitions(use)[0]}
         if mine & theirs and flow.reaches(flow.point(use), [flow.point(name)]):
@@ -183,17 +229,21 @@ def _is_changed(file: File, name: tree.Name) -> bool:
     return False
 
 
-def _writes(use: tree.Name, read: tree.Name) -> bool:
+def _writes(file: File, use: tree.Name, read: tree.Name, apart: Collection[str]) -> bool:
     """``x[mask] = 0``, ``x["p"] *= 2`` (but for another key than is read), ``x.mul_(2)``."""
     expr: Expr = use
     while isinstance(expr.parent, tree.Subscript | tree.Attribute) and expr is expr.parent.value:
         expr = expr.parent
     if isinstance(expr, tree.Subscript) and is_bound_by(expr):
         return _key(use) == _key(read) or _key(read) is None
+    if isinstance(expr.parent, tree.Arg) and isinstance(expr.parent.parent, tree.Call):
+        called = file.names.qualified(expr.parent.parent.func) or ""
+        short = called.rpartition(".")[2]
+        return called.startswith("torch.") and short.endswith("_") and short not in apart
     if not isinstance(expr, tree.Attribute) or not isinstance(expr.parent, tree.Call):
         return False
     is_method = expr.parent.func is expr and expr.attr.endswith("_")
-    return is_method and expr.attr not in tensors.CLAMP | {"requires_grad_"}
+    return is_method and expr.attr != "requires_grad_" and expr.attr not in apart
 
 
 def _key(name: tree.Name) -> object:
