@@ -18,6 +18,7 @@ RULES = shipped().by_code
         ("stream.close()", "pass", Severity.INFO),
         ("del model, batch", "pass", Severity.INFO),
         ("if path.exists(): path.unlink()", "pass", Severity.INFO),
+        ("shutil.rmtree(path)", "print('was not there')", Severity.INFO),
         ("os.remove(path)", "failed = True", Severity.WARNING),
         ("os.remove(path); save(model)", "pass", Severity.WARNING),
         ("shutil.copy(path, target)", "pass", Severity.WARNING),
@@ -48,6 +49,26 @@ def test_one_act_of_cleaning_up_may_fail(tried: str, handler: str, wanted: Sever
 def test_a_bare_except_is_said_to_catch_what_reaches_it(clauses: str, said: str) -> None:
     [found] = check_text(RULES["ERR001"], f"try:\n    fit()\n{clauses}\n")
     assert said in found.message
+
+
+@pytest.mark.parametrize(
+    ("loop", "act", "wanted"),
+    [
+        ("x, y", "rows.append((model(x), y))", 1),
+        ("x, y_true", "keep(model(x), y_true)", 1),
+        ("batch", "total += criterion(model(batch[0]), batch[1])", 1),
+        ("batch", "found.append((model(batch['x']), batch['label']))", 1),
+        ("x, names", "rows.append((names, model(x)))", 0),
+        ("x, names", "y_pred = model(x); y_pos = 0; write(names, y_pred, y_pos)", 0),
+    ],
+)
+def test_a_loop_without_labels_measures_nothing(loop: str, act: str, wanted: int) -> None:
+    code = (
+        "import torch\n\nmodel.eval()\nwith torch.no_grad():\n"
+        f"    for {loop} in loader:\n        try:\n            {act}\n"
+        "        except Exception:\n            continue\n"
+    )
+    assert len(check_text(RULES["ERR002"], code)) == wanted
 
 
 @pytest.mark.parametrize("code", ["ERR001", "ERR002"])

@@ -34,8 +34,8 @@ _CLEANS_UP = re.compile(
 )
 _REMOVALS = frozenset({"os.remove", "os.unlink", "os.rmdir", "os.removedirs", "shutil.rmtree"})
 _SCORES = re.compile(
-    r"(^|_)(loss(es)?|criterion|acc(uracy)?|metrics?|scores?|labels?|targets?|truths?|gts?|y|correct"
-    r"|y_true|y_batch|yb|auc|iou|dice|true|actual|annotations?)(_|\d|$)|y_true",
+    r"(^|_)(loss(es)?|criterion|acc(uracy)?|metrics?|scores?|labels?|targets?|truths?|gts?|correct"
+    r"|auc|iou|dice|true|actual|annotations?)(_|\d|$)|^yb?\d?$|^ys$|^y_?(true|batch|test|val|gt)",
     re.I,
 )
 _CATCHES_INTERRUPTS = re.compile(r"KeyboardInterrupt|SystemExit|exc_info|GeneratorExit")
@@ -146,7 +146,7 @@ def reports(handler: Handler) -> bool:
 
 def is_best_effort(file: File, handler: Handler) -> bool:
     """True for one act of cleaning up that may as well fail: nothing is made of its outcome."""
-    if not all(isinstance(s, tree.Pass | tree.Continue) for s in handler.node.body):
+    if not is_silent(handler):
         return False
     tried = handler.tried.body
     while len(tried) == 1 and isinstance(tried[0], tree.If) and not tried[0].orelse:
