@@ -199,8 +199,8 @@ def _transform(
     """``transform`` in place of ``fit_transform``, where a fit on the train part came before."""
     if func.attr != "fit_transform" or len(call.args) != 1 or not same:
         return None
-    body = tree.function_of(call) or file.module
-    near = [other for other in same if (tree.function_of(other) or file.module) is body]
+    body = tree.body_of(call)
+    near = [other for other in same if tree.body_of(other) is body]
     flow = file.flow_in(body)
     points = {flow.point(other): other for other in near}
     last, unmet = flow.last(flow.point(call), set(points))

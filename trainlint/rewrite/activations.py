@@ -240,8 +240,6 @@ def _doubts(file: File) -> list[str]:
                 f"line {line}: `{file.text(call.func)}` may be this model, and its output"
                 " would be read as logits"
             )
-    if file.surroundings.imported:
-        found.append("other files of the project import this one")
     return found
 
 

@@ -1,17 +1,17 @@
-"""Who calls whom in one file."""
+"""Who calls whom in a project, as seen from one file."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.classes import Classes, own_statements
+from trainlint.semantics.bodies import own_statements
+from trainlint.semantics.classes import Classes
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
-    from trainlint.semantics.values import Object, Value, Values
+    from trainlint.semantics.values import Object, Values
 
 
 class CallGraph(Classes):
@@ -34,21 +34,8 @@ class CallGraph(Classes):
             ]
         return self._returns[function]
 
-    @cached_property
-    def _calls_by_name(self) -> dict[str, list[tree.Call]]:
-        found: dict[str, list[tree.Call]] = {}
-        for call in self.file.calls:
-            func = call.func
-            if isinstance(func, tree.Name):
-                found.setdefault(func.id, []).append(call)
-            elif isinstance(func, tree.Attribute):
-                found.setdefault(func.attr, []).append(call)
-            else:
-                found.setdefault("", []).append(call)
-        return found
-
     def callers(self, function: tree.FunctionDef) -> list[tuple[tree.Call, Object | None]]:
-        """The calls in this file that can run a function, with the object it is a method of."""
+        """The calls that can run a function, with the object it is a method of."""
         if function in self._callers:
             return self._callers[function]
         if function in self._resolving:
@@ -87,35 +74,37 @@ class CallGraph(Classes):
                         pass
 
     def _candidates(self, function: tree.FunctionDef, cls: tree.ClassDef | None) -> list[tree.Call]:
-        if cls is not None and function.name == "__init__":
-            owners = [cls, *self.subclasses(cls)]
-            names = {owner.name for owner in owners} | {"super", "cls"}
-            calls = [c for name in names for c in self._calls_by_name.get(name, [])]
-            calls += self._calls_by_name.get("__init__", [])
-            return sorted(calls, key=lambda c: c.start)
+        view, home = self.file.view, self.file.home(function)
         if cls is not None and function.name in {"forward", "__call__"}:
-            return [c for c in self.file.calls if self._may_call_object(c)]
-        return self._calls_by_name.get(function.name, [])
+            files = view.connected(home)
+            return [c for file in files for c in file.calls if self._may_call_object(file, c)]
+        names = {function.name}
+        files = view.mentioning(names, home)
+        if cls is not None and function.name == "__init__":
+            owners = {owner.name for owner in (cls, *self.subclasses(cls))}
+            names |= owners | {"super", "cls"}
+            files = view.mentioning(owners, home)
+        return [call for file in files for call in _calls_named(file, names)]
 
-    def _may_call_object(self, call: tree.Call) -> bool:
+    def _may_call_object(self, file: File, call: tree.Call) -> bool:
         func = call.func
         if isinstance(func, tree.Attribute) and func.attr in {"forward", "__call__"}:
             return True
         if not isinstance(func, tree.Name | tree.Attribute):
             return isinstance(func, tree.Subscript | tree.Call)
-        if self.names.qualified(func) is not None:
+        if file.names.qualified(func) is not None:
             return False
         if isinstance(func, tree.Name):
-            found = self.names.find(func.id, func)
+            found = file.names.find(func.id, func)
             return found is not None and any(
                 b.kind in {"assign", "param", "each"} for b in found[1]
             )
-        return func.attr == "module" or func.attr in self._attributes
+        return func.attr == "module" or func.attr in file.contents.attributes
 
-    def is_attribute(self, name: str) -> bool:
-        """True when some class of the file sets an attribute of this name."""
-        return name in self._attributes
 
-    def owners(self, value: Value) -> tree.ClassDef | None:
-        cls: tree.ClassDef | None = getattr(value, "cls", None)
-        return cls
+def _calls_named(file: File, names: set[str]) -> list[tree.Call]:
+    by_name = file.contents.calls_by_name
+    if len(names) == 1:
+        return by_name.get(*names, [])
+    calls = [call for name in names for call in by_name.get(name, ())]
+    return sorted(calls, key=lambda call: call.start)

@@ -93,8 +93,8 @@ class Changes:
         same, _ = self.file.values.definitions(change.name)
         if not any(binding in bindings for binding in same):
             return False
-        body = tree.function_of(name) or self.file.module
-        if (tree.function_of(change.statement) or self.file.module) is not body:
+        body = tree.body_of(name)
+        if tree.body_of(change.statement) is not body:
             return True  # another function changes it, at any time
         flow = self.file.flow_in(body)
         return flow.point(change.statement) in self._points_before(flow, name)

@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from trainlint.config.targets import Range
 from trainlint.semantics import tree
+from trainlint.semantics.contents import Contents, contents
 from trainlint.semantics.flow import Flow
+from trainlint.semantics.links import flow_in
 from trainlint.semantics.names import Names
+from trainlint.semantics.view import View
 from trainlint.text.source import Source
 
 if TYPE_CHECKING:
     from trainlint.semantics.data.loaders import Loaders
     from trainlint.semantics.data.splits import Splits
+    from trainlint.semantics.links import Project
     from trainlint.semantics.training.models import Forward
     from trainlint.semantics.training.script import Script
     from trainlint.semantics.values import Values
@@ -29,15 +33,14 @@ ANY_RELEASE = Range(None, None, known=False)
 class Surroundings:
     """What a file's project says of it.
 
-    ``local_modules`` are the top-level modules that belong to the project, ``imported`` tells that
-    another file of it imports this one, ``imported_names`` which names they take ("*" for all).
+    ``local_modules`` are the top-level modules that belong to the project; without ``project`` the
+    file is seen alone, and what another one would tell is unknown.
     """
 
     targets: Mapping[str, Range]
     options: Mapping[str, Mapping[str, Any]]
     local_modules: frozenset[str] = frozenset()
-    imported: bool = False
-    imported_names: frozenset[str] = frozenset()
+    project: Project | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +54,23 @@ class SuppressionFault:
 
 
 class File:
-    """One parsed file, as rules see it."""
+    """One parsed file, as rules see it.
 
-    def __init__(self, source: Source, module: tree.Module, surroundings: Surroundings) -> None:
+    Values, names and flow are asked of any node, also of those that stand in another file of the
+    project; ``all``, ``calls``, ``source`` and the script speak of this file alone, and ``home``
+    leads to the file of a node.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        module: tree.Module,
+        surroundings: Surroundings,
+        view: View | None = None,
+    ) -> None:
         self.source, self.module, self.surroundings = source, module, surroundings
-        self.names = Names(module, surroundings.local_modules)
-        self._flows: dict[tree.Node, Flow] = {}
+        self.view = View(self) if view is None else view
+        self.names = Names(module, surroundings.local_modules, self.view.links)
         self._made: dict[Callable[[File], Any], Any] = {}
         self.unused_suppressions: list[SuppressionFault] = []
         self.unknown_suppressions: list[SuppressionFault] = []
@@ -66,11 +80,13 @@ class File:
 
         The collector would have to look through all that the process holds to find them.
         """
-        tree.unlink(self.module)
-        values = self.__dict__.get("values")
-        if values is not None:
-            values.release()
-        self.__dict__.clear()
+        if self.surroundings.project is None:
+            tree.unlink(self.module)
+        self.view.release()
+
+    def home(self, node: tree.Node) -> File:
+        """The file in which a node stands: this one, or another of the project."""
+        return self.view.home(node)
 
     @property
     def path(self) -> str:
@@ -82,7 +98,7 @@ class File:
 
     def text(self, node: tree.Node) -> str:
         """The source text of a node, without the parentheses around it."""
-        return self.source.text[node.start : node.end]
+        return self.home(node).source.text[node.start : node.end]
 
     def target(self, library: str) -> Range:
         """The releases of a library that the project must work on."""
@@ -113,21 +129,19 @@ class File:
 
     def flow(self, node: tree.Node) -> Flow:
         """The control flow of the function (or module) body in which a node stands."""
-        body: tree.Module | tree.FunctionDef = tree.function_of(node) or self.module
-        if isinstance(node, tree.Module):
-            body = node
-        return self.flow_in(body)
+        return flow_in(node if isinstance(node, tree.Module) else tree.body_of(node))
 
     def flow_in(self, body: tree.Module | tree.FunctionDef) -> Flow:
-        if body not in self._flows:
-            self._flows[body] = Flow(body)
-        return self._flows[body]
+        return flow_in(body)
 
-    @cached_property
+    @property
+    def contents(self) -> Contents:
+        """What the file holds, by name."""
+        return contents(self.module)
+
+    @property
     def values(self) -> Values:
-        from trainlint.semantics.values import Values
-
-        return Values(self)
+        return self.view.values
 
     @cached_property
     def script(self) -> Script:

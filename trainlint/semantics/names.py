@@ -9,9 +9,13 @@ from __future__ import annotations
 import builtins
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from trainlint.semantics import tree
 from trainlint.semantics.tree import Expr, Node
+
+if TYPE_CHECKING:
+    from trainlint.semantics.links import Links
 
 ScopeNode = tree.Module | tree.FunctionDef | tree.Lambda | tree.ClassDef | tree.Comprehension
 _SCOPES = (tree.Module, tree.FunctionDef, tree.Lambda, tree.ClassDef, tree.Comprehension)
@@ -81,6 +85,8 @@ class Scope:
     parent: Scope | None
     bindings: dict[str, list[Binding]] = field(default_factory=dict)
     outer: dict[str, str] = field(default_factory=dict)  # named by ``global`` or ``nonlocal``
+    star: bool = False  # a module with a star import
+    flow: Any = None  # of the body, once it was asked for
 
     def bind(self, binding: Binding) -> None:
         self.owner(binding.name).bindings.setdefault(binding.name, []).append(binding)
@@ -105,29 +111,32 @@ class Scope:
 
 
 class Names:
-    """The scopes of one module. ``local`` names top-level modules that belong to the project."""
+    """The names of one module, and what they mean in others.
 
-    def __init__(self, module: tree.Module, local: frozenset[str] = frozenset()) -> None:
-        self.module, self.local = module, local
-        self.star = False
-        self._scopes: dict[Node, Scope] = {module: Scope(module, None)}
+    ``local`` names top-level modules that belong to the project; ``links`` lead to those of them
+    that are known.
+    """
+
+    def __init__(
+        self,
+        module: tree.Module,
+        local: frozenset[str] = frozenset(),
+        links: Links | None = None,
+    ) -> None:
+        self.module, self.local, self.links = module, local, links
         self._qualified: dict[Expr, frozenset[str | None]] = {}
         self._named: dict[tuple[Node, str], frozenset[str | None]] = {}
-        self._collect(module)
+        if module.scope is None:
+            open_scopes(module, local)
 
     def scope(self, node: Node) -> Scope:
         """The scope in which a node is evaluated."""
-        below = lower = node
-        above = node.parent
-        while above is not None:
-            if type(above) in _SCOPES and _evaluated_inside(above, below, lower):
-                return self._scopes[above]
-            lower, below, above = below, above, above.parent
-        return self._scopes[self.module]
+        return scope_of(node)
 
     def inner(self, node: ScopeNode) -> Scope:
         """The scope that a function, class or comprehension opens."""
-        return self._scopes[node]
+        scope: Scope = node.scope
+        return scope
 
     def find(self, name: str, at: Node) -> tuple[Scope, list[Binding]] | None:
         """The scope in which the name is bound as seen from a node, and all its bindings there."""
@@ -167,6 +176,9 @@ class Names:
             owners = self.candidates(expr.value)
             if owners == _UNKNOWN:
                 return owners
+            linked = self.links.definitions(expr) if self.links and _is_local(owners) else None
+            if linked is not None:
+                return frozenset(q for one in linked for q in self._of_binding(one)) or _UNKNOWN
             attr = expr.attr
             return frozenset(None if o is None else canonical(f"{o}.{attr}") for o in owners)
         if not isinstance(expr, tree.Name):
@@ -174,7 +186,10 @@ class Names:
         found = self.find(expr.id, expr)
         if found is not None:
             return self._of_name(found[0], expr.id)
-        if expr.id in _BUILTINS and not (self.star and expr.id not in _COMMON):
+        linked = self.links.starred(expr) if self.links is not None else None
+        if linked:
+            return frozenset(q for one in linked for q in self._of_binding(one))
+        if expr.id in _BUILTINS and (expr.id in _COMMON or not _has_star(expr)):
             return frozenset([f"builtins.{expr.id}"])
         return _UNKNOWN
 
@@ -189,7 +204,7 @@ class Names:
 
     def _of_binding(self, binding: Binding) -> Iterator[str | None]:
         if binding.kind == "import":
-            yield binding.qualified
+            yield from self._of_import(binding)
         elif (
             binding.kind == "assign"
             and not binding.path
@@ -199,72 +214,114 @@ class Names:
         elif binding.kind != "delete":
             yield None
 
-    def _collect(self, module: tree.Module) -> None:
-        inner = [node for kind in _SCOPES[1:] for node in module.kinds.get(kind, ())]
-        for node in sorted(inner, key=lambda node: (node.start, -node.end)):
-            self._scopes[node] = Scope(node, self.scope(node))
-        for node in module.kinds.get(tree.Scope, ()):
-            self.scope(node).outer.update(dict.fromkeys(node.names, node.keyword))
-        binders = [node for kind in _BINDERS for node in module.kinds.get(kind, ())]
-        for node in sorted(binders, key=lambda node: node.start):
-            self._bind(node, self.scope(node))
+    def _of_import(self, binding: Binding) -> Iterator[str | None]:
+        links = self.links
+        linked = links.bindings(binding) if links is not None else None
+        if linked is None or links is None:
+            yield binding.qualified
+            return
+        if links.is_module(binding):
+            yield f".{(binding.qualified or binding.name).lstrip('.')}"
+            return
+        for one in linked:
+            yield from self._of_binding(one)
+        if not linked:
+            yield None
 
-    def _bind(self, node: Node, scope: Scope) -> None:
-        match node:
-            case tree.Assign():
-                for target in node.targets:
-                    _bind_target(scope, target, "assign", node, node.value, ())
-            case tree.Param():
-                scope.bind(Binding(node.name, "param", node, node.default))
-            case tree.FunctionDef():
-                scope.bind(Binding(node.name, "function", node))
-            case tree.Import():
-                for alias in node.names:
-                    name = alias.name if alias.asname else alias.bound
-                    scope.bind(
-                        Binding(alias.bound, "import", alias, qualified=self._absolute(name))
-                    )
-            case tree.ImportFrom():
-                self._bind_from(node, scope)
-            case tree.ClassDef():
-                scope.bind(Binding(node.name, "class", node))
-            case tree.AnnAssign() if node.value is not None:
-                _bind_target(scope, node.target, "assign", node, node.value, ())
-            case tree.AugAssign():
-                _bind_target(scope, node.target, "augment", node, node.value, ())
-            case tree.NamedExpr():
-                owner = scope
-                while isinstance(owner.node, tree.Comprehension) and owner.parent is not None:
-                    owner = owner.parent
-                _bind_target(owner, node.target, "assign", node, node.value, ())
-            case tree.For() | tree.Generator():
-                _bind_target(scope, node.target, "each", node, node.iter, ("each",))
-            case tree.WithItem() if node.target is not None:
-                _bind_target(scope, node.target, "with", node, node.context, ("enter",))
-            case tree.Handler() if node.name is not None:
-                scope.bind(Binding(node.name, "except", node))
-            case tree.Delete():
-                _bind_target(scope, node.target, "delete", node, None, ())
-            case tree.Case():
-                for name in node.names:
-                    scope.bind(Binding(name, "other", node))
-            case _:
-                pass
 
-    def _bind_from(self, node: tree.ImportFrom, scope: Scope) -> None:
-        if node.star:
-            self.star = True
-        prefix = "." * node.level + node.module
-        for alias in node.names:
-            joint = "" if prefix.endswith(".") else "."
-            name = self._absolute(f"{prefix}{joint}{alias.name}")
-            scope.bind(Binding(alias.asname or alias.name, "import", alias, qualified=name))
+def _is_local(names: frozenset[str | None]) -> bool:
+    return any(name is not None and name.startswith(".") for name in names)
 
-    def _absolute(self, name: str) -> str:
-        """A name of the project begins with a dot, so that it is not taken for a library's."""
-        if name.startswith(".") or name.partition(".")[0] not in self.local:
-            return canonical(name)
-        return f".{name}"
+
+def scope_of(node: Node) -> Scope:
+    """The scope in which a node is evaluated."""
+    below = lower = node
+    above = node.parent
+    while above is not None:
+        if type(above) in _SCOPES and _evaluated_inside(above, below, lower):
+            inside: Scope = above.scope  # type: ignore[attr-defined]
+            return inside
+        lower, below, above = below, above, above.parent
+    whole: Scope = node.scope  # type: ignore[attr-defined]  # a module
+    return whole
+
+
+def _has_star(node: Node) -> bool:
+    scope: Scope = tree.module_of(node).scope
+    return scope.star
+
+
+def open_scopes(module: tree.Module, local: frozenset[str]) -> None:
+    """Give every node of a module that opens a scope its scope, with all bindings."""
+    module.scope = Scope(module, None)
+    inner = [node for kind in _SCOPES[1:] for node in module.kinds.get(kind, ())]
+    for node in sorted(inner, key=lambda node: (node.start, -node.end)):
+        node.scope = Scope(node, scope_of(node))
+    for node in module.kinds.get(tree.Scope, ()):
+        scope_of(node).outer.update(dict.fromkeys(node.names, node.keyword))
+    binders = [node for kind in _BINDERS for node in module.kinds.get(kind, ())]
+    for node in sorted(binders, key=lambda node: node.start):
+        _bind(node, scope_of(node), local)
+
+
+def _bind(node: Node, scope: Scope, local: frozenset[str]) -> None:
+    match node:
+        case tree.Assign():
+            for target in node.targets:
+                _bind_target(scope, target, "assign", node, node.value, ())
+        case tree.Param():
+            scope.bind(Binding(node.name, "param", node, node.default))
+        case tree.FunctionDef():
+            scope.bind(Binding(node.name, "function", node))
+        case tree.Import():
+            for alias in node.names:
+                name = alias.name if alias.asname else alias.bound
+                known = _absolute(name, local)
+                scope.bind(Binding(alias.bound, "import", alias, qualified=known))
+        case tree.ImportFrom():
+            _bind_from(node, scope, local)
+        case tree.ClassDef():
+            scope.bind(Binding(node.name, "class", node))
+        case tree.AnnAssign() if node.value is not None:
+            _bind_target(scope, node.target, "assign", node, node.value, ())
+        case tree.AugAssign():
+            _bind_target(scope, node.target, "augment", node, node.value, ())
+        case tree.NamedExpr():
+            owner = scope
+            while isinstance(owner.node, tree.Comprehension) and owner.parent is not None:
+                owner = owner.parent
+            _bind_target(owner, node.target, "assign", node, node.value, ())
+        case tree.For() | tree.Generator():
+            _bind_target(scope, node.target, "each", node, node.iter, ("each",))
+        case tree.WithItem() if node.target is not None:
+            _bind_target(scope, node.target, "with", node, node.context, ("enter",))
+        case tree.Handler() if node.name is not None:
+            scope.bind(Binding(node.name, "except", node))
+        case tree.Delete():
+            _bind_target(scope, node.target, "delete", node, None, ())
+        case tree.Case():
+            for name in node.names:
+                scope.bind(Binding(name, "other", node))
+        case _:
+            pass
+
+
+def _bind_from(node: tree.ImportFrom, scope: Scope, local: frozenset[str]) -> None:
+    if node.star:
+        module: Scope = tree.module_of(node).scope
+        module.star = True
+    prefix = "." * node.level + node.module
+    for alias in node.names:
+        joint = "" if prefix.endswith(".") else "."
+        name = _absolute(f"{prefix}{joint}{alias.name}", local)
+        scope.bind(Binding(alias.asname or alias.name, "import", alias, qualified=name))
+
+
+def _absolute(name: str, local: frozenset[str]) -> str:
+    """A name of the project begins with a dot, so that it is not taken for a library's."""
+    if name.startswith(".") or name.partition(".")[0] not in local:
+        return canonical(name)
+    return f".{name}"
 
 
 _COMMON = frozenset(

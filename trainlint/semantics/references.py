@@ -65,7 +65,7 @@ def handed_on(file: File, binding: Binding) -> str | None:
         return f"`__all__` names `{name}`"
     if isinstance(binding.node, tree.Alias) and binding.node.asname == binding.node.name:
         return f"`as {name}` hands it on"
-    if not file.surroundings.imported_names.isdisjoint({name, "*"}):
+    if file.view.is_imported(file, name):
         return f"another file imports `{name}` from this one"
     return None
 

@@ -280,7 +280,7 @@ def _is_altered(values: Values, made: tree.Call) -> bool:
     statement = made.parent
     if not isinstance(statement, tree.Assign):
         return False
-    return any(tree.last_name(target) in values.graph.altered for target in statement.targets)
+    return any(values.graph.is_altered(made, tree.last_name(t)) for t in statement.targets)
 
 
 def _last(values: Values, layer: Value, value: Applied) -> list[Origin]:

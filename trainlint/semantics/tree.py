@@ -219,6 +219,7 @@ class Param(Node):
 class Lambda(Expr):
     params: list[Param]
     body: Expr
+    scope: Any = field(init=False, default=None, repr=False)
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -238,6 +239,7 @@ class Comprehension(Expr):
     key: Expr | None
     elt: Expr
     generators: list[Generator]
+    scope: Any = field(init=False, default=None, repr=False)
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -266,10 +268,16 @@ class OtherExpr(Expr):
 
 @dataclass(slots=True, eq=False, repr=False)
 class Module(Node):
-    """A whole file; ``kinds`` holds its nodes by their class, in source order."""
+    """A whole file; ``kinds`` holds its nodes by their class, in source order.
+
+    What is found of a tree once and for all is kept on it: the ``scope`` of each node that opens
+    one, the ``contents`` of the module.
+    """
 
     body: list[Stmt]
     kinds: dict[type, list[Any]] = field(init=False, default_factory=dict)
+    contents: Any = field(init=False, default=None, repr=False)
+    scope: Any = field(init=False, default=None, repr=False)
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -284,6 +292,7 @@ class FunctionDef(Stmt):
     body: list[Stmt]
     is_async: bool
     header_end: int
+    scope: Any = field(init=False, default=None, repr=False)
 
     def param(self, name: str) -> Param | None:
         return next((p for p in self.params if p.name == name), None)
@@ -297,6 +306,7 @@ class ClassDef(Stmt):
     decorators: list[Expr]
     body: list[Stmt]
     header_end: int
+    scope: Any = field(init=False, default=None, repr=False)
 
     def method(self, name: str) -> FunctionDef | None:
         """The last definition of the method in the body of the class itself."""
@@ -526,6 +536,25 @@ def function_of(node: Node) -> FunctionDef | None:
     return None
 
 
+def module_of(node: Node) -> Module:
+    """The module in which the node stands.
+
+    Raises:
+        ValueError: the node belongs to none.
+    """
+    above: Node | None = node
+    while above is not None:
+        if above.__class__ is Module:
+            return above
+        above = above.parent
+    raise ValueError(node)
+
+
+def body_of(node: Node) -> Module | FunctionDef:
+    """The function, or else the module, whose body the node stands in."""
+    return function_of(node) or module_of(node)
+
+
 def class_of(node: Node) -> ClassDef | None:
     """The class in whose body, or in a method of which, the node stands."""
     for ancestor in node.ancestors():
@@ -608,6 +637,10 @@ def unlink(root: Module) -> None:
     for nodes in root.kinds.values():
         for node in nodes:
             node.parent = None
+    for kind in (FunctionDef, Lambda, ClassDef, Comprehension):
+        for opened in root.kinds.get(kind, ()):
+            opened.scope = None
+    root.scope = root.contents = None
     root.kinds.clear()
 
 

@@ -189,7 +189,7 @@ class Computed(Value):
 
 
 class Values:
-    """The values of one file."""
+    """The values of a project as seen from one file."""
 
     def __init__(self, file: File) -> None:
         from trainlint.semantics.callgraph import CallGraph
@@ -315,6 +315,8 @@ class Values:
 
     def _name(self, expr: tree.Name, frame: Frame | None, path: Path) -> Iterator[Value]:
         bindings, unbound = self.definitions(expr)
+        if not bindings and (starred := self._starred(expr)):
+            bindings, unbound = starred, False
         frames = {binding: self._frame_at(binding.node, expr, frame) for binding in bindings}
         if len(bindings) > 1:
             possible = [b for b in bindings if not self._excluded(b.node, frames[b])]
@@ -323,6 +325,10 @@ class Values:
             yield from self.bound(binding, frames[binding], path)
         if unbound or not bindings:
             yield Unknown(expr, frame, (), f"`{expr.id}` is not bound in this file")
+
+    def _starred(self, expr: tree.Name) -> list[Binding]:
+        links = self.file.view.links
+        return links.starred(expr) if links is not None else []
 
     def _frame_at(self, node: Node, user: Node, frame: Frame | None) -> Frame | None:
         """The frame for a binding: the user's own when both stand in the same function."""
@@ -344,7 +350,7 @@ class Values:
         body = scope.node
         if not isinstance(body, tree.FunctionDef | tree.Module) or len(bindings) == 1:
             return bindings, False
-        if body is not (tree.function_of(name) or self.file.module):
+        if body is not tree.body_of(name):
             return bindings, False  # read in an inner function, at any time
         flow = self.file.flow_in(body)
         points: dict[int, list[Binding]] = {}
@@ -369,11 +375,8 @@ class Values:
         """What a binding gives its name."""
         node = binding.node
         match binding.kind:
-            case "import" if binding.qualified is not None:
-                if binding.qualified.startswith("."):
-                    yield Unknown(node, frame, (), f"`{binding.name}` comes from another file")
-                else:
-                    yield self._part(Symbol(node, frame, (), binding.qualified), path)
+            case "import":
+                yield from self._imported(binding, frame, path)
             case "function" if isinstance(node, tree.FunctionDef):
                 yield FunctionValue(node, frame, (), node)
             case "class" if isinstance(node, tree.ClassDef):
@@ -386,6 +389,28 @@ class Values:
                 yield from self._param(node, frame, path)
             case _:
                 yield Unknown(node, frame, (), f"`{binding.name}` is bound by {binding.kind}")
+
+    def _imported(self, binding: Binding, frame: Frame | None, path: Path) -> Iterator[Value]:
+        links = self.file.view.links
+        linked = links.bindings(binding) if links is not None else None
+        if linked is not None:
+            for one in linked:
+                yield from self.bound(one, None, path)
+            if not linked:
+                yield Unknown(binding.node, frame, (), f"`{binding.name}` is not found")
+        elif binding.qualified is None or binding.qualified.startswith("."):
+            yield Unknown(binding.node, frame, (), f"`{binding.name}` comes from another file")
+        else:
+            yield self._part(Symbol(binding.node, frame, (), binding.qualified), path)
+
+    def _of_module(self, expr: Expr, frame: Frame | None, path: Path = ()) -> list[Value] | None:
+        """The values of ``module.name``, None where that is no name of a module of the project."""
+        links = self.file.view.links
+        linked = links.definitions(expr) if links is not None else None
+        if linked is None:
+            return None
+        found = [value for one in linked for value in self.bound(one, None, path)]
+        return found or [Unknown(expr, frame, (), "its module does not say")]
 
     def _param(self, param: tree.Param, frame: Frame | None, path: Path) -> Iterator[Value]:
         function = param.parent
@@ -413,7 +438,7 @@ class Values:
         if not met:
             if param.default is not None:
                 yield from self.of(param.default, None, path)
-            yield Unknown(param, frame, (), f"nothing in this file calls `{_name_of(function)}`")
+            yield Unknown(param, frame, (), f"nothing that is known calls `{_name_of(function)}`")
 
     def _argument(self, param: tree.Param, frame: Frame, path: Path) -> Iterator[Value]:
         call = frame.call
@@ -433,6 +458,10 @@ class Values:
     # Attributes
 
     def _attribute(self, expr: tree.Attribute, frame: Frame | None, path: Path) -> Iterator[Value]:
+        of_module = self._of_module(expr, frame, path)
+        if of_module is not None:
+            yield from of_module
+            return
         for value in self.of(expr.value, frame):
             match value:
                 case Object():
@@ -469,7 +498,7 @@ class Values:
                 continue
             yield from self.of(assigned.value, frame, (*assigned.path, *path))
         if assignments:
-            if self.graph.assigned_from_outside(name):
+            if self.graph.assigned_from_outside(owner.cls, name):
                 yield Unknown(owner.node, owner.frame, (), f"`.{name}` is also set from outside")
             return
         method = self.graph.method(owner.cls, name)
@@ -543,6 +572,9 @@ class Values:
         """
         func = call.func
         if isinstance(func, tree.Attribute) and self.file.names.qualified(func) is None:
+            of_module = self._of_module(func, frame)
+            if of_module is not None:
+                return of_module
             receivers = self.of(func.value, frame)
             found: list[Value] = []
             for value in receivers:

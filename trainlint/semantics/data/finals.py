@@ -21,7 +21,7 @@ def final_test(file: File, node: tree.Node, fed: Fed, named: bool = False) -> tr
     """Where the same data is evaluated behind the loop that selects on it (as a test by name)."""
     for end, body in _behind(file, node):
         for call in file.calls:
-            if call.start <= end or (tree.function_of(call) or file.module) is not body:
+            if call.start <= end or tree.body_of(call) is not body:
                 continue
             given = [a.value for a in call.args if isinstance(a.value, tree.Name | tree.Attribute)]
             if file.names.qualified(call.func) in _LOOKS or _is_no_test(call):
@@ -29,7 +29,7 @@ def final_test(file: File, node: tree.Node, fed: Fed, named: bool = False) -> tr
             if any(_feeds(file, expr, fed, named) for expr in given):
                 return call
         for loop in file.all(tree.For):
-            here = loop.start > end and (tree.function_of(loop) or file.module) is body
+            here = loop.start > end and tree.body_of(loop) is body
             if here and _feeds(file, loop.iter, fed, named):
                 return loop
     return None
@@ -66,5 +66,5 @@ def _behind(
     if function is not None and depth:
         for call, _owner in file.values.graph.callers(function):
             if tree.enclosing_loop(call) is None:
-                yield call.end, tree.function_of(call) or file.module
+                yield call.end, tree.body_of(call)
             yield from _behind(file, call, depth - 1)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.classes import own_nodes
+from trainlint.semantics.bodies import own_nodes
 from trainlint.semantics.training import models
 from trainlint.semantics.tree import Expr
 

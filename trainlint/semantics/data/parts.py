@@ -54,8 +54,8 @@ def fits_before(file: File, transformer: Transformer, node: tree.Node) -> list[t
     Fits in other functions count only when none stands in the same one.
     """
     known = file.splits.transformers.fits.get(transformer.made, [])
-    body = tree.function_of(node) or file.module
-    near = [c for c in known if (tree.function_of(c) or file.module) is body]
+    body = tree.body_of(node)
+    near = [c for c in known if tree.body_of(c) is body]
     if not near:
         return known
     flow = file.flow_in(body)

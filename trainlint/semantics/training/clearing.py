@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.classes import own_nodes
+from trainlint.semantics.bodies import own_nodes
 from trainlint.semantics.training import models, updates
 from trainlint.semantics.training.script import BACKWARD, ZERO_GRAD, Body, Event
 from trainlint.semantics.training.updates import UpdateWindow
@@ -71,7 +71,7 @@ def cleared_before(file: File, window: UpdateWindow, step: Event) -> Event | Non
             if body in inside or window.loop in event.call.ancestors() or body not in above:
                 return None
             found.append(event)
-    sites = [e for e in found if (tree.function_of(e.call) or file.module) is window.body]
+    sites = [e for e in found if tree.body_of(e.call) is window.body]
     before = max(sites or found, key=lambda event: event.call.start, default=None)
     return before if before is not None and _add_up(file, window, step, sites) else None
 
@@ -128,7 +128,7 @@ def _clears_beside(file: File, window: UpdateWindow) -> list[Event]:
 
 def _beside(file: File, window: UpdateWindow) -> set[Body]:
     """The bodies that run around a window or are called from it."""
-    owner: Body = tree.function_of(window.backward.call) or file.module
+    owner: Body = tree.body_of(window.backward.call)
     around = _callers_of(file, window.body) | _callers_of(file, owner)
     return around | _called_from(file, window.body) | _called_from(file, owner)
 
@@ -161,7 +161,7 @@ def _callers_of(file: File, body: Body) -> set[Body]:
         if not isinstance(current, tree.FunctionDef):
             continue
         for call, _owner in file.values.graph.callers(current):
-            caller: Body = tree.function_of(call) or file.module
+            caller: Body = tree.body_of(call)
             if caller not in found:
                 found.add(caller)
                 stack.append(caller)

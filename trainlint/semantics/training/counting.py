@@ -202,7 +202,7 @@ def _literal_of(file: File, statement: Stmt) -> int | None:
 
 def writes(file: File, text: str, body: Body) -> Iterator[Stmt]:
     """The statements of a body that set a name, attribute or item, by its text."""
-    from trainlint.semantics.classes import own_nodes
+    from trainlint.semantics.bodies import own_nodes
 
     for node in own_nodes(body):
         match node:

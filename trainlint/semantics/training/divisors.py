@@ -10,7 +10,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.classes import own_nodes
+from trainlint.semantics.bodies import own_nodes
 from trainlint.semantics.training.boundary import definition, same, spelled
 from trainlint.semantics.tree import Expr, Node
 from trainlint.semantics.values import Instance

@@ -58,7 +58,7 @@ def _passes(file: File) -> list[EvaluationPass]:
     found = []
     told: set[tree.Call] = set()
     for loop in _rounds(file):
-        body: Body = tree.function_of(loop) or file.module
+        body: Body = tree.body_of(loop)
         own = [run for run in _runs(file, loop) if not _is_bound_in(file, run.model, loop)]
         if not own or all(run.call in told for run in own):
             continue
@@ -221,7 +221,7 @@ def mode(file: File, node: tree.Node, model: tree.Expr, depth: int = _DEPTH) -> 
 
     Of several on different paths one to training mode counts.
     """
-    body: Body = tree.function_of(node) or file.module
+    body: Body = tree.body_of(node)
     flow = file.flow_in(body)
     points: dict[int, list[Event]] = {}
     for event in file.script.events(body):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.classes import own_nodes
+from trainlint.semantics.bodies import own_nodes
 from trainlint.semantics.data import loading
 from trainlint.semantics.training import evaluation, models
 from trainlint.semantics.training.script import BACKWARD, STEP, ZERO_GRAD, Body
@@ -204,7 +204,7 @@ def swallowed(file: File) -> list[Swallowed]:
 def _trained(file: File, handler: Handler) -> Swallowed | None:
     """The backward or step that is tried once for each round of a loop around it."""
     tried = handler.tried
-    body: Body = tree.function_of(tried) or file.module
+    body: Body = tree.body_of(tried)
     events = file.script.events(body)
     if not {BACKWARD, STEP} <= {event.kind for event in events} or _gives_up(tried):
         return None

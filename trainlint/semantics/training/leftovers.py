@@ -83,7 +83,7 @@ def is_flushed(window: AccumulationWindow) -> bool:
     if function is None:
         return False
     for call, _ in file.values.graph.callers(function):
-        body: Body = tree.function_of(call) or file.module
+        body: Body = tree.body_of(call)
         if _steps_behind(window, file.flow_in(body), call, script.events(body)):
             return True
     return False

@@ -81,7 +81,7 @@ def _is_for_evaluation(file: File, body: Body, switch: Event) -> bool:
             if loop is not None and not any(loop in e.site.ancestors() for e in events):
                 return True
     for call in file.calls:
-        if call.start < switch.call.start or (tree.function_of(call) or file.module) is not body:
+        if call.start < switch.call.start or tree.body_of(call) is not body:
             continue
         takes = any(models.same(file, arg.value, switch.receiver) for arg in call.args)
         if takes and evaluation.is_named(models.last_name(call.func)):
@@ -119,7 +119,7 @@ class _Search:
                 if leaves and isinstance(owner, tree.FunctionDef):
                     for call, _owner in self.file.values.graph.callers(owner):
                         given = self._given(owner, call, model)
-                        callers.append((tree.function_of(call) or self.file.module, call, given))
+                        callers.append((tree.body_of(call), call, given))
             places = callers
         return None
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import contexts, tree
-from trainlint.semantics.classes import own_nodes
+from trainlint.semantics.bodies import own_nodes
 from trainlint.semantics.names import Binding
 from trainlint.semantics.training import evaluation, models
 from trainlint.semantics.training.evaluation import EvaluationPass, names_behind
@@ -226,7 +226,7 @@ def trained_on(file: File, function: tree.FunctionDef) -> list[tree.Call]:
 
 def other_use(file: File, function: tree.FunctionDef) -> str:
     """Why a function may also be used in training; empty where every use of it is known."""
-    if file.surroundings.imported:
+    if file.view.is_imported(file):
         return f"other files may call `{function.name}` in training"
     if any(isinstance(node, tree.Yield) for node in own_nodes(function)):
         return f"`{function.name}` hands out what it computes one by one"
@@ -250,7 +250,7 @@ def _line(file: File, node: tree.Node) -> int:
 
 def _is_trained_on(file: File, call: tree.Call) -> bool:
     """True when the result of a call is differentiated, as far as its names can be followed."""
-    body: Body = tree.function_of(call) or file.module
+    body: Body = tree.body_of(call)
     for event in file.script.events(body):
         if event.kind != BACKWARD or event.receiver is None:
             continue

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.classes import own_nodes
+from trainlint.semantics.bodies import own_nodes
 from trainlint.semantics.flow import EXIT
 from trainlint.semantics.training.script import BACKWARD, CLIP, STEP, UNSCALE, UPDATE, Body, Event
 from trainlint.semantics.tree import Expr

@@ -185,7 +185,7 @@ class _Trace:
         if tree.dotted(expr) is None or not text.startswith("self."):
             yield Division(By.NOTHING, expr)  # outputs.loss
             return
-        body = tree.function_of(expr) or self.file.module
+        body = tree.body_of(expr)
         written = [s for s in writes(self.file, text, body) if s.start < expr.start]
         if not written:
             yield Division(By.UNKNOWN, expr)
@@ -200,7 +200,7 @@ class _Trace:
 
     def _item(self, expr: tree.Subscript, depth: int) -> Iterator[Division]:
         text = spelled(self.file, expr)
-        body = tree.function_of(expr) or self.file.module
+        body = tree.body_of(expr)
         for statement in writes(self.file, text, body):
             value = getattr(statement, "value", None)
             if isinstance(statement, tree.AugAssign) and statement.op == "/":

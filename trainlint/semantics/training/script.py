@@ -108,12 +108,12 @@ class Script:
         for call in self.file.calls:
             event = self._event(call)
             if event is not None:
-                body: Body = tree.function_of(call) or self.file.module
+                body: Body = tree.body_of(call)
                 found.setdefault(body, []).append(event)
         for assign in self.file.all(tree.Assign):  # p.grad = None
             target = assign.targets[0]
             if isinstance(target, tree.Attribute) and target.attr == "grad":
-                body = tree.function_of(assign) or self.file.module
+                body = tree.body_of(assign)
                 found.setdefault(body, []).append(Event(ZERO_GRAD, assign, assign, target.value))
         return found
 

@@ -213,7 +213,7 @@ def is_changed(file: File, name: tree.Name, apart: Collection[str] = ()) -> bool
 
     ``apart`` are methods that may do so.
     """
-    body = tree.function_of(name) or file.module
+    body = tree.body_of(name)
     flow = file.flow_in(body)
     if not flow.holds(name):
         return False

@@ -177,7 +177,7 @@ def _in_callers(window: AccumulationWindow) -> tuple[Consequence, Event | None]:
     function = tree.function_of(window.loop)
     callers = [] if function is None else file.values.graph.callers(function)
     for call, _ in callers:
-        body: Body = tree.function_of(call) or file.module
+        body: Body = tree.body_of(call)
         flow = file.flow_in(body)
         if not flow.holds(call):
             continue

@@ -63,7 +63,7 @@ def _loop_with_step(
                 loop = tree.enclosing_loop(loop)
             if isinstance(owner, tree.FunctionDef):
                 for call, _owner in file.values.graph.callers(owner):
-                    callers.append((tree.function_of(call) or file.module, call))
+                    callers.append((tree.body_of(call), call))
         places = callers
     return None
 
@@ -187,8 +187,8 @@ def head(file: File, window: UpdateWindow) -> tree.Stmt | None:
 
     It stands in the loop or, when backward and steps are in one helper, in that helper.
     """
-    owner = tree.function_of(window.backward.call) or file.module
-    together = all((tree.function_of(s.call) or file.module) is owner for s in window.steps)
+    owner = tree.body_of(window.backward.call)
+    together = all(tree.body_of(s.call) is owner for s in window.steps)
     if together and owner is not window.body:
         return _statement_in(window.backward.call, owner)
     return _statement_in(window.site, window.loop)
