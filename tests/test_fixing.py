@@ -19,7 +19,7 @@ from trainlint.diagnostics import (
     TextEdit,
 )
 from trainlint.edits import Safety
-from trainlint.fixing import MAX_ROUNDS, Fixed, fix_sources
+from trainlint.fixing import MAX_ROUNDS, Check, Fixed, fix_sources
 from trainlint.text.source import Source, decode
 
 
@@ -47,7 +47,7 @@ def fix(
     texts: Mapping[str, str] | str,
     *rules: Word,
     allowed: Safety = Safety.SAFE,
-    check: Callable[[Source], Outcome] | None = None,
+    check: Check | None = None,
     **options: Callable[..., object],
 ) -> Fixed:
     files = {"a.py": texts} if isinstance(texts, str) else dict(texts)
@@ -56,8 +56,8 @@ def fix(
     return fix_sources(sources, run, allowed, **options)  # type: ignore[arg-type]
 
 
-def checker(others: Mapping[str, Source], *rules: Word) -> Callable[[Source], Outcome]:
-    def check(source: Source) -> Outcome:
+def checker(others: Mapping[str, Source], *rules: Word) -> Check:
+    def check(source: Source, _: Mapping[str, Source]) -> Outcome:
         try:
             ast.parse(source.text)
         except SyntaxError as error:
@@ -202,8 +202,8 @@ def test_fixes_that_only_fail_together_are_applied_one_by_one() -> None:
     rules = [Word("left", (Offer("l"),)), Word("right", (Offer("r"),), code="WRD002")]
     run = checker({}, *rules)
 
-    def check(source: Source) -> Outcome:
-        outcome = run(source)
+    def check(source: Source, _: Mapping[str, Source]) -> Outcome:
+        outcome = run(source, _)
         if "left" not in source.text and "right" not in source.text:
             outcome.diagnostics += findings(source, {}, Word("=", (), "ERR001", Severity.ERROR))
         return outcome
@@ -252,11 +252,11 @@ def test_a_fix_that_does_not_end_its_finding_is_refused() -> None:
 def test_a_fix_after_which_the_rule_crashes_proves_nothing() -> None:
     run = checker({}, Word("old", (Offer("new"),)))
 
-    def check(source: Source) -> Outcome:
+    def check(source: Source, _: Mapping[str, Source]) -> Outcome:
         if "new" in source.text:
             failure = Failure(source.path, "rule", "WRD001 failed", code="WRD001")
             return Outcome(failures=[failure])
-        return run(source)
+        return run(source, _)
 
     fixed = fix("old = 1\n", check=check)
     assert fixed.sources == {}

@@ -10,6 +10,7 @@ from trainlint.rewrite import Moves, Unfixable, together
 from trainlint.semantics import lower
 from trainlint.semantics.facts import File, Surroundings
 from trainlint.semantics.references import references
+from trainlint.testing import project_of
 from trainlint.text.source import decode
 
 NEW = {"lib.old.ops.f": "lib.ops.f", "lib.old.ops.g": "lib.ops.g"}
@@ -17,8 +18,9 @@ NEW = {"lib.old.ops.f": "lib.ops.f", "lib.old.ops.g": "lib.ops.g"}
 
 def moves_of(text: str, imported: frozenset[str] = frozenset()) -> Moves:
     source = decode("a.py", text.encode())
-    surroundings = Surroundings({}, {}, imported_names=imported)
-    file = File(source, lower.parse(source.code), surroundings)
+    taken = "".join(f"from a import {name}\n" for name in sorted(imported))
+    project = project_of({"a.py": text, "other.py": taken})
+    file = File(source, lower.parse(source.code), Surroundings({}, {}, project=project))
     return Moves(file, references(file, NEW), NEW)
 
 

@@ -20,6 +20,7 @@ from trainlint.edits import Fix
 from trainlint.rule import Finding, Rule
 from trainlint.semantics import tokens, tree
 from trainlint.semantics.facts import File, SuppressionFault, Surroundings
+from trainlint.semantics.trail import Step
 from trainlint.text import bounds, syntax
 from trainlint.text.source import Source
 
@@ -111,6 +112,10 @@ def _parse(source: Source, surroundings: Surroundings, outcome: Outcome) -> File
         return None
     from trainlint.semantics import lower
 
+    project = surroundings.project
+    opened = project.open(source.path) if project is not None else None
+    if opened is not None and opened.source.text == source.text:
+        return File(source, opened.module, surroundings)
     try:
         module = lower.parse(source.code)
     except lower.ParseError as error:
@@ -178,10 +183,7 @@ def _diagnostics(
                 location=location,
                 message=finding.message,
                 url=rule.url,
-                related=tuple(
-                    Related(source.location(step.node.start, _header_end(step.node)), step.message)
-                    for step in finding.trail
-                ),
+                related=tuple(_related(file, step) for step in finding.trail),
                 fixes=tuple(_propose(file, fix) for fix in finding.fixes),
                 evidence=dict(finding.evidence),
                 target=finding.target,
@@ -201,8 +203,14 @@ def _context(source: Source, diagnostic: Diagnostic) -> list[str]:
     return source.lines(first, place.line + CONTEXT_LINES, place.cell)
 
 
+def _related(file: File, step: Step) -> Related:
+    source = file.home(step.node).source
+    return Related(source.location(step.node.start, _header_end(step.node)), step.message)
+
+
 def _propose(file: File, fix: Fix) -> ProposedFix:
+    sources = {edit.path: file.view.source(edit.path) for edit in fix.edits}
     edits = tuple(
-        TextEdit(file.source.location(edit.start, edit.end), edit.text) for edit in fix.edits
+        TextEdit(sources[edit.path].location(edit.start, edit.end), edit.text) for edit in fix.edits
     )
     return ProposedFix(fix.title, str(fix.safety), edits, fix.note)

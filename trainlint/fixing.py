@@ -19,7 +19,8 @@ from trainlint.text.source import Source, SourceError
 
 MAX_ROUNDS = 10
 
-Check = Callable[[Source], Outcome]
+Check = Callable[[Source, Mapping[str, Source]], Outcome]
+"""The outcome of one source, where its project holds the others as they are now."""
 Refuse = Callable[[str], str | None]
 """Why a file must not be written (it is vendored, was not named, ...), None when it may be."""
 
@@ -92,13 +93,13 @@ class _Work:
         self.shown, self.refuse = shown, refuse
         self.applied: list[Applied] = []
         self.withheld: dict[tuple[str, str, str], Withheld] = {}
-        self._outcomes: dict[str, tuple[Source, Outcome]] = {}
+        self._outcomes: dict[str, tuple[list[Source], Outcome]] = {}
 
     def outcome(self, path: str) -> Outcome:
-        source = self.sources[path]
         known = self._outcomes.get(path)
-        if known is None or known[0] is not source:
-            self._outcomes[path] = known = (source, self.check(source))
+        now = [self.sources[path], *self.sources.values()]
+        if known is None or any(a is not b for a, b in zip(known[0], now, strict=True)):
+            self._outcomes[path] = known = (now, self.check(now[0], self.sources))
         return known[1]
 
     def round(self) -> bool:
@@ -171,7 +172,8 @@ class _Work:
             self.applied.extend(Applied(diagnostic, fix) for diagnostic, fix, _ in offers)
             return True
         self.sources.update(before)
-        self._outcomes.update((path, (before[path], outcome)) for path, outcome in was.items())
+        for path, outcome in was.items():
+            self._outcomes[path] = ([self.sources[path], *self.sources.values()], outcome)
         if reason is None:
             return True
         if len(offers) == 1:

@@ -6,7 +6,7 @@ A group are the files that fixes connect; a fix in one file alone makes a group 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,6 +65,7 @@ def _connected(diagnostics: Iterable[Diagnostic], allowed: Safety) -> Iterator[l
         for fix in diagnostic.fixes:
             if Safety[fix.safety.upper()] >= max(allowed, Safety.UNSAFE):
                 paths = {diagnostic.location.path, *(edit.location.path for edit in fix.edits)}
+                paths.update(place.location.path for place in diagnostic.related)
                 merged = paths.union(*(group_of.get(path, ()) for path in paths))
                 group_of.update(dict.fromkeys(merged, merged))
     seen: set[int] = set()
@@ -89,8 +90,9 @@ def _repair_group(
     kinds = {item.path: item for item in items}
     known = _Baselined(checked.report.diagnostics, sources)
 
-    def look(source: Source) -> Outcome:
-        return known.mark(check_again(checked, kinds[source.path], source), source)
+    def look(source: Source, others: Mapping[str, Source]) -> Outcome:
+        changed = {p: s for p, s in others.items() if s.text != sources[p].text}
+        return known.mark(check_again(checked, kinds[source.path], source, changed), source)
 
     def refuse(path: str) -> str | None:
         item = kinds.get(path)
@@ -112,13 +114,18 @@ def visibility(pedantic: bool) -> Callable[[Diagnostic], bool]:
     return lambda d: d.suppressed is None and (pedantic or not d.hidden)
 
 
-def check_again(checked: Checked, item: Item, source: Source) -> Outcome:
-    """The findings in a text that is not on the disk, under the terms of its file."""
+def check_again(
+    checked: Checked, item: Item, source: Source, changed: Mapping[str, Source]
+) -> Outcome:
+    """The findings in a text under the terms of its file, in a project with changed texts."""
     from trainlint.discovery.localmodules import import_words
     from trainlint.work import worker
 
     local = checked.run.local_among(import_words(source.code), item.file)
-    result = worker.check(source, worker.Orders.of(item.terms), local)
+    project = item.context.modules() if item.context is not None else None
+    if project is not None and changed:
+        project = project.replaced({path: text.to_bytes() for path, text in changed.items()})
+    result = worker.check(source, worker.Orders.of(item.terms), local, project=project)
     return Outcome(result.diagnostics, result.failures, parsed=True)
 
 

@@ -20,6 +20,7 @@ from trainlint.discovery.origin import is_left_out
 from trainlint.discovery.project_files import user_settings_file
 from trainlint.discovery.recall import Grounds
 from trainlint.storage.cache import content_digest
+from trainlint.work.context import Contexts
 from trainlint.work.results import PARSED, SCANNED, Kept, Result
 from trainlint.work.workspace import Item, Options, Run, Tick
 
@@ -58,6 +59,7 @@ def check(
     started = time.perf_counter()
     run = Run(options, cwd=cwd, tick=tick)
     items, failures = find(run, paths, stdin, writing=writing)
+    surround(run, items)
     try:
         items = list(recall(run, items))
         work = list(scan(run, items))
@@ -80,9 +82,12 @@ def grounds_of(checked: Checked, paths: Iterable[str], baseline: str | None) -> 
     grounds = Grounds()
     grounds.local = run.local
     grounds.files = [item.file.path for item in checked.items if item.on_disk]
+    around = {id(item.context): item.context for item in checked.items if item.context}
+    grounds.files += [path for context in around.values() for path in context.files.values()]
     grounds.files += [user_settings_file(), *([os.path.abspath(baseline)] if baseline else ())]
     grounds.near = [run.cwd, *run.finder.folders]
     named = [os.path.abspath(os.path.join(run.cwd, path)) for path in paths]
+    named += run.walked
     tops = tuple(path.rstrip(os.sep) + os.sep for path in named if os.path.isdir(path))
     grounds.walked = [path for path in run.finder.folders if (path + os.sep).startswith(tops)]
     grounds.extra = [path for rulebook in run.rulebooks() for path in rulebook.extra]
@@ -123,6 +128,14 @@ def _standard_input(run: Run, data: bytes) -> Iterator[Item]:
     reported = os.path.relpath(path, run.cwd).replace(os.sep, "/")
     file = File(path, reported, settings, True, False, len(data), 0)
     yield Item(file, run.finder.terms(path, settings), data, on_disk=False)
+
+
+def surround(run: Run, items: Sequence[Item]) -> None:
+    """Give every file the project around it."""
+    contexts = Contexts([item.file for item in items], run.cwd, run.finder.settings)
+    for item in items:
+        item.context = contexts.of(item.file)
+    run.walked += contexts.walked
 
 
 def recall(run: Run, items: Iterable[Item]) -> Iterator[Item]:

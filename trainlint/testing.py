@@ -15,7 +15,7 @@ line of their own above it::
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from trainlint.config.targets import Range
 from trainlint.diagnostics import Diagnostic
 from trainlint.edits import Safety
 from trainlint.fixing import fix_sources
+from trainlint.project.modules import Modules
 from trainlint.registry import shipped
 from trainlint.rule import Rule
 from trainlint.semantics.facts import Surroundings
@@ -69,6 +70,31 @@ def _is_mark(line: str) -> bool:
     return line.strip().startswith("# expect")
 
 
+class Memory:
+    """The texts of a project that is nowhere on a disk, by path."""
+
+    root = ""
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        self.texts = {path: text.encode() for path, text in texts.items()}
+
+    @property
+    def paths(self) -> list[str]:
+        return list(self.texts)
+
+    def read(self, path: str) -> bytes | None:
+        return self.texts.get(path)
+
+    def local(self, words: Iterable[str], path: str) -> frozenset[str]:
+        tops = {path.partition("/")[0].removesuffix(".py") for path in self.texts}
+        return frozenset(words) & tops
+
+
+def project_of(texts: Mapping[str, str]) -> Modules:
+    """The modules of a project in memory."""
+    return Modules(Memory(texts))
+
+
 def surroundings_of(text: str) -> Surroundings:
     """The target ranges that a fixture asks for."""
     targets = {name: Range.parse(spec) for name, spec in _TARGET.findall(text)}
@@ -87,7 +113,7 @@ def fix_text(rule: Rule, text: str, allowed: Safety, path: str = "fixture.py") -
 
 def fix_source(rule: Rule, source: Source, allowed: Safety) -> Source:
     """The source after all allowed fixes of the rule."""
-    fixed = fix_sources({source.path: source}, lambda s: _run(rule, s), allowed)
+    fixed = fix_sources({source.path: source}, lambda s, _: _run(rule, s), allowed)
     return fixed.sources.get(source.path, source)
 
 

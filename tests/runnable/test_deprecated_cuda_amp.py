@@ -180,7 +180,7 @@ def test_the_fix_of_each_finding_alone_leaves_a_program_that_runs_the_same(progr
         only = diagnostic.location
         fixed = fix_sources(
             {source.path: source},
-            lambda given: check_source(given, [RULE], Surroundings({}, {})),
+            lambda given, _: check_source(given, [RULE], Surroundings({}, {})),
             Safety.SAFE,
             shown=lambda d, only=only: d.location == only,
         )

@@ -7,7 +7,7 @@ the loss's own as they were.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -80,7 +80,7 @@ def change_activation(
     found = _origins(file, evaluations, kind)
     nodes = frozenset(origin.node for origin in found)
     losses = frozenset(evaluation.call for evaluation in evaluations)
-    doubts = _doubts(file)
+    doubts = _doubts(file, {file.home(node): None for node in (*nodes, *losses)})
     edits: list[tuple[Edit, ...]] = []
     reads = Reads()
     for origin in {origin.node: origin for origin in found}.values():
@@ -94,26 +94,28 @@ def change_activation(
             reads += Readers(file, losses, along).of(carrier)
     missed = losses - set(reads.losses)
     if missed:
-        line = min(line_of(file, call) for call in missed)
-        raise Unfixable(f"the way of the output to the loss in line {line} cannot be followed")
+        line = min(place_of(file, call) for call in missed)
+        raise Unfixable(f"the way of the output to the loss in {line} cannot be followed")
     for escape in (*reads.escapes, *reads.changes):
-        doubts.append(f"line {line_of(file, escape.node)}: {escape.why}")
+        doubts.append(f"{place_of(file, escape.node)}: {escape.why}")
     for clamp in _unique(reads.clamps):
         if not narrow(file, clamp):
-            doubts.append(f"line {line_of(file, clamp)}: the clamp may change more than the ends")
-        edits.append(unclamp(file, clamp))
+            doubts.append(f"{place_of(file, clamp)}: the clamp may change more than the ends")
+        edits.append(unclamp(file.home(clamp), clamp))
     for read in _unique(reads.others):
         if not elementwise and read in reads.reshaped:
             raise Unfixable("the shape changes between the activation and its readers")
         if not _is_only(file, read, nodes, kind):
-            doubts.append(f"line {line_of(file, read)}: `{file.text(read)}` can be something else")
+            doubts.append(f"{place_of(file, read)}: `{file.text(read)}` can be something else")
         edits.append(restore(file, read, found))
     return Move(together(*edits), tuple(dict.fromkeys(doubts)))
 
 
-def line_of(file: File, node: tree.Node) -> int:
-    """The line of the file, or of the cell, in which a node begins."""
-    return file.source.position(node.start)[1]
+def place_of(file: File, node: tree.Node) -> str:
+    """The line in which a node begins, with its file where that is another one."""
+    home = file.home(node)
+    line = f"line {home.source.position(node.start)[1]}"
+    return line if home is file else f"{home.path}, {line}"
 
 
 def _is_only(file: File, expr: tree.Expr, nodes: Collection[tree.Node], kind: str) -> bool:
@@ -143,20 +145,20 @@ def _remove(file: File, origin: Origin) -> Changed:
     if origin.node is applied:  # torch.sigmoid(x), x.sigmoid()
         if origin.input is None or not is_plain(applied):
             raise Unfixable("the activation does more than to return its result")
-        return unwrap(file, applied, origin.input), [applied], []
+        return unwrap(file.home(applied), applied, origin.input), [applied], []
     container = container_of(file, origin.node)
     if container is origin.node and origin.input is not None:  # self.sigmoid(x)
-        return unwrap(file, applied, origin.input), [applied], []
+        return unwrap(file.home(applied), applied, origin.input), [applied], []
     carriers = applications(file, container)
     if not carriers:
         raise Unfixable("the calls of the layers that end in the activation are not known")
     escaped = list(escapes.of_object(file, container, carriers))
-    func = origin.node.func
+    func, home = origin.node.func, file.home(origin.node)
     if isinstance(func, tree.Attribute):
-        text = file.source.text[func.start : func.attr_start] + "Identity()"
-        return replace(file, origin.node, text), list(carriers), escaped
-    edits, text = add_import(file, "torch.nn", "Identity", at=origin.node)
-    return together(edits, replace(file, origin.node, f"{text}()")), list(carriers), escaped
+        text = home.source.text[func.start : func.attr_start] + "Identity()"
+        return replace(home, origin.node, text), list(carriers), escaped
+    edits, text = add_import(home, "torch.nn", "Identity", at=origin.node)
+    return together(edits, replace(home, origin.node, f"{text}()")), list(carriers), escaped
 
 
 def is_plain(call: tree.Call) -> bool:
@@ -175,13 +177,26 @@ def applications(file: File, layer: tree.Call) -> list[tree.Call]:
     """The calls that run a layer built by ``layer``."""
     return [
         call
-        for call in file.calls
+        for call in _possible_runs(file, layer)
         if file.names.qualified(call.func) is None
         and any(
             isinstance(value, Instance) and value.call is layer
             for value in file.values.callees(call)
         )
     ]
+
+
+def _possible_runs(file: File, layer: tree.Call) -> Iterator[tree.Call]:
+    """The calls of its own file, and those of the names that keep it in others."""
+    home = file.home(layer)
+    yield from home.calls
+    statement = tree.statement_of(layer)
+    targets = statement.targets if isinstance(statement, tree.Assign) else []
+    names = [target.attr for target in targets if isinstance(target, tree.Attribute)]
+    for other in file.view.mentioning(names, home) if names else ():
+        if other is not home:
+            for name in names:
+                yield from other.contents.calls_by_name.get(name, ())
 
 
 def container_of(file: File, layer: tree.Call) -> tree.Call:
@@ -198,17 +213,17 @@ def container_of(file: File, layer: tree.Call) -> tree.Call:
 
 
 def _restore(file: File, read: tree.Expr, origins: Sequence[Origin]) -> tuple[Edit, ...]:
-    kind = origins[0].kind
+    kind, home = origins[0].kind, file.home(read)
     if kind == tensors.SIGMOID:
-        edits, function = add_import(file, "torch", "sigmoid", at=read)
-        return together(edits, wrap(file, read, f"{function}(", ")"))
+        edits, function = add_import(home, "torch", "sigmoid", at=read)
+        return together(edits, wrap(home, read, f"{function}(", ")"))
     dims = {dim_of(file, origin) for origin in origins}
     dim = dims.pop() if len(dims) == 1 else None
     if dim is None:
         raise Unfixable("the dimension of the activation is not known")
     name = "softmax" if kind == tensors.SOFTMAX else "log_softmax"
-    edits, function = add_import(file, "torch", name, at=read)
-    return together(edits, wrap(file, read, f"{function}(", f", dim={dim})"))
+    edits, function = add_import(home, "torch", name, at=read)
+    return together(edits, wrap(home, read, f"{function}(", f", dim={dim})"))
 
 
 def dim_of(file: File, origin: Origin) -> int | None:
@@ -221,23 +236,24 @@ def dim_of(file: File, origin: Origin) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _doubts(file: File) -> list[str]:
-    """What in the file tells that others may read the model's output, or its whole object."""
+def _doubts(file: File, homes: Iterable[File]) -> list[str]:
+    """What tells that others may read the model's output, or its whole object."""
     found = []
-    for call in file.calls:
+    around = dict.fromkeys(each for home in homes for each in file.view.connected(home))
+    for call in (call for each in around for call in each.calls):
         name = file.names.qualified(call.func)
-        line = line_of(file, call)
+        line = place_of(file, call)
         if name in EXPORTS:
-            found.append(f"line {line}: the model is exported, and what runs it then is not here")
+            found.append(f"{line}: the model is exported, and what runs it then is not here")
         elif name == "torch.save" and (saved := call.arg(0, "obj")) is not None:
             if any(_is_model(file, value) for value in file.values.of(saved)):
                 found.append(
-                    f"line {line}: whole models are saved; those on disk keep the activation"
+                    f"{line}: whole models are saved; those on disk keep the activation"
                     " (state dicts stay valid)"
                 )
         elif name is None and _calls_unknown_model(file, call):
             found.append(
-                f"line {line}: `{file.text(call.func)}` may be this model, and its output"
+                f"{line}: `{file.text(call.func)}` may be this model, and its output"
                 " would be read as logits"
             )
     return found

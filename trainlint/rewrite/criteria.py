@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from trainlint.edits import Edit
-from trainlint.rewrite.activations import Move, line_of
+from trainlint.rewrite.activations import Move, place_of
 from trainlint.rewrite.expressions import replace
 from trainlint.rewrite.imports import add_import
 from trainlint.rewrite.places import Unfixable, together
@@ -47,12 +47,12 @@ def to_logits_form(file: File, evaluations: Sequence[LossEvaluation]) -> Move:
         edits.append(_rename(file, made.func, module, name))
         known = [e.call for e in evaluations if e.criterion and e.criterion.call is made]
         doubts += (
-            f"line {line_of(file, escape.node)}: {escape.why}"
+            f"{place_of(file, escape.node)}: {escape.why}"
             for escape in escapes.of_object(file, made, known)
         )
         doubts += (
-            f"line {line_of(file, test)}: the class of the criterion is tested"
-            for test in file.all(tree.Name) + file.all(tree.Attribute)
+            f"{place_of(file, test)}: the class of the criterion is tested"
+            for test in file.home(made).all(tree.Name) + file.home(made).all(tree.Attribute)
             if file.names.qualified(test) == evaluation.name and is_type_test(file, test)
         )
     return Move(together(*edits), tuple(dict.fromkeys(doubts)))
@@ -85,6 +85,7 @@ def _sources(file: File, evaluation: LossEvaluation) -> set[tree.Node]:
 
 def _rename(file: File, func: tree.Expr, module: str, name: str) -> tuple[Edit, ...]:
     """Call another function or class of the same module: ``nn.BCELoss`` to its logits form."""
+    file = file.home(func)
     if isinstance(func, tree.Attribute):
         end = func.attr_start + len(func.attr)
         return (Edit(file.path, func.attr_start, end, name),)

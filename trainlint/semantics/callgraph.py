@@ -104,7 +104,5 @@ class CallGraph(Classes):
 
 def _calls_named(file: File, names: set[str]) -> list[tree.Call]:
     by_name = file.contents.calls_by_name
-    if len(names) == 1:
-        return by_name.get(*names, [])
     calls = [call for name in names for call in by_name.get(name, ())]
     return sorted(calls, key=lambda call: call.start)

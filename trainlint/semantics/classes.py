@@ -1,4 +1,4 @@
-"""The classes of a project as seen from one file: bases, methods, and what sets their attributes."""
+"""The classes of a project, seen from one file: bases, methods, what sets their attributes."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 MODULE_BASES = frozenset(
     {"torch.nn.Module", "lightning.pytorch.LightningModule", "lightning.LightningModule"}
 )
+
 
 class Classes:
     def __init__(self, file: File) -> None:

@@ -1,4 +1,4 @@
-"""Where an object or a function of the file leaves the view of it: kept, handed on, hooked.
+"""Where an object or a function of the project leaves the view of it: kept, handed on, hooked.
 
 A fix that changes what a layer, a criterion or a function gives must know all who use it. What is
 called in the open is known; every other use is an ``Escape``.
@@ -92,7 +92,9 @@ def of_object(file: File, made: Expr, applied: Collection[tree.Call]) -> Iterato
     for name in sorted(kept):
         if file.values.graph.overridden(name):
             yield Escape(made, f"a subclass sets another `.{name}`")
-    yield from _by_name(file, kept)
+    yield from _by_name(file, file.home(made), kept)
+    if file.view.partial:
+        yield Escape(made, "the project is too large to look at all that may use it")
 
 
 def _may_be(file: File, expr: Expr, made: Expr) -> bool:
@@ -143,8 +145,8 @@ def _same_object(file: File, use: Use) -> Expr | None:
 def _of_use(file: File, use: Use, applied: Collection[tree.Call]) -> Iterator[Escape]:
     expr, parent = use.expr, use.expr.parent
     if use.lost and isinstance(parent, tree.Return):
-        function = tree.function_of(parent)  # that nothing here calls; other files are no part
-        if function is not None:  # of this file's view, see ``Surroundings.imported``
+        function = tree.function_of(parent)  # that nothing here calls
+        if function is not None:
             yield from of_function(file, function)
         return
     if use.lost:
@@ -192,15 +194,16 @@ def _is_training(file: File, called: Expr) -> bool:
     )
 
 
-def _by_name(file: File, names: Collection[str]) -> Iterator[Escape]:
-    for call in file.calls_to("builtins.getattr") if names else ():
-        given = call.arg(1)
-        if isinstance(given, tree.Constant) and given.value in names:
-            yield Escape(call, f"`getattr` reads `.{given.value}`")
+def _by_name(file: File, home: File, names: Collection[str]) -> Iterator[Escape]:
+    for other in file.view.mentioning(["getattr"], home) if names else ():
+        for call in other.calls_to("builtins.getattr"):
+            given = call.arg(1)
+            if isinstance(given, tree.Constant) and given.value in names:
+                yield Escape(call, f"`getattr` reads `.{given.value}`")
 
 
 def of_function(file: File, function: tree.FunctionDef) -> Iterator[Escape]:
-    """The users of a function's result that are not its calls in this file."""
+    """The users of a function's result that are not its calls."""
     graph = file.values.graph
     for decorator in function.decorators:
         func = decorator.func if isinstance(decorator, tree.Call) else decorator
@@ -218,25 +221,42 @@ def of_function(file: File, function: tree.FunctionDef) -> Iterator[Escape]:
     for call, owner in callers.items():
         if below and (owner is None or owner.call is None):
             yield Escape(call, f"a subclass has another `{name}`")
-    for member in file.all(tree.Attribute):
-        if member.attr != name or is_bound_by(member):
-            continue
-        above = member.parent
-        if not (isinstance(above, tree.Call) and above.func is member and above in callers):
-            yield from _of_method(file, member, cls)
+    for other in file.view.mentioning([name], file.home(function)):
+        for member in other.all(tree.Attribute):
+            if member.attr != name or is_bound_by(member):
+                continue
+            above = member.parent
+            if not (isinstance(above, tree.Call) and above.func is member and above in callers):
+                yield from _of_method(file, member, cls)
     if name in CALLED_AS_OBJECT:
         yield from _of_class(file, cls, callers)
 
 
 def _function_names(file: File, function: tree.FunctionDef) -> Iterator[Escape]:
-    for use in file.all(tree.Name):
-        if use.id != function.name or is_bound_by(use):
-            continue
-        if isinstance(use.parent, tree.Call) and use.parent.func is use:
-            continue
-        bindings, _ = file.values.definitions(use)
-        if any(binding.node is function for binding in bindings):
+    for use in _references(file, function):
+        if not (isinstance(use.parent, tree.Call) and use.parent.func is use):
             yield Escape(use, f"`{function.name}` is handed on or kept")
+
+
+def _references(
+    file: File, definition: tree.FunctionDef | tree.ClassDef
+) -> Iterator[tree.Name | tree.Attribute]:
+    """Where a function or class of a module is named, in whatever file."""
+    home = file.home(definition)
+    aliases = {definition.name}
+    for other in file.view.mentioning([definition.name], home):
+        for alias in other.all(tree.Alias):
+            if alias.name == definition.name and alias.asname:
+                aliases.add(alias.asname)
+        for use in other.all(tree.Name):
+            if use.id in aliases and not is_bound_by(use) and definition in file.values.meant(use):
+                yield use
+        links = file.view.links
+        for member in other.all(tree.Attribute) if links is not None else ():
+            if links is not None and member.attr == definition.name:
+                linked = links.definitions(member) or []
+                if any(binding.node is definition for binding in linked):
+                    yield member
 
 
 def _of_method(file: File, member: tree.Attribute, cls: tree.ClassDef) -> Iterator[Escape]:
@@ -261,7 +281,8 @@ def _of_class(file: File, cls: tree.ClassDef, callers: Collection[tree.Call]) ->
     """The users of a class whose objects are called, but for those calls."""
     classes = [cls, *file.values.graph.subclasses(cls)]
     made = False
-    for call in file.calls:
+    names = {each.name for each in classes}
+    for call in _possible_calls(file, cls, names):
         if any(isinstance(v, ClassValue) and v.cls in classes for v in file.values.callees(call)):
             made = True
             yield from of_object(file, call, callers)
@@ -273,16 +294,29 @@ def _of_class(file: File, cls: tree.ClassDef, callers: Collection[tree.Call]) ->
         for method in each.body:
             if isinstance(method, tree.FunctionDef) and method.params:
                 yield from _of_self(file, method, callers)
-    for use in file.all(tree.Name):
-        if use.id in {each.name for each in classes} and _keeps_class(file, use, classes):
-            yield Escape(use, f"the class `{use.id}` is handed on or kept")
+    for each in classes:
+        for use in _references(file, each):
+            if _keeps_class(file, use):
+                yield Escape(use, f"the class `{each.name}` is handed on or kept")
+
+
+def _possible_calls(file: File, cls: tree.ClassDef, names: Collection[str]) -> Iterator[tree.Call]:
+    home = file.home(cls)
+    for other in file.view.mentioning(names, home):
+        if other is home:
+            yield from other.calls
+            continue
+        taken = {a.asname for a in other.all(tree.Alias) if a.name in names and a.asname}
+        for call in other.calls:
+            if tree.last_name(call.func) in taken | set(names):
+                yield call
 
 
 def _of_self(
     file: File, method: tree.FunctionDef, callers: Collection[tree.Call]
 ) -> Iterator[Escape]:
     own = method.params[0]
-    for use in file.all(tree.Name):
+    for use in file.home(method).all(tree.Name):
         if use.id != own.name or is_bound_by(use):
             continue
         bindings, _ = file.values.definitions(use)
@@ -293,19 +327,15 @@ def _of_self(
                 yield from of_object(file, use, callers)
 
 
-def _keeps_class(file: File, use: tree.Name, classes: Collection[tree.ClassDef]) -> bool:
-    parent = use.parent
+def _keeps_class(file: File, use: tree.Name | tree.Attribute) -> bool:
+    """Whether a class is more than called, derived from, annotated or tested for."""
     if is_bound_by(use) or is_annotation(use) or is_type_test(file, use):
         return False
-    if isinstance(parent, tree.Call) and parent.func is use:
-        return False
-    if isinstance(parent, tree.Arg) and (
-        isinstance(parent.parent, tree.ClassDef)
-        or (
-            isinstance(parent.parent, tree.Call)
-            and file.names.qualified(parent.parent.func) == "builtins.super"
-        )
-    ):
-        return False
-    bindings, _ = file.values.definitions(use)
-    return any(binding.node in classes for binding in bindings)
+    parent = use.parent
+    if isinstance(parent, tree.Call):
+        return parent.func is not use
+    above = parent.parent if isinstance(parent, tree.Arg) else None
+    is_super = isinstance(above, tree.Call) and (
+        file.names.qualified(above.func) == "builtins.super"
+    )
+    return not (is_super or isinstance(above, tree.ClassDef))

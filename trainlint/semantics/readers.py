@@ -124,7 +124,7 @@ class Readers:
     def _parameter(
         self, function: tree.FunctionDef, call: tree.Call, arg: tree.Arg, path: Path
     ) -> Reads:
-        """The reads inside a function of the file to which the tensor is handed."""
+        """The reads inside a function of the project to which the tensor is handed."""
         for param in function.params:
             if argument(function, call, param) is arg.value:
                 reads = Reads()
@@ -147,7 +147,7 @@ class Readers:
     def _uses(self, name: str, binder: Node) -> list[Expr]:
         """The reads of a name that a parameter or a binding in a statement can reach."""
         found: list[Expr] = []
-        for use in self.file.all(tree.Name):
+        for use in self.file.home(binder).all(tree.Name):
             if use.id != name or (is_bound_by(use) and not _is_changed(use)):
                 continue
             bindings, _ = self.file.values.definitions(use)

@@ -1,7 +1,7 @@
 """Where a value goes: forward from the expression that makes it to the places that use it.
 
-Names are followed to their reads, attributes to the reads of that attribute in the file, arguments
-into the functions of the file that take them, and what is returned to the calls. A use is the
+Names are followed to their reads, attributes to the reads of that attribute in the project,
+arguments into the functions that take them, and what is returned to the calls. A use is the
 expression as it stands in the place that does something with it; a value that leaves what can be
 followed ends in a use that says why.
 """
@@ -15,7 +15,17 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tree
 from trainlint.semantics.references import is_bound_by
 from trainlint.semantics.tree import Expr, Node
-from trainlint.semantics.values import ClassValue, FunctionValue, Path, Value, argument
+from trainlint.semantics.values import (
+    ClassValue,
+    FunctionValue,
+    Instance,
+    Literal,
+    Object,
+    Path,
+    Symbol,
+    Value,
+    argument,
+)
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -89,7 +99,7 @@ class _Walk:
                 for read in self._reads(target):
                     yield from self.follow(read, path)
                 if isinstance(tree.statement_of(target).parent, tree.ClassDef):
-                    for attribute in self._attributes(target.id):
+                    for attribute in self._attributes(target.id, target):
                         yield from self.follow(attribute, path)
             case tree.Attribute():
                 yield from self._kept(target, expr, path)
@@ -108,7 +118,7 @@ class _Walk:
         """The reads of a name that a binding of it can reach."""
         statement = tree.statement_of(name)
         found = []
-        for read in self.file.all(tree.Name):
+        for read in self.file.home(name).all(tree.Name):
             if read.id != name.id or is_bound_by(read):
                 continue
             bindings, _ = self.file.values.definitions(read)
@@ -119,19 +129,40 @@ class _Walk:
     def _kept(self, target: tree.Attribute, expr: Expr, path: Path) -> Iterator[Use]:
         """The reads of an attribute of that name, on whatever object."""
         met = False
-        for read in self._attributes(target.attr):
+        for read in self._attributes(target.attr, target):
             met = True
             yield from self.follow(read, path)
         own = isinstance(target.value, tree.Name) and target.value.id == "self"
         if not met or not own:
             yield Use(expr, path, f"it is kept as `{self.file.text(target)}`")
 
-    def _attributes(self, name: str) -> list[tree.Attribute]:
+    def _attributes(self, name: str, kept: Expr) -> list[tree.Attribute]:
+        """The reads of an attribute, in other files those on what may be the same object."""
+        home = self.file.home(kept)
         return [
             read
-            for read in self.file.all(tree.Attribute)
-            if read.attr == name and not is_bound_by(read)
+            for file in self.file.view.mentioning([name], home)
+            for read in file.all(tree.Attribute)
+            if read.attr == name
+            and not is_bound_by(read)
+            and (file is home or self._may_hold(read, kept))
         ]
+
+    def _may_hold(self, read: tree.Attribute, kept: Expr) -> bool:
+        cls = tree.class_of(kept)
+        if cls is None or self.file.names.qualified(read) is not None:
+            return cls is None
+        graph = self.file.values.graph
+        family = {*graph.lineage(cls), *graph.subclasses(cls)}
+        for value in self.file.values.of(read.value):
+            match value:
+                case Object() if value.cls not in family:
+                    continue
+                case Instance() | Literal() | Symbol():
+                    continue
+                case _:
+                    return True
+        return False
 
     def _returned(self, statement: tree.Return, expr: Expr, path: Path) -> Iterator[Use]:
         function = tree.function_of(statement)
@@ -184,7 +215,7 @@ class _Walk:
     def _in_function(
         self, function: tree.FunctionDef | tree.Lambda, param: tree.Param, path: Path
     ) -> Iterator[Use]:
-        for read in self.file.all(tree.Name):
+        for read in self.file.home(param).all(tree.Name):
             if read.id != param.name or is_bound_by(read) or function not in read.ancestors():
                 continue
             bindings, _ = self.file.values.definitions(read)

@@ -326,6 +326,15 @@ class Values:
         if unbound or not bindings:
             yield Unknown(expr, frame, (), f"`{expr.id}` is not bound in this file")
 
+    def meant(self, name: tree.Name) -> list[Node]:
+        """The definitions that can reach a name, also through the imports of the project."""
+        links = self.file.view.links
+        found: list[Node] = []
+        for binding in self.definitions(name)[0] or self._starred(name):
+            linked = links.bindings(binding) if links and binding.kind == "import" else None
+            found += [one.node for one in linked] if linked is not None else [binding.node]
+        return found
+
     def _starred(self, expr: tree.Name) -> list[Binding]:
         links = self.file.view.links
         return links.starred(expr) if links is not None else []

@@ -1,4 +1,4 @@
-"""A project as it is seen from one of its files: the anchor, and what lies on the way of a question.
+"""A project as seen from one of its files: the anchor, and what lies on the way of a question.
 
 Modules are opened when a question leads to them. What is asked is kept, since the answers for the
 anchor hold only as long as those of the project do.
@@ -17,6 +17,7 @@ from trainlint.semantics.links import Links
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
     from trainlint.semantics.values import Values
+    from trainlint.text.source import Source
 
 
 class View:
@@ -52,6 +53,12 @@ class View:
                 self._files[opened.module] = file
             self._opened[path] = file
         return self._opened[path]
+
+    def source(self, path: str) -> Source:
+        """The text of a module that was opened."""
+        file = self._opened[path]
+        assert file is not None
+        return file.source
 
     def mentioning(self, words: Iterable[str], home: File) -> list[File]:
         """The files that can know of one and mention one of the words, that one first."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from trainlint.work import worker
-from trainlint.work.worker import Job, Orders
+from trainlint.work.worker import Briefing, Job
 
 if TYPE_CHECKING:
     from trainlint.work.terms import Terms
@@ -23,24 +23,27 @@ def parse(run: Run, work: Sequence[Item]) -> None:
     """Give every item its result."""
     table: dict[str, Terms] = {item.terms.key: item.terms for item in work}
     orders, numbers = worker.terms_table(table)
-    jobs = [_job(number, item, numbers) for number, item in enumerate(work)]
+    contexts = {id(item.context): item.context for item in work if item.context is not None}
+    places = {key: number for number, key in enumerate(contexts)}
+    briefing = Briefing(orders, list(contexts.values()))
+    jobs = [_job(number, item, numbers, places) for number, item in enumerate(work)]
     here, there, workers = _divide(jobs, run.options.jobs)
     done = 0
     if there:
         from trainlint.work.pool import PoolBroken, run_pool
 
         try:
-            for job, result in run_pool(there, orders, workers):
+            for job, result in run_pool(there, briefing, workers):
                 work[job.number].result = result
                 done += 1
                 run.tick(done, len(jobs))
         except PoolBroken:
             here += [job for job in there if work[job.number].result is None]
-    _parse_here(run, work, here, orders, done)
+    _parse_here(run, work, here, briefing, done)
 
 
 def _parse_here(
-    run: Run, work: Sequence[Item], jobs: Sequence[Job], orders: Sequence[Orders], done: int
+    run: Run, work: Sequence[Item], jobs: Sequence[Job], briefing: Briefing, done: int
 ) -> None:
     # Trees are circles of objects, so the collector would run often and find little.
     was_enabled = gc.isenabled()
@@ -49,7 +52,7 @@ def _parse_here(
         size = 0
         for job in jobs:
             run.tick(done, len(work))
-            work[job.number].result = worker.do(job, orders)
+            work[job.number].result = worker.do(job, briefing)
             done += 1
             size += job.size
             if size > worker.COLLECT_AFTER:
@@ -60,7 +63,7 @@ def _parse_here(
             gc.enable()
 
 
-def _job(number: int, item: Item, numbers: Mapping[str, int]) -> Job:
+def _job(number: int, item: Item, numbers: Mapping[str, int], contexts: Mapping[int, int]) -> Job:
     words = item.words if item.terms.can_fire(item.words) else None
     return Job(
         number,
@@ -72,6 +75,7 @@ def _job(number: int, item: Item, numbers: Mapping[str, int]) -> Job:
         numbers[item.terms.key],
         item.local,
         words,
+        contexts.get(id(item.context)),
     )
 
 

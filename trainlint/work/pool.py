@@ -23,7 +23,7 @@ from typing import Any
 
 from trainlint.diagnostics import Failure
 from trainlint.work.results import SCANNED, Result
-from trainlint.work.worker import COLLECT_AFTER, Job, Orders, do, warm_up
+from trainlint.work.worker import COLLECT_AFTER, Briefing, Job, do, warm_up
 
 CHUNK = 48 << 10  # bytes of source that a worker is given at once, at the most
 START_DEADLINE = 60.0
@@ -64,7 +64,7 @@ class _Worker:
 
 def run_pool(
     jobs: Sequence[Job],
-    orders: Sequence[Orders],
+    briefing: Briefing,
     workers: int,
     *,
     limit: Callable[[int], float] = deadline_of,
@@ -76,7 +76,7 @@ def run_pool(
     """
     fair = sum(job.size for job in jobs) // (4 * workers)
     waiting = deque(sorted(jobs, key=lambda job: -job.size))
-    pool = _Pool(orders, limit, waiting, min(CHUNK, fair))
+    pool = _Pool(briefing, limit, waiting, min(CHUNK, fair))
     try:
         for _ in range(min(workers, len(jobs))):
             pool.start()
@@ -88,7 +88,7 @@ def run_pool(
 
 @dataclass(slots=True)
 class _Pool:
-    orders: Sequence[Orders]
+    briefing: Briefing
     limit: Callable[[int], float]
     waiting: deque[Job]
     chunk: int
@@ -101,9 +101,9 @@ class _Pool:
         ours, theirs = context.Pipe()
         inherited: list[Connection] = []
         if context.get_start_method() == "fork":
-            warm_up(self.orders)
+            warm_up(self.briefing)
             inherited = [ours, *(worker.connection for worker in self.workers)]
-        args = (theirs, list(self.orders), inherited)
+        args = (theirs, self.briefing, inherited)
         process = context.Process(target=_serve, args=args, daemon=True)
         try:
             process.start()
@@ -209,7 +209,7 @@ def _lost(job: Job, reason: str) -> Result:
     return Result(SCANNED, failures=[Failure(job.path, "parse", reason)])
 
 
-def _serve(connection: Connection, orders: list[Orders], inherited: list[Connection]) -> None:
+def _serve(connection: Connection, briefing: Briefing, inherited: list[Connection]) -> None:
     """The life of a worker: it ends when the other side is gone.
 
     A fork inherits the other side too, and would keep it open.
@@ -218,7 +218,7 @@ def _serve(connection: Connection, orders: list[Orders], inherited: list[Connect
         other.close()
     with suppress(ValueError, AttributeError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is asked to stop, and stops us
-    warm_up(orders)
+    warm_up(briefing)
     gc.freeze()
     gc.disable()  # trees are circles: they are collected a few at a time, between two files
     size = 0
@@ -226,7 +226,7 @@ def _serve(connection: Connection, orders: list[Orders], inherited: list[Connect
         connection.send(None)
         while True:
             for job in connection.recv():
-                connection.send(do(job, orders).to_bytes())
+                connection.send(do(job, briefing).to_bytes())
                 size += job.size
                 if size > COLLECT_AFTER:
                     gc.collect()

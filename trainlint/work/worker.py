@@ -11,11 +11,13 @@ from trainlint.config.targets import Range
 from trainlint.diagnostics import Failure, Severity
 from trainlint.storage.checked import content_digest
 from trainlint.work import rulebook as rulebooks
+from trainlint.work.context import Context
 from trainlint.work.results import COMPILED, PARSED, SCANNED, Result
 from trainlint.work.rulebook import Sources
 from trainlint.work.terms import Terms
 
 if TYPE_CHECKING:
+    from trainlint.project.modules import Modules
     from trainlint.rule import Rule
     from trainlint.text.source import Source
 
@@ -44,6 +46,14 @@ class Orders:
 
 
 @dataclass(frozen=True, slots=True)
+class Briefing:
+    """What all jobs of a run share: the terms of files, and the projects around them."""
+
+    orders: Sequence[Orders]
+    contexts: Sequence[Context] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One file to look into. ``words`` are the trigger words in it; None asks only if it parses.
 
@@ -60,9 +70,10 @@ class Job:
     orders: int
     local: frozenset[str]
     words: frozenset[bytes] | None
+    context: int | None = None
 
 
-def do(job: Job, orders: Sequence[Orders]) -> Result:
+def do(job: Job, briefing: Briefing) -> Result:
     """The findings and failures of the file; whatever it holds, this returns."""
     from trainlint.text.source import SourceError, decode
 
@@ -82,10 +93,15 @@ def do(job: Job, orders: Sequence[Orders]) -> Result:
         return Result(PARSED, failures=[Failure(job.path, "parse", message)])
     if job.words is None and _compiles(source):
         return Result(COMPILED)
+    modules = None if job.context is None else briefing.contexts[job.context].modules()
+    orders, words = briefing.orders[job.orders], job.words or frozenset()
     try:
-        return check(source, orders[job.orders], job.local, job.words or frozenset())
+        return check(source, orders, job.local, words, modules)
     except Exception as error:
         return Result(SCANNED, failures=[_defect(job.path, error)])
+    finally:
+        if modules is not None:
+            modules.trim()
 
 
 class _Gone(Exception):
@@ -106,7 +122,11 @@ def _bytes(job: Job) -> bytes:
 
 
 def check(
-    source: Source, orders: Orders, local: frozenset[str], words: frozenset[bytes] | None = None
+    source: Source,
+    orders: Orders,
+    local: frozenset[str],
+    words: frozenset[bytes] | None = None,
+    project: Modules | None = None,
 ) -> Result:
     """Run the rules on a source; with ``words`` only those that can find theirs among them."""
     from trainlint.check import check_source
@@ -114,7 +134,7 @@ def check(
 
     found = rulebooks.load(orders.sources)
     rules = [_of(found.by_code[code], words) for code in orders.codes]
-    surroundings = Surroundings(orders.targets, orders.options, local)
+    surroundings = Surroundings(orders.targets, orders.options, local, project)
     outcome = check_source(
         source, rules, surroundings, severities=orders.severities, known=found.names
     )
@@ -142,11 +162,11 @@ def _defect(path: str, error: Exception) -> Failure:
     return Failure(path, "rule", f"trainlint itself failed: {type(error).__name__}: {text}")
 
 
-def warm_up(orders: Sequence[Orders]) -> None:
+def warm_up(briefing: Briefing) -> None:
     """Import now what the jobs will need, so that forked workers share it."""
     from trainlint import lazily
 
-    for sources in {one.sources for one in orders}:
+    for sources in {one.sources for one in briefing.orders}:
         rulebooks.load(sources)
     lazily.load_all()
 

@@ -13,6 +13,7 @@ from trainlint.discovery.discover import File
 from trainlint.discovery.installed import installed
 from trainlint.discovery.localmodules import LocalModules
 from trainlint.storage.cache import Cache, Session
+from trainlint.work.context import Context
 from trainlint.work.results import COMPILED, SCANNED, Result
 from trainlint.work.rulebook import Rulebook, Sources, open_rulebook
 from trainlint.work.terms import Terms, TermsFinder
@@ -51,6 +52,7 @@ class Item:
     imports: list[str] = field(default_factory=list)
     local: frozenset[str] = frozenset()
     words: frozenset[bytes] = frozenset()
+    context: Context | None = None
     result: Result | None = None
     cached: bool = False
 
@@ -61,7 +63,8 @@ class Item:
     @property
     def role(self) -> str:
         """What its result depends on, beside its bytes and its local modules."""
-        return f"{self.terms.key} {self.path}"
+        around = self.context.key if self.context is not None else ""
+        return f"{self.terms.key} {around} {self.path}"
 
     @property
     def depth(self) -> int:
@@ -78,6 +81,7 @@ class Run:
         self.tick = tick or (lambda done, total: None)
         self.cache = _open_cache(options)
         self.local = LocalModules()
+        self.walked: list[str] = []  # folders that were walked to know what is around files
         beside = installed(self.cache.folder)
         self._rulebooks: dict[Sources, Rulebook] = {}
         self._sessions: dict[Sources, Session] = {}

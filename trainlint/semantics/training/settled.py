@@ -218,7 +218,7 @@ def is_changed(file: File, name: tree.Name, apart: Collection[str] = ()) -> bool
     if not flow.holds(name):
         return False
     mine = {binding.node for binding in file.values.definitions(name)[0]}
-    for use in file.all(tree.Name):
+    for use in file.home(name).all(tree.Name):
         if use.id != name.id or use is name or not _writes(file, use, name, apart):
             continue
         if not flow.holds(use):

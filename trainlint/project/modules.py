@@ -1,0 +1,225 @@
+"""The modules of one project: found by imports and words, opened on demand.
+
+Nothing here reads the disk: the texts are asked for through ``Texts``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+from trainlint.project.imports import Import, identifiers, imports
+from trainlint.project.places import Places
+from trainlint.semantics import lower, tree
+from trainlint.text import bounds
+from trainlint.text.source import Source, SourceError, decode
+
+MAX_ASKED = 40  # modules that one question is put to
+LIMIT = 3 << 20  # characters of trees that are kept from one file to the next
+
+
+class Texts(Protocol):
+    """The files of a project. Paths are as in reports, ``root`` is the folder of the project."""
+
+    @property
+    def root(self) -> str: ...
+
+    @property
+    def paths(self) -> Sequence[str]: ...
+
+    def read(self, path: str) -> bytes | None:
+        """The bytes of a file, None where it cannot be read."""
+
+    def local(self, words: Iterable[str], path: str) -> frozenset[str]:
+        """Those of the words that are top-level modules of the project for the file at a path."""
+
+
+class _Replaced:
+    """Texts of which some are others than on the disk."""
+
+    def __init__(self, texts: Texts, replaced: Mapping[str, bytes]) -> None:
+        self.texts, self.replaced = texts, replaced
+        self.root, self.paths = texts.root, texts.paths
+
+    def read(self, path: str) -> bytes | None:
+        found = self.replaced.get(path)
+        return self.texts.read(path) if found is None else found
+
+    def local(self, words: Iterable[str], path: str) -> frozenset[str]:
+        return self.texts.local(words, path)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A parsed module. ``local`` are the modules of the project that it may import."""
+
+    source: Source
+    module: tree.Module
+    local: frozenset[str]
+
+
+class Modules:
+    def __init__(self, texts: Texts) -> None:
+        self.texts = texts
+        self.places = Places(texts.paths, texts.root)
+        self._opened: dict[str, Opened | None] = {}
+        self._size = 0
+        self._asked: dict[tuple[frozenset[str], str], tuple[list[str], bool]] = {}
+        self._reachable: dict[str, list[str]] = {}
+        self._base: Modules | None = None
+        self._new: frozenset[str] = frozenset()
+
+    def replaced(self, texts: Mapping[str, bytes]) -> Modules:
+        """The same project, in which some files have other texts."""
+        other = Modules(_Replaced(self.texts, texts))
+        other._base, other._new = self, frozenset(texts)
+        return other
+
+    # The questions of a view
+
+    def find(self, path: str, level: int, dotted: str) -> str | None:
+        return self.places.find(path, level, dotted)
+
+    def inside(self, place: str, name: str) -> str | None:
+        return self.places.inside(place, name)
+
+    def open(self, path: str) -> Opened | None:
+        if self._base is not None and path not in self._new:
+            return self._base.open(path)
+        if path not in self._opened:
+            self._opened[path] = self._parse(path)
+        return self._opened[path]
+
+    def mentioning(self, words: frozenset[str], path: str) -> tuple[list[str], bool]:
+        key = (words, path)
+        if key not in self._asked:
+            with_words = self._new.union(*(self._by_word.get(word, ()) for word in words))
+            found = [p for p in self._connected(path) if p in with_words] if with_words else []
+            self._asked[key] = found[:MAX_ASKED], len(found) <= MAX_ASKED
+        return self._asked[key]
+
+    def connected(self, path: str) -> tuple[list[str], bool]:
+        found = self._connected(path)
+        return found[:MAX_ASKED], len(found) <= MAX_ASKED
+
+    def importers(self, path: str) -> dict[str, frozenset[str]]:
+        return self._importers.get(path, {})
+
+    # What they are answered from
+
+    def _parse(self, path: str) -> Opened | None:
+        data = self.texts.read(path)
+        if data is None:
+            return None
+        try:
+            source = decode(path, data)
+            if source.foreign or bounds.refusal(source.code) is not None:
+                return None
+            module = lower.parse(source.code)
+        except (SourceError, lower.ParseError, RecursionError):
+            return None
+        self._size += len(source.code)
+        return Opened(source, module, self.texts.local(self._words(path), path))
+
+    def trim(self) -> None:
+        """Let the trees go where they have become too many; nobody may hold one of them."""
+        if self._size > LIMIT:
+            self.close()
+
+    def close(self) -> None:
+        """Let all trees go."""
+        for opened in self._opened.values():
+            if opened is not None:
+                tree.unlink(opened.module)
+        self._opened.clear()
+        self._size = 0
+
+    def _words(self, path: str) -> list[str]:
+        found = (each.module.partition(".")[0] for each in self._imports(path) if not each.level)
+        return sorted(set(found) - {""})
+
+    def _imports(self, path: str) -> list[Import]:
+        return self._read[0].get(path, [])
+
+    @cached_property
+    def _read(self) -> tuple[dict[str, list[Import]], dict[str, set[str]]]:
+        """The imports of every file, and the files by the words in them."""
+        if self._base is not None:
+            changed = {p: list(imports(self.texts.read(p) or b"")) for p in self._new}
+            return self._base._read[0] | changed, self._base._read[1]
+        known: dict[str, list[Import]] = {}
+        by_word: dict[bytes, set[str]] = {}
+        for path in self.texts.paths:
+            data = self.texts.read(path)
+            if data is None:
+                continue
+            known[path] = list(imports(data))
+            for word in identifiers(data):
+                by_word.setdefault(word, set()).add(path)
+        return known, {word.decode("ascii", "replace"): at for word, at in by_word.items()}
+
+    @property
+    def _by_word(self) -> dict[str, set[str]]:
+        return self._read[1]
+
+    @cached_property
+    def _graph(self) -> dict[str, dict[str, frozenset[str]]]:
+        """Which modules a file imports, each with the names it takes."""
+        graph: dict[str, dict[str, frozenset[str]]] = {}
+        for path in self.texts.paths:
+            taken: dict[str, frozenset[str]] = {}
+            for each in self._imports(path):
+                for place, names in self._targets(path, each):
+                    taken[place] = taken.get(place, frozenset()) | names
+            taken.pop(path, None)
+            graph[path] = taken
+        return graph
+
+    def _targets(self, path: str, each: Import) -> Iterator[tuple[str, frozenset[str]]]:
+        place = self.find(path, each.level, each.module)
+        if place is None:
+            return
+        left = []
+        for name in each.names:
+            sub = self.inside(place, name) if name != "*" else None
+            if sub is not None and not sub.endswith("/"):
+                yield sub, frozenset(["*"])
+            else:
+                left.append(name)
+        if not place.endswith("/") and (left or not each.names):
+            yield place, frozenset(left or ["*"])
+
+    @cached_property
+    def _importers(self) -> dict[str, dict[str, frozenset[str]]]:
+        found: dict[str, dict[str, frozenset[str]]] = {}
+        for path, taken in self._graph.items():
+            for target, names in taken.items():
+                found.setdefault(target, {})[path] = names
+        return found
+
+    def _connected(self, path: str) -> list[str]:
+        """All files that objects of one can get to, the nearest first.
+
+        They go up to those that import it, and from each of them down into what that imports.
+        """
+        if path not in self._reachable:
+            found: dict[str, None] = {}
+            for user in _closure([path], self._importers):
+                found.update(dict.fromkeys(_closure([user], self._graph)))
+            found.pop(path, None)
+            self._reachable[path] = list(found)
+        return self._reachable[path]
+
+
+def _closure(start: Iterable[str], edges: dict[str, dict[str, frozenset[str]]]) -> list[str]:
+    """What can be reached, the nearest first."""
+    found = dict.fromkeys(start)
+    order = list(found)
+    for path in order:
+        for target in edges.get(path, ()):
+            if target not in found:
+                found[target] = None
+                order.append(target)
+    return order
