@@ -101,7 +101,7 @@ def change_activation(
     for clamp in _unique(reads.clamps):
         if not narrow(file, clamp):
             doubts.append(f"{place_of(file, clamp)}: the clamp may change more than the ends")
-        edits.append(unclamp(file.home(clamp), clamp))
+        edits.append(unclamp(file, clamp))
     for read in _unique(reads.others):
         if not elementwise and read in reads.reshaped:
             raise Unfixable("the shape changes between the activation and its readers")
@@ -145,20 +145,20 @@ def _remove(file: File, origin: Origin) -> Changed:
     if origin.node is applied:  # torch.sigmoid(x), x.sigmoid()
         if origin.input is None or not is_plain(applied):
             raise Unfixable("the activation does more than to return its result")
-        return unwrap(file.home(applied), applied, origin.input), [applied], []
+        return unwrap(file, applied, origin.input), [applied], []
     container = container_of(file, origin.node)
     if container is origin.node and origin.input is not None:  # self.sigmoid(x)
-        return unwrap(file.home(applied), applied, origin.input), [applied], []
+        return unwrap(file, applied, origin.input), [applied], []
     carriers = applications(file, container)
     if not carriers:
         raise Unfixable("the calls of the layers that end in the activation are not known")
     escaped = list(escapes.of_object(file, container, carriers))
-    func, home = origin.node.func, file.home(origin.node)
+    func = origin.node.func
     if isinstance(func, tree.Attribute):
-        text = home.source.text[func.start : func.attr_start] + "Identity()"
-        return replace(home, origin.node, text), list(carriers), escaped
-    edits, text = add_import(home, "torch.nn", "Identity", at=origin.node)
-    return together(edits, replace(home, origin.node, f"{text}()")), list(carriers), escaped
+        text = file.home(func).source.text[func.start : func.attr_start] + "Identity()"
+        return replace(file, origin.node, text), list(carriers), escaped
+    edits, text = add_import(file, "torch.nn", "Identity", at=origin.node)
+    return together(edits, replace(file, origin.node, f"{text}()")), list(carriers), escaped
 
 
 def is_plain(call: tree.Call) -> bool:
@@ -213,17 +213,17 @@ def container_of(file: File, layer: tree.Call) -> tree.Call:
 
 
 def _restore(file: File, read: tree.Expr, origins: Sequence[Origin]) -> tuple[Edit, ...]:
-    kind, home = origins[0].kind, file.home(read)
+    kind = origins[0].kind
     if kind == tensors.SIGMOID:
-        edits, function = add_import(home, "torch", "sigmoid", at=read)
-        return together(edits, wrap(home, read, f"{function}(", ")"))
+        edits, function = add_import(file, "torch", "sigmoid", at=read)
+        return together(edits, wrap(file, read, f"{function}(", ")"))
     dims = {dim_of(file, origin) for origin in origins}
     dim = dims.pop() if len(dims) == 1 else None
     if dim is None:
         raise Unfixable("the dimension of the activation is not known")
     name = "softmax" if kind == tensors.SOFTMAX else "log_softmax"
-    edits, function = add_import(home, "torch", name, at=read)
-    return together(edits, wrap(home, read, f"{function}(", f", dim={dim})"))
+    edits, function = add_import(file, "torch", name, at=read)
+    return together(edits, wrap(file, read, f"{function}(", f", dim={dim})"))
 
 
 def dim_of(file: File, origin: Origin) -> int | None:

@@ -24,6 +24,7 @@ def add_argument(file: File, call: Call, keyword: str, text: str) -> tuple[Edit,
 
 def add_arguments(file: File, call: Call, added: Mapping[str, str]) -> tuple[Edit, ...]:
     """Give a call more keyword arguments, in the given order, behind the last one."""
+    file = file.home(call)
     _refuse(call)
     _refuse_unknown_keys(call)
     for keyword in added:
@@ -63,6 +64,7 @@ def add_arguments(file: File, call: Call, added: Mapping[str, str]) -> tuple[Edi
 
 def insert_argument_first(file: File, call: Call, text: str) -> tuple[Edit, ...]:
     """Put a positional argument before all others."""
+    file = file.home(call)
     _refuse(call)
     _refuse_unknown_keys(call)
     new = _value(text)
@@ -96,6 +98,7 @@ def shift_arguments(
     Raises:
         Unfixable: a starred argument hides some, or there are more than positions.
     """
+    file = file.home(call)
     more = dict(added or {})
     if call.has_star:
         raise Unfixable("`*` or `**` hides the arguments")
@@ -152,6 +155,7 @@ def name_arguments(file: File, names: Mapping[Arg, str]) -> tuple[Edit, ...]:
 
 def rename_keyword(file: File, arg: Arg, keyword: str) -> tuple[Edit, ...]:
     """Give an argument that has a keyword another one."""
+    file = file.home(arg)
     call, old = arg.parent, arg.keyword
     if not isinstance(call, Call) or old is None:
         raise Unfixable("the argument has no keyword")
@@ -174,6 +178,7 @@ def respell_arguments(
 
     An argument that is not mentioned stays as it is.
     """
+    file = file.home(call)
     gone, more = set(dropped), dict(added or {})
     if gone:
         pieces = [_spelled(file, arg, names.get(arg)) for arg in call.args if arg not in gone]
@@ -194,6 +199,7 @@ def set_argument(
     file: File, call: Call, keyword: str, text: str, position: int | None = None
 ) -> tuple[Edit, ...]:
     """Give an argument a value, whether it is written already (by keyword or position) or not."""
+    file = file.home(call)
     for index, arg in enumerate(call.args):
         if arg.keyword == keyword:
             return replace(file, arg.value, text)
@@ -211,6 +217,7 @@ def remove_argument(file: File, call: Call, arg: Arg) -> tuple[Edit, ...]:
 
 def remove_arguments(file: File, call: Call, args: Iterable[Arg]) -> tuple[Edit, ...]:
     """Take arguments out of a call; one on lines of its own goes with the comment behind it."""
+    file = file.home(call)
     _refuse(call)
     text = file.source.text
     gone = {call.args.index(arg) for arg in args}
@@ -233,6 +240,7 @@ def remove_arguments(file: File, call: Call, args: Iterable[Arg]) -> tuple[Edit,
 
 def replace_arguments(file: File, call: Call, text: str) -> tuple[Edit, ...]:
     """Put other arguments, written out, in place of all those of a call."""
+    file = file.home(call)
     _refuse(call)
     if not are_arguments(text):
         raise Unfixable(f"{text!r} are no arguments")

@@ -28,6 +28,7 @@ def move(
     file: File, stmt: Stmt, *, after: Stmt | None = None, before: Stmt | None = None
 ) -> tuple[Edit, ...]:
     """Move a statement, with the comment behind it, behind or above another one."""
+    file = file.home(stmt)
     other = after or before
     if other is None or other is stmt or stmt in other.ancestors() or other in stmt.ancestors():
         raise Unfixable("the statement cannot be moved there")
@@ -57,6 +58,7 @@ def move(
 
 def wrap_in_with(file: File, statements: Sequence[Stmt], header: str) -> tuple[Edit, ...]:
     """Put statements that follow each other under ``header`` (``with torch.no_grad():``)."""
+    file = file.home(statements[0])
     first, last = statements[0], statements[-1]
     refuse_elif(file, first)
     if is_docstring(first):
@@ -86,6 +88,7 @@ def wrap_in_with(file: File, statements: Sequence[Stmt], header: str) -> tuple[E
 
 def dedent(file: File, compound: Stmt) -> tuple[Edit, ...]:
     """Take the header of a ``with``, ``if`` or loop away and leave its block in its place."""
+    file = file.home(compound)
     refuse_elif(file, compound)
     if not isinstance(compound, tree.With | tree.If | tree.For | tree.While) or getattr(
         compound, "orelse", None
@@ -113,6 +116,7 @@ def dedent(file: File, compound: Stmt) -> tuple[Edit, ...]:
 
 def add_decorator(file: File, function: tree.FunctionDef, text: str) -> tuple[Edit, ...]:
     """Put ``@text`` directly above ``def``, below the decorators that the function has."""
+    file = file.home(function)
     code = file.source.code
     at = code.rindex("def", function.start, function.name_start)
     if function.is_async:

@@ -22,6 +22,7 @@ def rename_function(file: File, expr: Expr, function: str) -> tuple[Edit, ...]:
 
     A name that is reached through the same package (``lr.feature.rmse``) keeps the way there.
     """
+    file = file.home(expr)
     module, _, name = function.rpartition(".")
     if isinstance(expr, tree.Attribute) and file.names.qualified(expr.value) == module:
         return replace(file, expr, f"{file.text(expr.value)}.{name}")
@@ -48,6 +49,7 @@ def pass_arguments(
     Those in front stay positional as far as ``order``, which the function takes by position, has
     them in the same places.
     """
+    file = file.home(call)
     spelled: dict[Arg, str] = {}
     by_position = True
     for position, (arg, name) in enumerate(names.items()):

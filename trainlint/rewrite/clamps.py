@@ -18,6 +18,7 @@ END = 1e-3  # how far from 0 and 1 a clamp of probabilities may reach
 
 
 def unclamp(file: File, clamp: tree.Call) -> tuple[Edit, ...]:
+    file = file.home(clamp)
     inner = _clamped(clamp)
     statement = clamp.parent
     if isinstance(statement, tree.Assign) and len(statement.targets) == 1:
@@ -43,6 +44,7 @@ def _clamped(call: tree.Call) -> tree.Expr:
 
 def narrow(file: File, call: tree.Call) -> bool:
     """Whether a clamp only keeps probabilities from the very ends."""
+    file = file.home(call)
     name = getattr(call.func, "attr", getattr(call.func, "id", ""))
     first = 1 if call.arg(0, "input") is _clamped(call) else 0
     if name.startswith("nan"):

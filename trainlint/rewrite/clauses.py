@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 def catch(file: File, handler: tree.Handler, name: str) -> tuple[Edit, ...]:
     """Let a bare ``except:`` catch ``name`` only."""
+    file = file.home(handler)
     if handler.type is not None:
         raise Unfixable("the clause names what it catches")
     if file.names.find(name, handler) is not None:

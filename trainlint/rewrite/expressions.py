@@ -30,6 +30,7 @@ _TARGETS = (tree.Name, tree.Attribute, tree.Subscript, tree.Sequence)
 
 def replace(file: File, expr: Expr, text: str) -> tuple[Edit, ...]:
     """Put another text in place of an expression, whose own parentheses stay."""
+    file = file.home(expr)
     old = file.source.text
     _refuse(file, expr)
     if places.has_comment(old, expr.start, expr.end):
@@ -49,6 +50,7 @@ def wrap(file: File, expr: Expr, before: str, after: str) -> tuple[Edit, ...]:
 
     Parentheses that the expression has become those of the call.
     """
+    file = file.home(expr)
     text = file.source.text
     _refuse(file, expr)
     if isinstance(expr, tree.Starred | tree.Slice):
@@ -77,6 +79,7 @@ def wrap(file: File, expr: Expr, before: str, after: str) -> tuple[Edit, ...]:
 
 def unwrap(file: File, expr: Expr, inner: Expr | tree.Arg) -> tuple[Edit, ...]:
     """Leave of an expression one part only: of ``f(x)`` or ``x.sigmoid()`` the ``x``."""
+    file = file.home(expr)
     text = file.source.text
     _refuse(file, expr)
     if isinstance(inner, tree.Arg):

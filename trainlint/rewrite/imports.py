@@ -39,6 +39,7 @@ def add_import(
     Raises:
         Unfixable: the names are taken, or the project imports the package only conditionally.
     """
+    file = file.home(at)
     target = canonical(f"{module}.{name}" if name else module)
     known = _known(file, module, target, at)
     if known is not None:

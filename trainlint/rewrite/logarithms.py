@@ -68,6 +68,7 @@ def _take_logarithm(file: File, origin: Origin) -> Changed:
 
 def _renamed(file: File, call: tree.Call) -> tuple[Edit, ...]:
     """The logarithmic form of a function, method or class, called with the same arguments."""
+    file = file.home(call)
     func = call.func
     name = file.names.qualified(func)
     if name is None and isinstance(func, tree.Attribute) and func.attr == "softmax":

@@ -28,6 +28,7 @@ def insert_after(file: File, stmt: Stmt, lines: Sequence[str]) -> tuple[Edit, ..
     The lines may be indented by fours among themselves, which become the file's own unit. On a
     line that holds more than one statement they are joined by ``;``.
     """
+    file = file.home(stmt)
     refuse_elif(file, stmt)
     text = file.source.code
     if not ends_line(text, stmt) or (_is_inline(file, stmt) and lines):
@@ -39,6 +40,7 @@ def insert_after(file: File, stmt: Stmt, lines: Sequence[str]) -> tuple[Edit, ..
 
 def insert_before(file: File, stmt: Stmt, lines: Sequence[str]) -> tuple[Edit, ...]:
     """Put lines directly above a statement and its decorators, below the comments above it."""
+    file = file.home(stmt)
     refuse_elif(file, stmt)
     if is_docstring(stmt):
         raise Unfixable("a docstring must come first")
@@ -58,6 +60,7 @@ def delete(file: File, stmt: Stmt) -> tuple[Edit, ...]:
 
     Comments above it stay. The only statement of a block becomes ``pass``, and keeps the comment.
     """
+    file = file.home(stmt)
     refuse_elif(file, stmt)
     text = file.source.code
     block = tree.block_of(stmt)

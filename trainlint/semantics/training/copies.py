@@ -90,7 +90,7 @@ def _is_always(file: File, test: Expr) -> bool | None:
     if not isinstance(test, tree.Attribute):
         return None
     options = [call for call in file.calls if _defines(file, call, test.attr)]
-    if len(options) != 1 or file.values.graph.assigned_from_outside(test.attr):
+    if len(options) != 1 or test.attr in file.contents.set_from_outside:
         return None
     action, default = options[0].arg(None, "action"), options[0].arg(None, "default")
     stored = {"store_true": True, "store_false": False}.get(file.values.literal(action))
