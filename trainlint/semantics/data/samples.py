@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _MARKS = re.compile(r"mask|valid|weight|missing|ignore|skip|fail|error|corrupt|(^|_)(ok|bad)($|_)")
 _PATHS = re.compile(r"path|file|name|idx|index|(^|_)u?u?ids?$|^(stem|key)$", re.I)
+_LABELS = re.compile(r"label|class|target|categor|species", re.I)
 
 
 def is_mark_name(name: str) -> bool:
@@ -66,7 +67,12 @@ def names_path(expr: Expr) -> bool:
             word = models.last_name(expr.value)
     elif isinstance(expr, tree.Call) and expr.positional:
         return names_path(expr.positional[0])  # int(row["id"]), str(path)
-    return _PATHS.search(word) is not None
+    return _identifies(word)
+
+
+def _identifies(word: str) -> bool:
+    """True for the name of a path or a number of a sample, not for that of its class."""
+    return _PATHS.search(word) is not None and _LABELS.search(word) is None
 
 
 def marks(assign: tree.Assign) -> bool:
@@ -97,7 +103,7 @@ def gives_labels(file: File, getitem: tree.FunctionDef) -> bool:
 def is_identity(part: tuple[str, Expr]) -> bool:
     """True for a part that says which sample it is, by its key or by what it holds."""
     key, value = part
-    return _PATHS.search(key) is not None or names_path(value)
+    return _identifies(key) or names_path(value)
 
 
 def _is_filled(function: tree.FunctionDef, name: str) -> bool:
