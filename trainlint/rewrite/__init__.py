@@ -37,6 +37,7 @@ from trainlint.rewrite.logarithms import to_log_softmax
 from trainlint.rewrite.moves import Moves
 from trainlint.rewrite.places import Unfixable, together
 from trainlint.rewrite.precedence import Precedence
+from trainlint.rewrite.probabilities import sigmoid_around
 from trainlint.rewrite.schedules import with_one_more_step
 from trainlint.rewrite.splits import fit_behind_split
 from trainlint.rewrite.stand_ins import stand_in_doubt
@@ -79,6 +80,7 @@ __all__ = [
     "respell_arguments",
     "set_argument",
     "shift_arguments",
+    "sigmoid_around",
     "sized_tail",
     "stand_in_doubt",
     "step_behind_loop",
