@@ -66,6 +66,7 @@ from trainlint.semantics.training import (
     tail,
     thresholds,
     unfrozen,
+    unswitched,
     updates,
     written,
 )
@@ -143,6 +144,7 @@ __all__ = [
     "transformers",
     "tree",
     "unfrozen",
+    "unswitched",
     "updates",
     "uses",
     "values",

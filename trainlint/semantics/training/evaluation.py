@@ -57,12 +57,8 @@ def passes(file: File) -> list[EvaluationPass]:
 def _passes(file: File) -> list[EvaluationPass]:
     found = []
     told: set[tree.Call] = set()
-    for loop in _rounds(file):
-        body: Body = tree.body_of(loop)
-        own = [run for run in _runs(file, loop) if not _is_bound_in(file, run.model, loop)]
-        if not own or all(run.call in told for run in own):
-            continue
-        if _in_model(file, body) or trains(file, loop, body) or _feeds_backward(file, loop, body):
+    for loop, body, own in file.once(_untrained):
+        if all(run.call in told for run in own):
             continue
         switched = mode(file, own[0].call, own[0].model)
         if switched is not None and switched.training is not False:
@@ -72,6 +68,23 @@ def _passes(file: File) -> list[EvaluationPass]:
         told.update(run.call for run in own)
         found.append(EvaluationPass(loop, body, tuple(own), switched))
     return sorted(found, key=lambda found: found.loop.start)
+
+
+def untrained(file: File) -> list[tuple[Rounds, Body, list[Forward]]]:
+    """The loops in which a model runs and nothing is trained, in whatever mode."""
+    return file.once(_untrained)
+
+
+def _untrained(file: File) -> list[tuple[Rounds, Body, list[Forward]]]:
+    found = []
+    for loop in _rounds(file):
+        body: Body = tree.function_of(loop) or file.module
+        own = [run for run in _runs(file, loop) if not _is_bound_in(file, run.model, loop)]
+        if not own or _in_model(file, body):
+            continue
+        if not trains(file, loop, body) and not _feeds_backward(file, loop, body):
+            found.append((loop, body, own))
+    return found
 
 
 def _rounds(file: File) -> list[Rounds]:

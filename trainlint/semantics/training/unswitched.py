@@ -1,0 +1,304 @@
+"""Evaluation passes whose model is in training mode, by the last switch or since it was made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trainlint.semantics import tree
+from trainlint.semantics.training import evaluation, models
+from trainlint.semantics.training.evaluation import EvaluationPass, Rounds
+from trainlint.semantics.training.models import Forward
+from trainlint.semantics.training.script import BACKWARD, MODE, STEP, Body, Event
+from trainlint.semantics.tree import Expr
+from trainlint.semantics.values import (
+    ClassValue,
+    FunctionValue,
+    Instance,
+    Object,
+    Symbol,
+    Unknown,
+    Value,
+    argument,
+)
+
+if TYPE_CHECKING:
+    from trainlint.semantics.facts import File
+
+_DEPTH = 3
+_HELD_OUT = re.compile(
+    r"(^|_)(val|valid|validation|test|eval|dev)_?(loader|dl|data|iter|gen|set|ds|dataset|"
+    r"dataloader|batches)s?$",
+    re.I,
+)
+_EVALUATES = re.compile(
+    r"(^|_)(eval(uate|uation)?|validate|validation|val|test|infer(ence)?|predict(ions?)?)(_|$)",
+    re.I,
+)
+# Passes that want training mode: dropout as an estimate, statistics that are learned anew.
+_WANTS = re.compile(
+    r"(^|_)mc(_|$|[A-Z])|dropout|uncertain|bayes|monte|stochastic|update_?bn|bn_?update|recalib|"
+    r"adapt|attack|adversar|train|warm_?up|calib",
+    re.I,
+)
+_SWITCHES = frozenset({"eval", "set_mode", "set_train", "toggle_train", "freeze", "set_eval"})
+# Libraries whose models are made in training mode.
+_TRAINING = (
+    "torch.nn.",
+    "torchvision.models.",
+    "timm.create_model",
+    "efficientnet_pytorch.",
+    "segmentation_models_pytorch.",
+)
+_MADE_UP = frozenset(f"torch.{n}" for n in "randn rand zeros ones randint empty full".split())
+_DROPS = ("torch.nn.Dropout", "torch.nn.AlphaDropout", "torch.nn.FeatureAlphaDropout")
+_NORMS = ("torch.nn.BatchNorm", "torch.nn.SyncBatchNorm", "torch.nn.LazyBatchNorm")
+_ATTENDS = frozenset(
+    f"torch.nn.Transformer{name}"
+    for name in ("", "Encoder", "EncoderLayer", "Decoder", "DecoderLayer")
+)
+_NORMALISED = re.compile(
+    r"torchvision\.models\.(segmentation\.|video\.)?(resnet|resnext|wide_resnet|densenet|mobilenet|"
+    r"efficientnet|regnet|shufflenet|googlenet|inception|mnasnet|vgg\d+_bn|deeplabv3|fcn_|lraspp|"
+    r"r3d|mc3|r2plus1d)"
+)
+_DROPPED = re.compile(r"torchvision\.models\.(vgg|alexnet|squeezenet)")
+DROPOUT, BATCH_NORM = "dropout", "batch norm"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Unswitched:
+    """An evaluation pass in training mode.
+
+    ``switch`` puts the model in training mode before it; None where nothing ever switches a model
+    that is made in that mode, at ``made``. ``layers`` says what differs.
+    """
+
+    found: EvaluationPass
+    run: Forward
+    switch: Event | None
+    made: tree.Node
+    layers: tuple[str, ...]
+
+
+def unswitched(file: File) -> Iterator[Unswitched]:
+    """The evaluation passes of a file whose model is known to be in training mode."""
+    told: set[tree.Call] = set()
+    for loop, body, runs in evaluation.untrained(file):
+        run = runs[0]
+        if run.call in told or not _is_evaluation(loop, body) or _is_wanted(file, loop, body):
+            continue
+        told.update(run.call for run in runs)
+        kinds = modal_layers(file, run.model)
+        if not kinds or _is_detector(file, run) or _is_made_up(file, run):
+            continue
+        switch = _switched_on(file, run.call, run.model, _DEPTH)
+        made = _made(file, run.model)
+        if switch is None and (made is None or not _stays(file, run, made)):
+            continue
+        if switch is not None and not _has_trained(file, switch):
+            continue
+        origin = switch.call if switch is not None else made
+        assert origin is not None
+        whole = EvaluationPass(loop, body, tuple(runs), switch)
+        yield Unswitched(whole, run, switch, origin, kinds)
+
+
+# Purpose
+
+
+def _is_evaluation(loop: Rounds, body: Body) -> bool:
+    """True for a pass over data that is named for evaluation, or in a function that is."""
+    if isinstance(loop, tree.For):
+        names = [n.id for n in loop.iter.walk() if isinstance(n, tree.Name)]
+        names += [n.attr for n in loop.iter.walk() if isinstance(n, tree.Attribute)]
+        if any(_HELD_OUT.search(name) for name in names):
+            return True
+        if any("train" in name.lower() for name in names):
+            return False
+    if not isinstance(body, tree.FunctionDef) or body.name.startswith("test_"):
+        return False  # a unit test
+    return _EVALUATES.search(body.name) is not None
+
+
+def _is_made_up(file: File, run: Forward) -> bool:
+    """True for inputs that are drawn or filled on the spot: the run looks at shapes or times."""
+    return any(
+        isinstance(value, Instance) and value.name in _MADE_UP
+        for arg in (run.inner or run.call).args
+        for value in file.values.of(arg.value)
+    )
+
+
+def _is_wanted(file: File, loop: Rounds, body: Body) -> bool:
+    names = [body.name] if isinstance(body, tree.FunctionDef) else []
+    names += [models.last_name(n.func) for n in loop.walk() if isinstance(n, tree.Call)]
+    return any(_WANTS.search(name) for name in names if name not in {"dropout", "train"}) or any(
+        isinstance(node, tree.Attribute) and node.attr == "training" for node in loop.walk()
+    )
+
+
+def _is_detector(file: File, run: Forward) -> bool:
+    """True for detectors of torchvision, which give their losses in training mode alone."""
+    return any(
+        isinstance(value, Instance) and "detection" in value.name
+        for value in file.values.of(run.model)
+    )
+
+
+def _has_trained(file: File, switch: Event) -> bool:
+    """True where the body of a switch to training also trains: it was not meant for this pass."""
+    body: Body = tree.function_of(switch.call) or file.module
+    kinds = {event.kind for event in file.script.events(body)}
+    return BACKWARD in kinds and STEP in kinds
+
+
+# Mode
+
+
+def _switched_on(file: File, node: tree.Node, model: Expr, depth: int) -> Event | None:
+    """The switch to training mode that holds at a place, where every way to it has one."""
+    body: Body = tree.function_of(node) or file.module
+    flow = file.flow_in(body)
+    if not flow.holds(node):
+        return None
+    points: dict[int, list[Event]] = {}
+    for event in file.script.events(body):
+        if event.kind != MODE or event.site is node or not flow.holds(event.site):
+            continue
+        if _may_concern(file, event, model):
+            points.setdefault(flow.point(event.site), []).append(event)
+    last, unmet = flow.last(flow.point(node), points)
+    events = [event for point in sorted(last) for event in points[point]]
+    if any(event.training is not True for event in events):
+        return None
+    if events and (not unmet or isinstance(body, tree.Module)):
+        return next((event for event in events if _is_sure(file, event, model)), None)
+    if events or not depth or not isinstance(body, tree.FunctionDef):
+        return None
+    for call, _owner in file.values.graph.callers(body):
+        found = _switched_on(file, call, _as_given(file, body, call, model), depth - 1)
+        if found is not None:
+            return found
+    return None
+
+
+def _as_given(file: File, function: tree.FunctionDef, call: tree.Call, model: Expr) -> Expr:
+    """The model of a function as a call of it names it."""
+    if isinstance(model, tree.Name):
+        param = function.param(model.id)
+        given = argument(function, call, param) if param is not None else None
+        return given or model
+    return model
+
+
+def _may_concern(file: File, event: Event, model: Expr) -> bool:
+    """True for a switch of the model, of one that is not known, or of all in a list."""
+    receiver = event.receiver
+    if receiver is None or models.same(file, receiver, model):
+        return True
+    if isinstance(receiver, tree.Attribute) and models.same(file, receiver.value, model):
+        return False  # a part of it
+    return event.training is not True and not models.identities(file, receiver)
+
+
+def _is_sure(file: File, event: Event, model: Expr) -> bool:
+    return event.receiver is not None and models.same(file, event.receiver, model)
+
+
+def _made(file: File, model: Expr) -> tree.Node | None:
+    """Where a model is made in training mode, when nothing else can stand for it."""
+    made: tree.Node | None = None
+    for value in file.values.of(model):
+        match value:
+            case Object() if value.call is not None and file.values.graph.is_module(value.cls):
+                if None in file.values.graph.bases(value.cls):
+                    return None
+                made = value.call
+            case Instance() if value.name.startswith(_TRAINING):
+                made = value.call
+            case _:
+                return None
+    return made
+
+
+def _stays(file: File, run: Forward, made: tree.Node) -> bool:
+    """True where nothing in the file can switch a model that is made in it."""
+    function = tree.function_of(run.call)
+    here = function is tree.function_of(made)
+    if function is not None and not here and not file.values.graph.callers(function):
+        return False
+    for node in file.all(tree.Attribute):
+        if node.attr in _SWITCHES and not _is_call_on_another(file, node, run.model):
+            return False
+    modes = (e for events in file.script.own_events.values() for e in events if e.kind == MODE)
+    if any(e.training is not True and _may_concern(file, e, run.model) for e in modes):
+        return False
+    return not any(_is_handed_out(file, call, made) for call in file.calls if call is not made)
+
+
+def _is_call_on_another(file: File, method: tree.Attribute, model: Expr) -> bool:
+    """True for ``other.eval()``, where that is known to be another model."""
+    called = isinstance(method.parent, tree.Call) and method.parent.func is method
+    known = models.identities(file, method.value)
+    return called and bool(known) and not models.same(file, method.value, model)
+
+
+def _is_handed_out(file: File, call: tree.Call, made: tree.Node) -> bool:
+    """True where a function that is not in this file gets the model, and may switch it."""
+    if not any(_is_made(file, arg.value, made) for arg in call.args):
+        return False
+    return any(not _is_harmless(value) for value in file.values.callees(call))
+
+
+def _is_made(file: File, expr: Expr, made: tree.Node) -> bool:
+    if not isinstance(expr, tree.Name | tree.Attribute | tree.Call):
+        return False
+    return any(
+        value.node is made or getattr(value, "call", None) is made
+        for value in file.values.of(expr)
+        if isinstance(value, Instance | Object)
+    )
+
+
+def _is_harmless(callee: Value) -> bool:
+    match callee:
+        case FunctionValue() | ClassValue():
+            return True
+        case Symbol():
+            return callee.name.startswith(("torch.", "builtins.", "copy.", "torchinfo.", "wandb."))
+        case Object():
+            return True
+        case Unknown():
+            return False
+        case _:
+            return isinstance(callee, Instance) and callee.name.startswith("torch.")
+
+
+# Layers
+
+
+def modal_layers(file: File, model: Expr) -> tuple[str, ...]:
+    """What of a model differs between the modes: dropout, batch norm, both, or nothing known."""
+    found = {kind for name in models.layers(file, model) if name for kind in _kinds(name)}
+    return tuple(kind for kind in (DROPOUT, BATCH_NORM) if kind in found)
+
+
+def _kinds(name: str) -> Iterator[str]:
+    if name.startswith(_DROPS) or name in _ATTENDS or _DROPPED.match(name):
+        yield DROPOUT
+    if name.startswith(_NORMS) or _NORMALISED.match(name):
+        yield BATCH_NORM
+    if name.startswith(("segmentation_models_pytorch.", "efficientnet_pytorch.")):
+        yield BATCH_NORM
+
+
+def trains(file: File) -> bool:
+    """True where a model is trained in the file, which may go on after a pass."""
+    return any(
+        event.kind in {STEP, BACKWARD}
+        for events in file.script.own_events.values()
+        for event in events
+    )
