@@ -37,12 +37,12 @@ from trainlint.rewrite.logarithms import to_log_softmax
 from trainlint.rewrite.moves import Moves
 from trainlint.rewrite.places import Unfixable, together
 from trainlint.rewrite.precedence import Precedence
-from trainlint.rewrite.probabilities import sigmoid_around
 from trainlint.rewrite.schedules import with_one_more_step
 from trainlint.rewrite.splits import fit_behind_split
 from trainlint.rewrite.stand_ins import stand_in_doubt
 from trainlint.rewrite.statements import delete, insert_after, insert_before
 from trainlint.rewrite.windows import counted_from_one, sized_tail, step_on_last_batch
+from trainlint.rewrite.wrappings import normalize_around, sigmoid_around
 
 __all__ = [
     "Moves",
@@ -65,6 +65,7 @@ __all__ = [
     "move_activation",
     "name_argument",
     "name_arguments",
+    "normalize_around",
     "pass_arguments",
     "remove_argument",
     "remove_arguments",

@@ -1,4 +1,4 @@
-"""A sigmoid around logits where they are read as probabilities."""
+"""What is put around a tensor where it is read: a sigmoid, a normalisation to length 1."""
 
 from __future__ import annotations
 
@@ -41,6 +41,12 @@ def sigmoid_around(
             edits, wrap(file, read, f"{torch}.sigmoid({torch}.as_tensor(", ")).numpy()")
         )
     raise Unfixable("it is no tensor any more where it is read")
+
+
+def normalize_around(file: File, features: Expr) -> tuple[Edit, ...]:
+    """Give the vectors along the last dimension the length 1."""
+    edits, function = add_import(file, "torch.nn.functional", "normalize", at=features)
+    return together(edits, wrap(file, features, f"{function}(", ", dim=-1)"))
 
 
 def _around(file: File, tensor: Expr) -> tuple[Edit, ...]:

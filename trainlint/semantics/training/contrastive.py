@@ -1,0 +1,117 @@
+"""Where features go into a contrastive loss, and whether anything gives them a length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trainlint.semantics import tensors, tree
+from trainlint.semantics.training.outputs import Source, outputs
+from trainlint.semantics.training.similarities import Contrast, contrast_of
+from trainlint.semantics.tree import Expr
+from trainlint.semantics.values import FunctionValue, Instance, Object, argument
+
+if TYPE_CHECKING:
+    from trainlint.semantics.facts import File
+
+# Losses of libraries that leave the lengths of the features as they are, and where they take them.
+_OF_LIBRARIES = {
+    "pl_bolts.losses.self_supervised_learning.nt_xent_loss": (0, 1),
+}
+# Layers whose output has any length: what `tensors` calls logits, and these behind or for them.
+_UNBOUNDED = frozenset(
+    f"torch.nn.{name}"
+    for name in "BatchNorm1d BatchNorm2d ReLU LeakyReLU GELU SiLU ELU PReLU Embedding".split()
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """A call of a contrastive loss with features of any length, as ``raw`` says where from.
+
+    ``features`` are the arguments that hold them, ``contrast`` is None for a library's loss, and
+    ``certain`` tells that the features can come from nowhere else.
+    """
+
+    call: tree.Call
+    features: tuple[Expr, ...]
+    raw: tuple[Source, ...]
+    contrast: Contrast | None
+    certain: bool
+
+
+def evaluations(file: File) -> Iterator[Evaluation]:
+    """The calls of contrastive losses in a file with features that nothing has normalised."""
+    for call in file.calls:
+        name = file.names.qualified(call.func)
+        if name in _OF_LIBRARIES:
+            given = [call.arg(position) for position in _OF_LIBRARIES[name]]
+            features = [arg for arg in given if arg is not None]
+            yield from _of_library(file, call, features)
+        elif name is None or not name.startswith(("torch.", "numpy.", "builtins.")):
+            yield from _of_project(file, call)
+
+
+def _of_library(file: File, call: tree.Call, features: list[Expr]) -> Iterator[Evaluation]:
+    found = [(arg, outputs(file).sources(arg)) for arg in features]
+    raw = [(arg, s) for arg, s in found if s and all(is_raw(file, each) for each in s)]
+    if raw:
+        sources = tuple(source for _, several in raw for source in several)
+        yield Evaluation(call, tuple(arg for arg, _ in raw), sources, None, certain=True)
+
+
+def _of_project(file: File, call: tree.Call) -> Iterator[Evaluation]:
+    callees = file.values.callees(call) if call.args else []
+    for callee in callees:
+        function = None
+        if isinstance(callee, FunctionValue) and isinstance(callee.function, tree.FunctionDef):
+            function = callee.function
+        elif isinstance(callee, Object):
+            function = file.values.graph.call_method(callee.cls)
+        contrast = contrast_of(file, function) if function is not None else None
+        if contrast is None:
+            continue
+        raw = _raw_sources(file, contrast, call)
+        given = [argument(contrast.function, call, param) for param in contrast.params]
+        features = [arg for arg in given if arg is not None and _is_raw_argument(file, arg)]
+        if raw and features:
+            certain = len(callees) == 1
+            yield Evaluation(call, tuple(features), tuple(raw), contrast, certain)
+            return
+
+
+def _raw_sources(file: File, contrast: Contrast, call: tree.Call) -> list[Source]:
+    """What one call compares, where all of it has any length; empty where something may not."""
+    found: list[Source] = []
+    for operand in contrast.operands:
+        here = [s for s in outputs(file).sources(operand) if s.passes[:1] == (call,)]
+        if not here or not all(is_raw(file, source) for source in here):
+            return []
+        found += here
+    return found
+
+
+def _is_raw_argument(file: File, arg: Expr) -> bool:
+    found = outputs(file).sources(arg)
+    return bool(found) and all(is_raw(file, source) for source in found)
+
+
+def is_raw(file: File, source: Source) -> bool:
+    """Whether vectors of any length come from here: a linear layer, a norm over the batch."""
+    if source.kind == tensors.LOGITS:
+        return True
+    if source.kind != tensors.UNKNOWN or not isinstance(source.node, tree.Call):
+        return False
+    names = [_last_layer(file, value) for value in file.values.callees(source.node)]
+    return bool(names) and all(name in _UNBOUNDED for name in names)
+
+
+def _last_layer(file: File, value: object) -> str | None:
+    """The class of a layer, for a ``Sequential`` that of its last one."""
+    while isinstance(value, Instance) and value.name == "torch.nn.Sequential":
+        last = value.call.args[-1] if value.call.args else None
+        if last is None or last.star:
+            return None
+        value = file.values.only(last.value, value.frame)
+    return value.name if isinstance(value, Instance) else None

@@ -1,0 +1,258 @@
+"""Losses that compare features by their products, as functions of a file compute them.
+
+A contrastive loss is a function in which a product of features with their transpose (or that of
+another view) is divided by a temperature, and the result goes through an exponential, a log-softmax
+or a cross entropy: SupCon, NT-Xent and InfoNCE under whatever name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trainlint.semantics import tree
+from trainlint.semantics.bodies import own_nodes
+from trainlint.semantics.training.losses import CROSS_ENTROPY
+from trainlint.semantics.tree import Expr, Node
+from trainlint.semantics.values import Instance
+
+if TYPE_CHECKING:
+    from trainlint.semantics.facts import File
+
+_PRODUCTS = frozenset({"torch.matmul", "torch.mm", "torch.bmm"})
+_TRANSPOSED = frozenset({"t", "transpose", "permute", "swapaxes"})
+_QUOTIENTS = frozenset({"torch.div", "torch.true_divide"})
+_NORMALISING = frozenset(
+    "exp logsumexp log_softmax torch.exp torch.logsumexp torch.log_softmax "
+    "torch.nn.functional.log_softmax".split()
+) | {name for name in CROSS_ENTROPY if "functional" in name}
+_TEMPERATURE = re.compile(r"temp(erature)?|tau", re.IGNORECASE)
+_EINSUM = re.compile(r"\s*(\w)(\w)\s*,\s*(\w)\2\s*->\s*\1\3\s*")
+_MOVES_LAST = frozenset(
+    "permute transpose t movedim moveaxis swapaxes reshape view flatten".split()
+)
+MAX_STEPS = 200
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Contrast:
+    """A contrastive loss: the function, the similarity in it and the parameters it compares."""
+
+    function: tree.FunctionDef
+    similarity: Expr
+    operands: tuple[Expr, ...]
+    params: tuple[tree.Param, ...]
+
+
+class _Contrasts:
+    """The contrastive losses that were asked for."""
+
+    def __init__(self, file: File) -> None:
+        self.known: dict[tree.FunctionDef, Contrast | None] = {}
+
+
+def contrast_of(file: File, function: tree.FunctionDef) -> Contrast | None:
+    """The contrastive loss that a function computes."""
+    known = file.once(_Contrasts).known
+    if function not in known:
+        known[function] = next(_contrasts(file, function), None)
+    return known[function]
+
+
+def _contrasts(file: File, function: tree.FunctionDef) -> Iterator[Contrast]:
+    nodes = list(own_nodes(function))
+    ends = [node for node in nodes if isinstance(node, tree.Call) and _normalises(file, node)]
+    if not ends:
+        return
+    for node in nodes:
+        product = _over_temperature(file, node)
+        operands = _operands(file, product) if product is not None else None
+        if product is None or operands is None:
+            continue
+        if not any(_leads_to(file, end, node) for end in ends):
+            continue
+        params = {param for operand in operands for param in _params(file, operand, function)}
+        ordered = tuple(param for param in function.params if param in params)
+        if ordered and all(_params(file, operand, function) for operand in operands):
+            yield Contrast(function, product, operands, ordered)
+
+
+def _normalises(file: File, call: tree.Call) -> bool:
+    """A call that makes probabilities, or their logarithms, of similarities."""
+    name = file.names.qualified(call.func)
+    if name is not None:
+        return name in _NORMALISING
+    if isinstance(call.func, tree.Attribute) and call.func.attr in _NORMALISING:
+        return True
+    return len(call.args) >= 2 and any(
+        isinstance(value, Instance) and value.name in CROSS_ENTROPY
+        for value in file.values.callees(call)
+    )
+
+
+def _over_temperature(file: File, node: Node) -> Expr | None:
+    """The product that is divided by a temperature at a node."""
+    match node:
+        case tree.BinOp(op="/"):
+            whole, by = node.left, node.right
+        case tree.AugAssign(op="/=" | "/"):
+            whole, by = node.target, node.value
+        case tree.Call():
+            name = file.names.qualified(node.func)
+            other = node.arg(1 if name in _QUOTIENTS else 0, "other")
+            is_method = isinstance(node.func, tree.Attribute) and node.func.attr in {"div", "div_"}
+            if other is None or not (name in _QUOTIENTS or (name is None and is_method)):
+                return None
+            given = node.arg(0, "input")
+            if name not in _QUOTIENTS and isinstance(node.func, tree.Attribute):
+                given = node.func.value
+            if given is None:
+                return None
+            whole, by = given, other
+        case _:
+            return None
+    if not _is_temperature(file, by):
+        return None
+    return _product(file, whole)
+
+
+def _is_temperature(file: File, expr: Expr) -> bool:
+    if _TEMPERATURE.fullmatch((tree.last_name(expr) or "").rpartition("_")[2]):
+        return True
+    if _TEMPERATURE.match(tree.last_name(expr) or ""):
+        return True
+    number = file.values.literal(expr)
+    return isinstance(number, int | float) and 0 < number < 1
+
+
+def _product(file: File, expr: Expr) -> Expr | None:
+    """The matrix product that an expression is, through names."""
+    for _ in range(4):
+        if not isinstance(expr, tree.Name):
+            break
+        bindings, _unbound = file.values.definitions(expr)
+        given = [b.value for b in bindings if b.kind == "assign" and not b.path]
+        if len(given) != 1 or given[0] is None:
+            return None
+        expr = given[0]
+    return expr if _operands(file, expr) is not None else None
+
+
+def _operands(file: File, expr: Expr) -> tuple[Expr, Expr] | None:
+    """The features of a product with a transposed matrix: ``f @ f.T``, ``torch.mm(a, b.t())``."""
+    match expr:
+        case tree.BinOp(op="@"):
+            left, right = expr.left, expr.right
+        case tree.Call() if file.names.qualified(expr.func) in _PRODUCTS:
+            first, second = expr.arg(0, "input"), expr.arg(1, "other") or expr.arg(1, "mat2")
+            if first is None or second is None:
+                return None
+            left, right = first, second
+        case tree.Call(func=tree.Attribute(attr="matmul" | "mm")) if len(expr.args) == 1:
+            assert isinstance(expr.func, tree.Attribute)
+            left, right = expr.func.value, expr.args[0].value
+        case tree.Call() if file.names.qualified(expr.func) == "torch.einsum":
+            return _summed(file, expr)
+        case _:
+            return None
+    return (left, right) if _is_transposed(file, right) else None
+
+
+def _summed(file: File, call: tree.Call) -> tuple[Expr, Expr] | None:
+    text = file.values.literal(call.arg(0))
+    given = [arg.value for arg in call.args[1:]]
+    if len(given) == 1 and isinstance(given[0], tree.Sequence):
+        given = given[0].elts
+    if not isinstance(text, str) or len(given) != 2 or not _EINSUM.fullmatch(text):
+        return None
+    return given[0], given[1]
+
+
+def _is_transposed(file: File, expr: Expr) -> bool:
+    if isinstance(expr, tree.Attribute):
+        return expr.attr in {"T", "mT"}
+    if not isinstance(expr, tree.Call):
+        return False
+    short = _short_name(file, expr)
+    if short in {"contiguous", "detach"} and isinstance(expr.func, tree.Attribute):
+        return _is_transposed(file, expr.func.value)
+    return short in _TRANSPOSED
+
+
+# Inside the function
+
+
+def _leads_to(file: File, expr: Node, goal: Node) -> bool:
+    """Whether a value is made of what stands at another place of the same function."""
+    seen: set[Node] = set()
+    todo = [expr]
+    while todo and len(seen) < MAX_STEPS:
+        node = todo.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        for inner in node.walk():
+            if inner is goal:
+                return True
+            if isinstance(inner, tree.Name):
+                for binding in file.values.definitions(inner)[0]:
+                    if binding.node is goal:
+                        return True
+                    if binding.value is not None:
+                        todo.append(binding.value)
+    return False
+
+
+def _params(file: File, expr: Expr, function: tree.FunctionDef) -> set[tree.Param]:
+    """The parameters of a function that an expression is made of."""
+    found: set[tree.Param] = set()
+    seen: set[Node] = set()
+    todo: list[Node] = [expr]
+    while todo and len(seen) < MAX_STEPS:
+        node = todo.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        for inner in node.walk():
+            if not isinstance(inner, tree.Name):
+                continue
+            for binding in file.values.definitions(inner)[0]:
+                if isinstance(binding.node, tree.Param) and binding.node.parent is function:
+                    found.add(binding.node)
+                elif binding.value is not None:
+                    todo.append(binding.value)
+    own = function.params[0] if isinstance(function.parent, tree.ClassDef) else None
+    return found - {own} if own is not None else found
+
+
+def moves_features(file: File, contrast: Contrast) -> tree.Call | None:
+    """A call that may make another dimension of the features the last one, inside the loss."""
+    transposes = {
+        node
+        for operand in contrast.operands
+        for node in operand.walk()
+        if isinstance(node, tree.Call)
+    }
+    for node in own_nodes(contrast.function):
+        if not isinstance(node, tree.Call) or node in transposes:
+            continue
+        short = _short_name(file, node)
+        if short not in _MOVES_LAST or file.values.literal(_last_argument(node)) == -1:
+            continue
+        below = node.func.value if isinstance(node.func, tree.Attribute) else node
+        of_features = _params(file, below, contrast.function) & set(contrast.params)
+        if of_features and any(_leads_to(file, o, node) for o in contrast.operands):
+            return node
+    return None
+
+
+def _last_argument(call: tree.Call) -> Expr | None:
+    return call.args[-1].value if call.args else None
+
+
+def _short_name(file: File, call: tree.Call) -> str:
+    """The last name of a function or method."""
+    name = file.names.qualified(call.func) or str(getattr(call.func, "attr", ""))
+    return name.rpartition(".")[2]
