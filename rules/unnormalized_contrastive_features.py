@@ -87,19 +87,17 @@ from trainlint.api import (
     tree,
 )
 
+_NAMES = "InfoNCE info_nce infonce NCELoss nce_loss NTXent NT_Xent nt_xent ntxent".split()
 RULE = Rule(
     "LOS004",
     "unnormalized-contrastive-features",
     Severity.WARNING,
     needs=all_of(
         any_of("torch", "pl_bolts"),
-        any_of(
-            "temperature", "tau", ".temp", "_temp", "ontrast", "ONTRAST", "SupCon", "supcon", "NCE",
-            "nce", "NTXent", "NT_Xent", "nt_xent", "ntxent",
-        ),
+        any_of(*"temperature tau .temp _temp ontrast ONTRAST SupCon supcon".split(), *_NAMES),
     ),
     fix=Safety.UNSAFE,
-)  # fmt: skip
+)
 
 
 @RULE.check

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 _OF_LIBRARIES = {
     "pl_bolts.losses.self_supervised_learning.nt_xent_loss": (0, 1),
 }
+# Names under which a loss of another file may be contrastive, and by which it may be called.
+_CONTRASTIVE = re.compile(r"contrast|supcon|nce(_|[lL]oss|$)|xent|simclr|clip", re.IGNORECASE)
+_LOSS = re.compile(r"loss|crit|contrast|supcon|nce|xent|objective", re.IGNORECASE)
 # Layers whose output has any length: what `tensors` calls logits, and these behind or for them.
 _UNBOUNDED = frozenset(
     f"torch.nn.{name}"
@@ -43,14 +47,31 @@ class Evaluation:
 
 def evaluations(file: File) -> Iterator[Evaluation]:
     """The calls of contrastive losses in a file with features that nothing has normalised."""
-    for call in file.calls:
-        name = file.names.qualified(call.func)
-        if name in _OF_LIBRARIES:
-            given = [call.arg(position) for position in _OF_LIBRARIES[name]]
-            features = [arg for arg in given if arg is not None]
-            yield from _of_library(file, call, features)
-        elif name is None or not name.startswith(("torch.", "numpy.", "builtins.")):
-            yield from _of_project(file, call)
+    for call in file.calls_to(lambda name: name in _OF_LIBRARIES):
+        positions = _OF_LIBRARIES[file.names.qualified(call.func) or ""]
+        features = [arg for position in positions if (arg := call.arg(position)) is not None]
+        yield from _of_library(file, call, features)
+    for call in sorted(_candidates(file), key=lambda call: call.start):
+        yield from _of_project(file, call)
+
+
+def _candidates(file: File) -> set[tree.Call]:
+    """The calls that may run a contrastive loss, of this file or of one that it imports."""
+    found = {
+        call
+        for function in file.all(tree.FunctionDef)
+        if contrast_of(file, function) is not None
+        for call, _owner in file.values.graph.callers(function)
+        if file.home(call) is file
+    }
+    if any(_CONTRASTIVE.search(alias.name) for alias in file.all(tree.Alias)):
+        found.update(
+            call
+            for call in file.calls
+            if _LOSS.search(tree.last_name(call.func) or "")
+            and not (file.names.qualified(call.func) or "").startswith(("torch.", "numpy."))
+        )
+    return found
 
 
 def _of_library(file: File, call: tree.Call, features: list[Expr]) -> Iterator[Evaluation]:

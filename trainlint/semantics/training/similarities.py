@@ -63,14 +63,12 @@ def contrast_of(file: File, function: tree.FunctionDef) -> Contrast | None:
 
 def _contrasts(file: File, function: tree.FunctionDef) -> Iterator[Contrast]:
     nodes = list(own_nodes(function))
-    ends = [node for node in nodes if isinstance(node, tree.Call) and _normalises(file, node)]
-    if not ends:
-        return
     for node in nodes:
         product = _over_temperature(file, node)
         operands = _operands(file, product) if product is not None else None
         if product is None or operands is None:
             continue
+        ends = (end for end in nodes if isinstance(end, tree.Call) and _normalises(file, end))
         if not any(_leads_to(file, end, node) for end in ends):
             continue
         params = {param for operand in operands for param in _params(file, operand, function)}
@@ -113,9 +111,8 @@ def _over_temperature(file: File, node: Node) -> Expr | None:
             whole, by = given, other
         case _:
             return None
-    if not _is_temperature(file, by):
-        return None
-    return _product(file, whole)
+    product = _product(file, whole)
+    return product if product is not None and _is_temperature(file, by) else None
 
 
 def _is_temperature(file: File, expr: Expr) -> bool:
