@@ -35,6 +35,7 @@ from trainlint.semantics.data import (
     scores,
     selection,
     splits,
+    subsets,
     transformers,
     wholeness,
 )
@@ -144,6 +145,7 @@ __all__ = [
     "signatures",
     "similarities",
     "splits",
+    "subsets",
     "tail",
     "tensors",
     "thresholds",
