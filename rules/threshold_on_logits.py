@@ -73,6 +73,7 @@ from trainlint.api import (
     Step,
     Unfixable,
     any_of,
+    logits,
     outputs,
     rewrite,
     thresholds,
@@ -96,12 +97,12 @@ RULE = Rule(
 
 @RULE.check
 def check(file: File) -> Iterator[Finding]:
-    trained = outputs.trained_as_logits(file)
+    trained = logits.trained_as_logits(file)
     if not trained:
         return
     for reading in thresholds.readings(file):
         sources = outputs.outputs(file).sources(reading.tensor)
-        found = outputs.known(sources, [each.source for each in trained])
+        found = logits.known(sources, [each.source for each in trained])
         if not found:
             continue
         loss = next(each for each in trained if found[0].is_of(each.source))
@@ -142,7 +143,7 @@ def _effect(reading: thresholds.Reading) -> str:
     return f"a logit of {value:g} is a probability of {1 / (1 + math.exp(-value)):.2f}"
 
 
-def _trail(loss: outputs.Trained, source: outputs.Source) -> tuple[Step, ...]:
+def _trail(loss: logits.Trained, source: outputs.Source) -> tuple[Step, ...]:
     steps = [Step(loss.call, f"`{loss.name}` takes the output as logits here")]
     if isinstance(source.node, tree.Expr):
         steps.append(Step(source.node, "the output is made here"))
@@ -152,7 +153,7 @@ def _trail(loss: outputs.Trained, source: outputs.Source) -> tuple[Step, ...]:
 def _fixes(
     file: File, reading: thresholds.Reading, sources: Sequence[outputs.Source]
 ) -> Iterator[Fix]:
-    doubts = [reason for source in sources for reason in outputs.other_callers(file, source)]
+    doubts = [reason for source in sources for reason in logits.other_callers(file, source)]
     try:
         edits = rewrite.sigmoid_around(file, reading.tensor, [s.conversions for s in sources])
     except Unfixable:

@@ -19,6 +19,8 @@ BCE_WITH_LOGITS = frozenset(
         "torch.nn.MultiLabelSoftMarginLoss",
         "torch.nn.functional.binary_cross_entropy_with_logits",
         "torch.nn.functional.multilabel_soft_margin_loss",
+        "segmentation_models_pytorch.losses.SoftBCEWithLogitsLoss",
+        "pytorch_toolbelt.losses.SoftBCEWithLogitsLoss",
     }
 )
 CROSS_ENTROPY = frozenset({"torch.nn.CrossEntropyLoss", "torch.nn.functional.cross_entropy"})
