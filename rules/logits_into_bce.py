@@ -63,7 +63,6 @@ from trainlint.api import (
     Severity,
     Step,
     Unfixable,
-    all_of,
     any_of,
     losses,
     rewrite,
@@ -76,10 +75,7 @@ RULE = Rule(
     "LOS003",
     "logits-into-bce",
     Severity.ERROR,
-    needs=all_of(
-        any_of("BCELoss", "binary_cross_entropy"),
-        any_of("Linear", "linear", "Conv", "Bilinear"),
-    ),
+    needs=any_of("BCELoss", "binary_cross_entropy"),
     fix=Safety.UNSAFE,
 )
 

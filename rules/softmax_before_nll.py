@@ -62,7 +62,6 @@ from trainlint.api import (
     Severity,
     Step,
     Unfixable,
-    all_of,
     any_of,
     losses,
     rewrite,
@@ -75,7 +74,7 @@ RULE = Rule(
     "LOS002",
     "softmax-before-nll",
     Severity.ERROR,
-    needs=all_of(any_of("NLLLoss", "nll_loss"), any_of("softmax", "Softmax")),
+    needs=any_of("NLLLoss", "nll_loss"),
     fix=Safety.UNSAFE,
 )
 

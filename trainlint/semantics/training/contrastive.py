@@ -68,10 +68,16 @@ def _candidates(file: File) -> set[tree.Call]:
         found.update(
             call
             for call in file.calls
-            if _LOSS.search(tree.last_name(call.func) or "")
+            if _LOSS.search(_called(call) or "")
             and not (file.names.qualified(call.func) or "").startswith(("torch.", "numpy."))
         )
     return found
+
+
+def _called(call: tree.Call) -> str | None:
+    """The last name of what is called; for ``Loss()(x)`` that of what is built first."""
+    func = call.func.func if isinstance(call.func, tree.Call) else call.func
+    return tree.last_name(func)
 
 
 def _of_library(file: File, call: tree.Call, features: list[Expr]) -> Iterator[Evaluation]:
