@@ -20,6 +20,7 @@ from trainlint.semantics import (
 )
 from trainlint.semantics.data import (
     audio,
+    augmentation,
     datasets,
     deeds,
     finals,
@@ -100,6 +101,7 @@ __all__ = [
     "allowlist",
     "any_of",
     "audio",
+    "augmentation",
     "backward",
     "callgraph",
     "checkpoints",
