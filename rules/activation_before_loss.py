@@ -33,6 +33,7 @@ SIGMOID_BEFORE_BCE = Rule(
     "sigmoid-before-bce",
     Severity.WARNING,
     needs=all_of(any_of("BCELoss", "binary_cross_entropy"), any_of("sigmoid", "Sigmoid", "expit")),
+    here=losses.WORDS,
     fix=Safety.UNSAFE,
 )
 SIGMOID_BEFORE_LOGITS_LOSS = Rule(
@@ -48,6 +49,7 @@ SIGMOID_BEFORE_LOGITS_LOSS = Rule(
         ),
         any_of("sigmoid", "Sigmoid", "expit"),
     ),
+    here=losses.WORDS,
     fix=Safety.UNSAFE,
 )
 SOFTMAX_BEFORE_CROSS_ENTROPY = Rule(
@@ -55,6 +57,7 @@ SOFTMAX_BEFORE_CROSS_ENTROPY = Rule(
     "softmax-before-cross-entropy",
     Severity.ERROR,
     needs=all_of(any_of("CrossEntropyLoss", "cross_entropy"), any_of("softmax", "Softmax")),
+    here=losses.WORDS,
     fix=Safety.UNSAFE,
 )
 

@@ -91,6 +91,7 @@ RULE = Rule(
         any_of("BCELoss", "binary_cross_entropy"),
         any_of("autocast", "precision", "fp16", "bf16"),
     ),
+    here=losses.WORDS,
     fix=Safety.SAFE,
 )
 

@@ -51,24 +51,40 @@ def check_source(
     """
     outcome = Outcome()
     sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION_LIMIT))
-    file = _parse(source, surroundings, outcome)
-    if file is None:
+    parsed = _parse(source, surroundings, outcome)
+    if parsed is None:
         return outcome
     outcome.parsed = True
+    module, is_ours = parsed
+    alone = File(source, module, replace(surroundings, project=None))
+    files = _Files(alone, File(source, module, surroundings))
     try:
-        _check(file, rules, outcome, severities or {}, known)
+        _check(files, rules, outcome, severities or {}, known)
     finally:
-        file.release()
+        # The collector would have to look through all that the process holds to find the circles.
+        files.alone.view.release()
+        files.around.view.release()
+        if is_ours:
+            tree.unlink(module)
     return outcome
 
 
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """One file as rules see it that look at nothing else, and as those that look around."""
+
+    alone: File
+    around: File
+
+
 def _check(
-    file: File,
+    files: _Files,
     rules: Sequence[Rule],
     outcome: Outcome,
     severities: dict[str, Severity],
     known: frozenset[str],
 ) -> None:
+    file = files.alone
     suppressions = _suppressions(file)
     found: list[tuple[Rule, Finding]] = []
     last = [rule for rule in rules if rule.family == "SUP"]
@@ -76,7 +92,8 @@ def _check(
         if last and rule is last[0]:
             _judge(file, suppressions, rules, known)
         try:
-            findings = [finding for check in rule.checks for finding in check(file)]
+            seen = file if rule.here is None else files.around
+            findings = [finding for check in rule.checks for finding in check(seen)]
         except Exception as error:  # a rule's own defect must not silence the others
             text = " ".join(str(error).split()) or "no message"
             message = f"{rule.code} failed: {type(error).__name__}: {text}"
@@ -85,7 +102,7 @@ def _check(
         for finding in findings:
             found.append((rule, finding))
             suppressions.match(rule.code, rule.name, _span(finding)[0])
-    outcome.diagnostics = _diagnostics(file, found, suppressions, severities)
+    outcome.diagnostics = _diagnostics(files.around, found, suppressions, severities)
 
 
 def _judge(
@@ -105,17 +122,20 @@ def _judge(
         file.unknown_suppressions.append(fault)
 
 
-def _parse(source: Source, surroundings: Surroundings, outcome: Outcome) -> File | None:
+def _parse(
+    source: Source, surroundings: Surroundings, outcome: Outcome
+) -> tuple[tree.Module, bool] | None:
+    """The tree of the text, and whether nobody else holds it."""
+    project = surroundings.project
+    opened = project.open(source.path) if project is not None else None
+    if opened is not None and opened.source.text == source.text:
+        return opened.module, False
     refusal = bounds.refusal(source.code)
     if refusal is not None:
         outcome.failures.append(Failure(source.path, "parse", refusal))
         return None
     from trainlint.semantics import lower
 
-    project = surroundings.project
-    opened = project.open(source.path) if project is not None else None
-    if opened is not None and opened.source.text == source.text:
-        return File(source, opened.module, surroundings)
     try:
         module = lower.parse(source.code)
     except lower.ParseError as error:
@@ -124,7 +144,7 @@ def _parse(source: Source, surroundings: Surroundings, outcome: Outcome) -> File
     except RecursionError:
         outcome.failures.append(Failure(source.path, "parse", "nested too deeply to be read"))
         return None
-    return File(source, module, surroundings)
+    return module, True
 
 
 def _parse_failure(source: Source, message: str, line: int, column: int) -> Failure:

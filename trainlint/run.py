@@ -173,6 +173,7 @@ def _take(run: Run, item: Item, payload: bytes) -> bool:
 
 def scan(run: Run, items: Iterable[Item]) -> Iterator[Item]:
     """Read what is new, search it once for all trigger words, and yield what must be parsed."""
+    fresh: list[Item] = []
     for item in items:
         if item.result is not None:
             continue
@@ -194,17 +195,34 @@ def scan(run: Run, items: Iterable[Item]) -> Iterator[Item]:
         assert item.data is not None
         item.size = len(item.data)
         item.words = triage.mentioned(item.data, item.terms.rulebook.needs)
-        is_wanted = item.terms.can_fire(item.words)
-        if is_wanted:
-            item.imports = import_words(item.data.decode("utf-8", "replace"))
-            item.local = run.local_among(item.imports, item.file)
+        fresh.append(item)
         if item.on_disk and item.size > HELD:
+            item.imports = import_words(item.data.decode("utf-8", "replace"))
             item.data = None
+    around = _words_around(fresh)
+    for item in fresh:
+        is_wanted = item.terms.can_fire(item.words, around.get(id(item.context)))
+        if is_wanted:
+            if item.data is not None:
+                item.imports = import_words(item.data.decode("utf-8", "replace"))
+            item.local = run.local_among(item.imports, item.file)
         if is_wanted or item.depth > SCANNED:
             yield item
         else:
             item.result = Result()
             keep(run, [item])
+
+
+def _words_around(items: Iterable[Item]) -> dict[int, frozenset[bytes]]:
+    """The trigger words in all files of a project, by its context, where all of them were read."""
+    projects: dict[int, list[Item]] = {}
+    for item in items:
+        projects.setdefault(id(item.context), []).append(item)
+    return {
+        key: frozenset().union(*(item.words for item in some))
+        for key, some in projects.items()
+        if some[0].context is not None and len(some) == len(some[0].context.files)
+    }
 
 
 def _unreadable(item: Item, error: OSError) -> Result:

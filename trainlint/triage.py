@@ -1,7 +1,7 @@
 """The words without which a rule cannot fire, so that most files are never parsed.
 
 Triage must never change a result: a rule names only words that must stand in the very file in
-which it reports or which it looks into.
+which it reports, or in one that it is connected with.
 """
 
 from __future__ import annotations
@@ -20,6 +20,10 @@ class Needs:
 
     def met(self, words: Set[bytes]) -> bool:
         return all(not group.isdisjoint(words) for group in self.groups)
+
+    @property
+    def words(self) -> frozenset[bytes]:
+        return frozenset().union(*self.groups)
 
 
 def any_of(*words: str) -> Needs:

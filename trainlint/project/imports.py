@@ -6,15 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-# In a notebook a line of code is a JSON string, and begins behind a quotation mark.
-_START = r'^[ \t]*"?[ \t]*'
-_FROM = re.compile(
-    _START + r"from[ \t]+(\.*)[ \t]*([\w.]*)[ \t]+import[ \t]*(\([^)]*\)?|[^\n#;]*)", re.M
-)
-_IMPORT = re.compile(_START + r"import[ \t]+([\w., \t]+)", re.M)
-_COMMENT = re.compile(r"#[^\n]*")
 _NAME = re.compile(r"([\w.]+)(?:\s+as\s+\w+)?|\*")
+_COMMENT = re.compile(r"#[^\n]*")
 _IDENTIFIER = re.compile(rb"[A-Za-z_]\w*")
+_BEFORE = b' \t"'  # in a notebook a line of code is a JSON string
 
 
 class Import(NamedTuple):
@@ -27,19 +22,38 @@ class Import(NamedTuple):
 
 def imports(data: bytes) -> Iterator[Import]:
     """The imports that a text seems to hold; one in a string is as good as another."""
-    if b"import" not in data:
-        return
-    text = data.decode("utf-8", "replace").replace("\\\r\n", " ").replace("\\\n", " ")
-    text = text.replace("\\n", "\n")
-    for dots, module, names in _FROM.findall(text):
-        listed = _COMMENT.sub("", names)
-        taken = tuple(dict.fromkeys(m.group(1) or "*" for m in _NAME.finditer(listed)))
-        yield Import(len(dots), module, taken)
-    for modules in _IMPORT.findall(text):
-        for part in modules.split(","):
-            words = part.split()
-            if words:
-                yield Import(0, words[0], ())
+    at = data.find(b"import")
+    while at >= 0:
+        start = data.rfind(b"\n", 0, at) + 1
+        before = data[start:at].lstrip(_BEFORE)
+        if not before:
+            for part in _names(data, at + 6).split(","):
+                words = part.split()
+                if words:
+                    yield Import(0, words[0], ())
+        elif before.startswith(b"from") and before[4:5] in (b" ", b"\t"):
+            module = before[4:].strip().decode("utf-8", "replace")
+            names = _NAME.finditer(_names(data, at + 6))
+            level = len(module) - len(module.lstrip("."))
+            taken = tuple(dict.fromkeys(name.group(1) or "*" for name in names))
+            yield Import(level, module[level:], taken)
+        at = data.find(b"import", at + 6)
+
+
+def _names(data: bytes, at: int) -> str:
+    """What stands behind ``import``, without parentheses, continuations and comments."""
+    end = data.find(b"\n", at)
+    end = len(data) if end < 0 else end
+    if data[at:end].lstrip()[:1] == b"(":
+        closing = data.find(b")", at)
+        end = len(data) if closing < 0 else closing
+    else:
+        while data[at:end].rstrip(b"\r").endswith(b"\\") and end < len(data):
+            further = data.find(b"\n", end + 1)
+            end = len(data) if further < 0 else further
+    text = data[at:end].decode("utf-8", "replace").replace("\\n", "\n").replace("\\", " ")
+    text = _COMMENT.sub("", text).partition(";")[0]
+    return text.strip('( \t\r\n",')
 
 
 def identifiers(data: bytes) -> set[bytes]:

@@ -5,6 +5,7 @@ Nothing here reads the disk: the texts are asked for through ``Texts``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -68,6 +69,9 @@ class Modules:
         self._size = 0
         self._asked: dict[tuple[frozenset[str], str], tuple[list[str], bool]] = {}
         self._reachable: dict[str, list[str]] = {}
+        self._defined: dict[tuple[str, str], bool] = {}
+        self._held: dict[bytes, frozenset[str]] = {}
+        self._imported: dict[str, list[Import]] = {}
         self._base: Modules | None = None
         self._new: frozenset[str] = frozenset()
 
@@ -85,12 +89,24 @@ class Modules:
     def inside(self, place: str, name: str) -> str | None:
         return self.places.inside(place, name)
 
+    def defines(self, place: str, name: str) -> bool:
+        key = (place, name)
+        if key not in self._defined:
+            data = b"" if place.endswith("/") else self.texts.read(place) or b""
+            pattern = rb"^(?:def|class|async def) " + re.escape(name.encode()) + rb"\b"
+            found = re.search(pattern, data, re.M) is not None
+            imported = any(name in each.names for each in self._imports(place)) if found else False
+            self._defined[key] = found and not imported
+        return self._defined[key]
+
     def open(self, path: str) -> Opened | None:
         if self._base is not None and path not in self._new:
             return self._base.open(path)
-        if path not in self._opened:
-            self._opened[path] = self._parse(path)
-        return self._opened[path]
+        if path in self._opened:
+            self._opened[path] = found = self._opened.pop(path)  # the last one used is last
+            return found
+        self._opened[path] = found = self._parse(path)
+        return found
 
     def mentioning(self, words: frozenset[str], path: str) -> tuple[list[str], bool]:
         key = (words, path)
@@ -106,6 +122,11 @@ class Modules:
 
     def importers(self, path: str) -> dict[str, frozenset[str]]:
         return self._importers.get(path, {})
+
+    def near(self, path: str, words: Iterable[bytes]) -> frozenset[bytes]:
+        """Those of the words that stand, perhaps as parts of others, in a connected file."""
+        around = frozenset(self._connected(path))
+        return frozenset(word for word in words if not self._holders(word).isdisjoint(around))
 
     # What they are answered from
 
@@ -124,45 +145,44 @@ class Modules:
         return Opened(source, module, self.texts.local(self._words(path), path))
 
     def trim(self) -> None:
-        """Let the trees go where they have become too many; nobody may hold one of them."""
-        if self._size > LIMIT:
-            self.close()
-
-    def close(self) -> None:
-        """Let all trees go."""
-        for opened in self._opened.values():
+        """Let the oldest trees go where there are too many; nobody may hold one of them."""
+        while self._size > LIMIT:
+            path = next(iter(self._opened))
+            opened = self._opened.pop(path)
             if opened is not None:
+                self._size -= len(opened.source.code)
                 tree.unlink(opened.module)
-        self._opened.clear()
-        self._size = 0
 
     def _words(self, path: str) -> list[str]:
         found = (each.module.partition(".")[0] for each in self._imports(path) if not each.level)
         return sorted(set(found) - {""})
 
     def _imports(self, path: str) -> list[Import]:
-        return self._read[0].get(path, [])
+        if self._base is not None and path not in self._new:
+            return self._base._imports(path)
+        if path not in self._imported:
+            self._imported[path] = list(imports(self.texts.read(path) or b""))
+        return self._imported[path]
 
     @cached_property
-    def _read(self) -> tuple[dict[str, list[Import]], dict[str, set[str]]]:
-        """The imports of every file, and the files by the words in them."""
-        if self._base is not None:
-            changed = {p: list(imports(self.texts.read(p) or b"")) for p in self._new}
-            return self._base._read[0] | changed, self._base._read[1]
-        known: dict[str, list[Import]] = {}
-        by_word: dict[bytes, set[str]] = {}
-        for path in self.texts.paths:
-            data = self.texts.read(path)
-            if data is None:
-                continue
-            known[path] = list(imports(data))
-            for word in identifiers(data):
-                by_word.setdefault(word, set()).add(path)
-        return known, {word.decode("ascii", "replace"): at for word, at in by_word.items()}
-
-    @property
     def _by_word(self) -> dict[str, set[str]]:
-        return self._read[1]
+        """The files by the words in them."""
+        if self._base is not None:
+            return self._base._by_word
+        found: dict[bytes, set[str]] = {}
+        for path in self.texts.paths:
+            for word in identifiers(self.texts.read(path) or b""):
+                found.setdefault(word, set()).add(path)
+        return {word.decode("utf-8", "replace"): at for word, at in found.items()}
+
+    def _holders(self, part: bytes) -> frozenset[str]:
+        """The files with a word that has this part; all where it is no part of a word."""
+        if part not in self._held:
+            text = part.decode("utf-8", "replace")
+            found = [at for word, at in self._by_word.items() if text in word]
+            plain = text.isidentifier()
+            self._held[part] = frozenset().union(*found) if plain else frozenset(self.texts.paths)
+        return self._held[part]
 
     @cached_property
     def _graph(self) -> dict[str, dict[str, frozenset[str]]]:

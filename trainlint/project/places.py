@@ -20,6 +20,8 @@ class Places:
         self.root = "" if root == "." else root
         self.modules = frozenset(path for path in paths if path.endswith(".py"))
         self.folders = frozenset(_folders(self.modules))
+        stems = {posixpath.basename(path).removesuffix(".py") for path in self.modules}
+        self._tops = stems | {posixpath.basename(folder) for folder in self.folders}
         self._found: dict[tuple[str, int, str], str | None] = {}
 
     def find(self, path: str, level: int, dotted: str) -> str | None:
@@ -44,7 +46,7 @@ class Places:
                     return None
                 folder = posixpath.dirname(folder)
             return self._at(folder, parts)
-        if not parts:
+        if not parts or parts[0] not in self._tops:
             return None
         own, *others = self._beginnings(folder)
         found = self._at(own, parts)

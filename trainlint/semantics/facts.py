@@ -75,15 +75,6 @@ class File:
         self.unused_suppressions: list[SuppressionFault] = []
         self.unknown_suppressions: list[SuppressionFault] = []
 
-    def release(self) -> None:
-        """Open the circles of the tree and of what is known of it, so that both are freed now.
-
-        The collector would have to look through all that the process holds to find them.
-        """
-        if self.surroundings.project is None:
-            tree.unlink(self.module)
-        self.view.release()
-
     def home(self, node: tree.Node) -> File:
         """The file in which a node stands: this one, or another of the project."""
         return self.view.home(node)

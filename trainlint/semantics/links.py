@@ -43,6 +43,9 @@ class Project(Protocol):
     def inside(self, place: str, name: str) -> str | None:
         """The submodule of that name in a package."""
 
+    def defines(self, place: str, name: str) -> bool:
+        """Whether a module has a function or class of that name and no import of it."""
+
     def open(self, path: str) -> Opened | None:
         """The module at a place, None where it cannot be read."""
 
@@ -67,6 +70,16 @@ class Links:
         """What an import of a name ends in; empty where unknown, None where it is a library's."""
         target = self._target(binding)
         return [] if isinstance(target, str) else target
+
+    def is_defined(self, binding: Binding) -> bool:
+        """Whether an import surely takes what its module defines itself; it is not opened."""
+        alias = binding.node
+        statement = alias.parent
+        if not isinstance(alias, tree.Alias) or not isinstance(statement, tree.ImportFrom):
+            return False
+        path = self.view.home(alias).path
+        place = self.project.find(path, statement.level, statement.module)
+        return place is not None and self.project.defines(place, alias.name)
 
     def is_module(self, binding: Binding) -> bool:
         """Whether an import gives a module of the project."""

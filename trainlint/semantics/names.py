@@ -216,6 +216,9 @@ class Names:
 
     def _of_import(self, binding: Binding) -> Iterator[str | None]:
         links = self.links
+        if links is not None and links.is_defined(binding):
+            yield None
+            return
         linked = links.bindings(binding) if links is not None else None
         if linked is None or links is None:
             yield binding.qualified

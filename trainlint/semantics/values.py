@@ -199,6 +199,7 @@ class Values:
         self.tensors: Questions[list[Origin]] = Questions(MAX_OPERATIONS)  # of ``tensors``
         self._active: set[tuple[Node, Frame | None, Path]] = set()
         self._memo: dict[tuple[Node, Frame | None, Path], list[Value]] = {}
+        self._outcomes: dict[tuple[Expr, Frame | None], bool | None] = {}
         self._definitions: dict[tree.Name, tuple[list[Binding], bool]] = {}
         self.cut = 0  # evaluations that a circle, the depth or the budget ended
         self._budget = MAX_EVALUATIONS
@@ -632,7 +633,11 @@ class Values:
     def _outcome(self, test: Expr, frame: Frame | None) -> bool | None:
         from trainlint.semantics.guards import outcome
 
-        return outcome(self.file, test, frame)
+        key = (test, frame)
+        if key not in self._outcomes:
+            self._outcomes[key] = None  # a test that depends on its own outcome stays open
+            self._outcomes[key] = outcome(self.file, test, frame)
+        return self._outcomes[key]
 
     def _excluded(self, node: Node, frame: Frame | None) -> bool:
         """True where a literal that this call is given keeps it from getting to a place."""

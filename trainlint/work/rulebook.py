@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from trainlint.registry import Registry
     from trainlint.rule import Rule
 
-_KIND = b"trainlint-rulebook 1"
+_KIND = b"trainlint-rulebook 2"
 
 
 class RulebookError(Exception):
@@ -43,6 +43,7 @@ class Card:
     severity: Severity
     fix: str  # the best safety of its fixes, empty where it has none
     needs: Needs
+    here: Needs | None
     options: Mapping[str, Any]
     summary: str
     documentation: str
@@ -77,7 +78,8 @@ class Rulebook:
 
     @cached_property
     def needs(self) -> tuple[Needs, ...]:
-        return tuple(card.needs for card in self.cards)
+        here = (card.here for card in self.cards if card.here is not None)
+        return (*(card.needs for card in self.cards), *here)
 
     def find(self, code_or_name: str) -> Card | None:
         """The rule of that code or name, in any case."""
@@ -190,6 +192,7 @@ def _card(rule: Rule) -> Card:
         rule.severity,
         "" if rule.fix is None else str(rule.fix),
         rule.needs,
+        rule.here,
         dict(rule.options),
         rule.summary,
         rule.documentation,
@@ -198,13 +201,13 @@ def _card(rule: Rule) -> Card:
 
 
 def _to_json(card: Card) -> list[Any]:
-    groups = [sorted(word.decode("utf-8") for word in group) for group in card.needs.groups]
     return [
         card.code,
         card.name,
         int(card.severity),
         card.fix,
-        groups,
+        _groups(card.needs),
+        None if card.here is None else _groups(card.here),
         dict(card.options),
         card.summary,
         card.documentation,
@@ -221,6 +224,24 @@ def _remembered(memo: str, engine: str) -> tuple[Card, ...] | None:
 
 
 def _from_json(row: list[Any]) -> Card:
-    code, name, severity, fix, groups, options, summary, documentation, url = row
-    needs = Needs(tuple(frozenset(word.encode("utf-8") for word in group) for group in groups))
-    return Card(code, name, Severity(severity), fix, needs, options, summary, documentation, url)
+    code, name, severity, fix, groups, here, options, summary, documentation, url = row
+    return Card(
+        code,
+        name,
+        Severity(severity),
+        fix,
+        _needs(groups),
+        None if here is None else _needs(here),
+        options,
+        summary,
+        documentation,
+        url,
+    )
+
+
+def _groups(needs: Needs) -> list[list[str]]:
+    return [sorted(word.decode("utf-8") for word in group) for group in needs.groups]
+
+
+def _needs(groups: list[list[str]]) -> Needs:
+    return Needs(tuple(frozenset(word.encode("utf-8") for word in group) for group in groups))

@@ -38,10 +38,19 @@ class Terms:
     options: Mapping[str, Mapping[str, Any]]
     key: str  # equal where all of these are
 
-    def can_fire(self, words: frozenset[bytes]) -> bool:
-        """True if some selected rule finds all the words that it needs."""
-        by_code = self.rulebook.by_code
-        return any(by_code[code].needs.met(words) for code in self.codes)
+    def can_fire(self, words: frozenset[bytes], around: frozenset[bytes] | None = None) -> bool:
+        """True if some selected rule can find all the words that it needs.
+
+        ``around`` are those of the whole project, None where these are not known.
+        """
+        for code in self.codes:
+            card = self.rulebook.by_code[code]
+            if card.needs.met(words):
+                return True
+            is_here = card.here is not None and card.here.met(words)
+            if is_here and (around is None or card.needs.met(around)):
+                return True
+        return False
 
 
 @dataclass(slots=True)

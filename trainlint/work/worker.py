@@ -133,7 +133,7 @@ def check(
     from trainlint.semantics.facts import Surroundings
 
     found = rulebooks.load(orders.sources)
-    rules = [_of(found.by_code[code], words) for code in orders.codes]
+    rules = [_of(found.by_code[code], words, source.path, project) for code in orders.codes]
     surroundings = Surroundings(orders.targets, orders.options, local, project)
     outcome = check_source(
         source, rules, surroundings, severities=orders.severities, known=found.names
@@ -141,9 +141,14 @@ def check(
     return Result(PARSED, outcome.diagnostics, outcome.failures)
 
 
-def _of(rule: Rule, words: frozenset[bytes] | None) -> Rule:
+def _of(rule: Rule, words: frozenset[bytes] | None, path: str, project: Modules | None) -> Rule:
     """The rule, or one that counts as checked and has nothing to say."""
-    return rule if words is None or rule.needs.met(words) else _muted(rule)
+    if words is None or rule.needs.met(words):
+        return rule
+    if rule.here is None or project is None or not rule.here.met(words):
+        return _muted(rule)
+    near = project.near(path, rule.needs.words - words)
+    return rule if rule.needs.met(words | near) else _muted(rule)
 
 
 @cache

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.values import Frame, Instance, Symbol, Value
+from trainlint.triage import any_of
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -25,6 +26,9 @@ BCE_WITH_LOGITS = frozenset(
 )
 CROSS_ENTROPY = frozenset({"torch.nn.CrossEntropyLoss", "torch.nn.functional.cross_entropy"})
 NLL = frozenset({"torch.nn.NLLLoss", "torch.nn.functional.nll_loss"})
+# One of these stands in a file that evaluates a loss, whatever file builds the criterion.
+_WORDS = ("loss", "Loss", "crit", "Crit", "bce", "BCE", "objective", "entropy")
+WORDS = any_of(*_WORDS)
 KNOWN = BCE | BCE_WITH_LOGITS | CROSS_ENTROPY | NLL
 
 
@@ -47,9 +51,8 @@ class LossEvaluation:
 
 def loss_evaluations(file: File, names: frozenset[str]) -> list[LossEvaluation]:
     """The evaluations in a file of the losses of these qualified names."""
-    short = {name.rpartition(".")[2] for name in names}
-    text = file.source.code
-    if not any(word in text for word in short):
+    wanted = {name.rpartition(".")[2] for name in names} if file.view.project is None else _WORDS
+    if not any(word in file.source.code for word in wanted):
         return []
     found: list[LossEvaluation] = []
     for call in file.calls:
