@@ -86,6 +86,7 @@ RULE = Rule(
     "checkpoint-not-weights-only",
     Severity.ERROR,
     needs=all_of("torch", "save", "load"),
+    here=all_of("torch", "save"),
     fix=Safety.UNSAFE,
 )
 _SINCE = (2, 6)  # the default of weights_only is True from here on

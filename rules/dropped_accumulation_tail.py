@@ -92,6 +92,7 @@ RULE = Rule(
     "dropped-accumulation-tail",
     Severity.ERROR,
     needs=all_of("backward", "step"),
+    here=all_of("backward"),
     fix=Safety.UNSAFE,
 )
 

@@ -75,7 +75,11 @@ RULE = Rule(
     "LOS003",
     "logits-into-bce",
     Severity.ERROR,
-    needs=any_of("BCELoss", "binary_cross_entropy"),
+    needs=all_of(
+        any_of("BCELoss", "binary_cross_entropy"),
+        any_of("Linear", "linear", "Conv", "Bilinear"),
+    ),
+    here=losses.WORDS,
     fix=Safety.UNSAFE,
 )
 

@@ -84,6 +84,7 @@ RULE = Rule(
     "missing-zero-grad",
     Severity.ERROR,
     needs=all_of("backward", "step"),
+    here=all_of("backward"),
     fix=Safety.UNSAFE,
 )
 

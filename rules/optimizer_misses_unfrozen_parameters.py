@@ -73,6 +73,7 @@ RULE = Rule(
     "optimizer-misses-unfrozen-parameters",
     Severity.ERROR,
     needs=all_of("requires_grad", "parameters", "step", any_of("optim", "transformers")),
+    here=any_of("requires_grad"),
 )
 
 

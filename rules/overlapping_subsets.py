@@ -76,6 +76,7 @@ RULE = Rule(
     "overlapping-subsets",
     Severity.ERROR,
     needs=any_of("Subset", "random_split", ".select("),
+    here=any_of("Subset", "random_split", ".select("),
 )
 
 

@@ -83,6 +83,7 @@ RULE = Rule(
         any_of("backward", "fit(", "eval_dataset"),
         any_of("backward", "validation_data", "eval_dataset", "score", "metrics", "ightning"),
     ),
+    here=any_of("backward", "fit(", "eval_dataset"),
 )
 MAX_STEPS = 12
 _ONCE = frozenset({"train_test_split", "slicing", "sample"})

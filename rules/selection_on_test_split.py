@@ -122,6 +122,10 @@ RULE = Rule(
             *("patien", "wait", "counter", "improv", "bad_epoch", "stale", "early", "trigger"),
         ),
     ),
+    here=any_of(
+        *("best", "Best", "BEST", "lowest", "highest", "min_", "_min", "max_", "_max"),
+        *("stop", "Stop", "lateau", "Checkpoint"),
+    ),
 )
 _MEASURES = frozenset({"predict", "predict_proba", "evaluate", "score", "test"})
 

@@ -64,6 +64,7 @@ RULE = Rule(
     "silent-model-fallback",
     Severity.WARNING,
     needs=all_of("try", "except", any_of("torch", "timm", "transformers")),
+    here=all_of("try", "except"),
 )
 
 

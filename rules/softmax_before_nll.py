@@ -74,7 +74,8 @@ RULE = Rule(
     "LOS002",
     "softmax-before-nll",
     Severity.ERROR,
-    needs=any_of("NLLLoss", "nll_loss"),
+    needs=all_of(any_of("NLLLoss", "nll_loss"), any_of("softmax", "Softmax")),
+    here=losses.WORDS,
     fix=Safety.UNSAFE,
 )
 

@@ -96,6 +96,7 @@ RULE = Rule(
         any_of("torch", "pl_bolts"),
         any_of(*"temperature tau .temp _temp ontrast ONTRAST SupCon supcon".split(), *_NAMES),
     ),
+    here=any_of("torch", "pl_bolts"),
     fix=Safety.UNSAFE,
 )
 

@@ -75,6 +75,7 @@ RULE = Rule(
     "unscaled-accumulated-loss",
     Severity.WARNING,
     needs=all_of("backward", "step"),
+    here=all_of("backward"),
     fix=Safety.UNSAFE,
 )
 

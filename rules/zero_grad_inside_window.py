@@ -71,6 +71,7 @@ RULE = Rule(
     "zero-grad-inside-window",
     Severity.ERROR,
     needs=all_of("backward", "step", "grad"),
+    here=all_of("backward"),
     fix=Safety.UNSAFE,
 )
 
