@@ -63,6 +63,7 @@ from trainlint.api import (
     Severity,
     Step,
     Unfixable,
+    all_of,
     any_of,
     losses,
     rewrite,

@@ -62,6 +62,7 @@ from trainlint.api import (
     Severity,
     Step,
     Unfixable,
+    all_of,
     any_of,
     losses,
     rewrite,
