@@ -299,7 +299,7 @@ def _imports(
             told = (name in gone or name in modules) and alias not in roots
         else:
             continue
-        if not told or LIBRARY in file.names.local:
+        if not told or LIBRARY in file.surroundings.local_modules:
             continue
         removed = modules.get(name) or table().rows[name].removed
         if removed is None or not target.overlaps_from(removed):

@@ -92,7 +92,6 @@ RULE = Rule(
     "loss-tensor-accumulated",
     Severity.ERROR,
     needs=any_of("backward", "Loss", "cross_entropy", "_loss"),
-    here=any_of("+=", "append"),
     fix=Safety.SAFE,
 )
 

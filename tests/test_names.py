@@ -7,7 +7,7 @@ import textwrap
 import pytest
 
 from trainlint.semantics import lower, tree
-from trainlint.semantics.names import Names, canonical
+from trainlint.semantics.names import Names, canonical, open_scopes
 
 
 def named(code: str, local: frozenset[str] = frozenset()) -> str | None:
@@ -15,7 +15,8 @@ def named(code: str, local: frozenset[str] = frozenset()) -> str | None:
     module = lower.parse(textwrap.dedent(code))
     calls = module.kinds[tree.Call]
     call = next(c for c in calls if tree.dotted(c.func) == "probe")
-    return Names(module, local).qualified(call.args[0].value)
+    open_scopes(module, local)
+    return Names().qualified(call.args[0].value)
 
 
 def bound_at(code: str) -> list[int]:
@@ -25,7 +26,8 @@ def bound_at(code: str) -> list[int]:
     call = next(c for c in module.kinds[tree.Call] if tree.dotted(c.func) == "probe")
     name = call.args[0].value
     assert isinstance(name, tree.Name)
-    found = Names(module).find(name.id, name)
+    open_scopes(module, frozenset())
+    found = Names().find(name.id, name)
     return [] if found is None else [text.count("\n", 0, b.node.start) + 1 for b in found[1]]
 
 

@@ -21,6 +21,7 @@ from trainlint.rule import Finding, Rule
 from trainlint.semantics import tokens, tree
 from trainlint.semantics.facts import File, SuppressionFault, Surroundings
 from trainlint.semantics.trail import Step
+from trainlint.semantics.view import View
 from trainlint.text import bounds, syntax
 from trainlint.text.source import Source
 
@@ -44,27 +45,33 @@ def check_source(
     *,
     severities: dict[str, Severity] | None = None,
     known: frozenset[str] = frozenset(),
+    view: View | None = None,
 ) -> Outcome:
     """Run rules on one text. A text that is not Python and a rule that crashes become failures.
 
-    ``known`` are all codes and names that exist, for the rules about suppressions.
+    ``known`` are all codes and names that exist, for the rules about suppressions; ``view`` is a
+    view of the project that serves other files, too.
     """
     outcome = Outcome()
     sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION_LIMIT))
-    parsed = _parse(source, surroundings, outcome)
-    if parsed is None:
+    shared = view.open(source.path) if view is not None else None
+    if shared is not None and shared.source.text != source.text:
+        shared = None
+    module = _parse(source, outcome) if shared is None else shared.module
+    if module is None:
         return outcome
     outcome.parsed = True
-    module, is_ours = parsed
-    alone = File(source, module, replace(surroundings, project=None))
-    files = _Files(alone, File(source, module, surroundings))
+    files = _Files(
+        File(source, module, replace(surroundings, project=None)),
+        File(source, module, surroundings) if shared is None else shared,
+    )
     try:
         _check(files, rules, outcome, severities or {}, known)
     finally:
         # The collector would have to look through all that the process holds to find the circles.
         files.alone.view.release()
-        files.around.view.release()
-        if is_ours:
+        if shared is None:
+            files.around.view.release()
             tree.unlink(module)
     return outcome
 
@@ -122,14 +129,7 @@ def _judge(
         file.unknown_suppressions.append(fault)
 
 
-def _parse(
-    source: Source, surroundings: Surroundings, outcome: Outcome
-) -> tuple[tree.Module, bool] | None:
-    """The tree of the text, and whether nobody else holds it."""
-    project = surroundings.project
-    opened = project.open(source.path) if project is not None else None
-    if opened is not None and opened.source.text == source.text:
-        return opened.module, False
+def _parse(source: Source, outcome: Outcome) -> tree.Module | None:
     refusal = bounds.refusal(source.code)
     if refusal is not None:
         outcome.failures.append(Failure(source.path, "parse", refusal))
@@ -137,14 +137,12 @@ def _parse(
     from trainlint.semantics import lower
 
     try:
-        module = lower.parse(source.code)
+        return lower.parse(source.code)
     except lower.ParseError as error:
         outcome.failures.append(_parse_failure(source, error.message, error.line, error.column))
-        return None
     except RecursionError:
         outcome.failures.append(Failure(source.path, "parse", "nested too deeply to be read"))
-        return None
-    return module, True
+    return None
 
 
 def _parse_failure(source: Source, message: str, line: int, column: int) -> Failure:

@@ -125,7 +125,7 @@ def check_again(
     project = item.context.modules() if item.context is not None else None
     if project is not None and changed:
         project = project.replaced({path: text.to_bytes() for path, text in changed.items()})
-    result = worker.check(source, worker.Orders.of(item.terms), local, project=project)
+    result = worker.check(source, worker.Orders.of(item.terms), local, context=project)
     return Outcome(result.diagnostics, result.failures, parsed=True)
 
 

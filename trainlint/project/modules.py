@@ -18,7 +18,7 @@ from trainlint.text import bounds
 from trainlint.text.source import Source, SourceError, decode
 
 MAX_ASKED = 40  # modules that one question is put to
-LIMIT = 3 << 20  # characters of trees that are kept from one file to the next
+LIMIT = 8 << 20  # characters of trees that are kept from one file to the next
 
 
 class Texts(Protocol):
@@ -68,6 +68,7 @@ class Modules:
         self._opened: dict[str, Opened | None] = {}
         self._size = 0
         self._asked: dict[tuple[frozenset[str], str], tuple[list[str], bool]] = {}
+        self._taken: dict[tuple[frozenset[str], str], tuple[list[str], bool]] = {}
         self._reachable: dict[str, list[str]] = {}
         self._defined: dict[tuple[str, str], bool] = {}
         self._held: dict[bytes, frozenset[str]] = {}
@@ -102,11 +103,34 @@ class Modules:
     def open(self, path: str) -> Opened | None:
         if self._base is not None and path not in self._new:
             return self._base.open(path)
-        if path in self._opened:
-            self._opened[path] = found = self._opened.pop(path)  # the last one used is last
-            return found
-        self._opened[path] = found = self._parse(path)
-        return found
+        if path not in self._opened:
+            self._opened[path] = self._parse(path)
+        return self._opened[path]
+
+    def takers(self, names: frozenset[str], path: str) -> tuple[list[str], bool]:
+        key = (names, path)
+        if key not in self._taken:
+            found = list(dict.fromkeys(user for name in names for user in self._takers(name, path)))
+            self._taken[key] = found[:MAX_ASKED], len(found) <= MAX_ASKED
+        return self._taken[key]
+
+    def _takers(self, name: str, path: str) -> list[str]:
+        found: dict[str, None] = {}
+        asked, left = {path}, [path]
+        for place in left:
+            for user, names in self._importers.get(place, {}).items():
+                if name in names or ("*" in names and self._mentions(user, name)):
+                    found[user] = None
+                    if user not in asked:
+                        asked.add(user)
+                        left.append(user)
+                elif "*" in names and user.endswith("__init__.py") and user not in asked:
+                    asked.add(user)  # hands on what it does not name
+                    left.append(user)
+        return [user for user in found if self._mentions(user, name)]
+
+    def _mentions(self, path: str, word: str) -> bool:
+        return path in self._new or path in self._by_word.get(word, ())
 
     def mentioning(self, words: frozenset[str], path: str) -> tuple[list[str], bool]:
         key = (words, path)
@@ -144,14 +168,18 @@ class Modules:
         self._size += len(source.code)
         return Opened(source, module, self.texts.local(self._words(path), path))
 
-    def trim(self) -> None:
-        """Let the oldest trees go where there are too many; nobody may hold one of them."""
-        while self._size > LIMIT:
-            path = next(iter(self._opened))
-            opened = self._opened.pop(path)
+    @property
+    def is_full(self) -> bool:
+        """Whether more trees are open than should be kept."""
+        return self._size > LIMIT
+
+    def close(self) -> None:
+        """Let all trees go; nobody may hold one of them."""
+        for opened in self._opened.values():
             if opened is not None:
-                self._size -= len(opened.source.code)
                 tree.unlink(opened.module)
+        self._opened.clear()
+        self._size = 0
 
     def _words(self, path: str) -> list[str]:
         found = (each.module.partition(".")[0] for each in self._imports(path) if not each.level)

@@ -183,7 +183,7 @@ def _top(at: Node) -> Stmt:
 def _refuse_conditional(file: File, module: str) -> None:
     """A package that is optional here stays so."""
     package = module.partition(".")[0]
-    if package in file.names.local:
+    if package in file.surroundings.local_modules:
         raise Unfixable(f"{package} is a module of the project")
     optional = False
     for alias in file.all(Alias):

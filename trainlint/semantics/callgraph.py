@@ -1,8 +1,8 @@
-"""Who calls whom in a project, as seen from one file."""
+"""Who calls whom in a project."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
@@ -12,11 +12,15 @@ from trainlint.semantics.classes import Classes
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
     from trainlint.semantics.values import Object, Values
+    from trainlint.semantics.view import View
+
+
+CALLED_AS_OBJECT = frozenset({"forward", "__call__"})
 
 
 class CallGraph(Classes):
-    def __init__(self, file: File, values: Values) -> None:
-        super().__init__(file)
+    def __init__(self, view: View, values: Values) -> None:
+        super().__init__(view)
         self.values = values
         self._callers: dict[tree.FunctionDef, list[tuple[tree.Call, Object | None]]] = {}
         self._returns: dict[tree.FunctionDef, list[tree.Return]] = {}
@@ -55,7 +59,7 @@ class CallGraph(Classes):
         from trainlint.semantics.values import ClassValue, FunctionValue, Object
 
         cls = function.parent if isinstance(function.parent, tree.ClassDef) else None
-        called_as_object = cls is not None and function.name in {"forward", "__call__"}
+        called_as_object = cls is not None and function.name in CALLED_AS_OBJECT
         for call in self._candidates(function, cls):
             for value in self.values.callees(call):
                 match value:
@@ -74,17 +78,16 @@ class CallGraph(Classes):
                         pass
 
     def _candidates(self, function: tree.FunctionDef, cls: tree.ClassDef | None) -> list[tree.Call]:
-        view, home = self.file.view, self.file.home(function)
-        if cls is not None and function.name in {"forward", "__call__"}:
+        view, home = self.view, self.view.home(function)
+        if cls is None:
+            return _calls_named(view.takers([function.name], home), {function.name})
+        if function.name in CALLED_AS_OBJECT:
             files = view.connected(home)
             return [c for file in files for c in file.calls if self._may_call_object(file, c)]
-        names = {function.name}
-        files = view.mentioning(names, home)
-        if cls is not None and function.name == "__init__":
+        if function.name == "__init__":
             owners = {owner.name for owner in (cls, *self.subclasses(cls))}
-            names |= owners | {"super", "cls"}
-            files = view.mentioning(owners, home)
-        return [call for file in files for call in _calls_named(file, names)]
+            return _calls_named(view.takers(owners, home), {*owners, "super", "cls", "__init__"})
+        return _calls_named(view.mentioning([function.name], home), {function.name})
 
     def _may_call_object(self, file: File, call: tree.Call) -> bool:
         func = call.func
@@ -102,7 +105,11 @@ class CallGraph(Classes):
         return func.attr == "module" or func.attr in file.contents.attributes
 
 
-def _calls_named(file: File, names: set[str]) -> list[tree.Call]:
-    by_name = file.contents.calls_by_name
-    calls = [call for name in names for call in by_name.get(name, ())]
-    return sorted(calls, key=lambda call: call.start)
+def _calls_named(files: Iterable[File], names: set[str]) -> list[tree.Call]:
+    found = []
+    for file in files:
+        contents = file.contents
+        known = names | {alias for name in names for alias in contents.aliases.get(name, ())}
+        calls = [call for name in known for call in contents.calls_by_name.get(name, ())]
+        found += sorted(calls, key=lambda call: call.start)
+    return found

@@ -1,18 +1,19 @@
-"""The classes of a project, seen from one file: bases, methods, what sets their attributes."""
+"""The classes of a project: their bases and methods, and what sets their attributes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.contents import Assignment
 from trainlint.semantics.flow import EXIT
+from trainlint.semantics.links import flow_in
 from trainlint.semantics.names import Names
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
+    from trainlint.semantics.view import View
 
 MODULE_BASES = frozenset(
     {"torch.nn.Module", "lightning.pytorch.LightningModule", "lightning.LightningModule"}
@@ -20,13 +21,14 @@ MODULE_BASES = frozenset(
 
 
 class Classes:
-    def __init__(self, file: File) -> None:
-        self.file = file
+    def __init__(self, view: View) -> None:
+        self.view = view
         self._below: dict[tree.ClassDef, list[tree.ClassDef]] = {}
+        self._families: dict[File, list[File]] = {}
 
     @property
     def names(self) -> Names:
-        return self.file.names
+        return self.view.names
 
     def base(self, cls: tree.ClassDef) -> tree.ClassDef | None:
         """The first base of a class that the project defines."""
@@ -39,7 +41,7 @@ class Classes:
 
     def _class(self, expr: tree.Expr, at: tree.Node) -> tree.ClassDef | None:
         """The class of the project that an expression surely is."""
-        links = self.file.view.links
+        links = self.view.links
         if isinstance(expr, tree.Name):
             found = self.names.find(expr.id, at)
             bindings = found[1] if found is not None else []
@@ -65,7 +67,7 @@ class Classes:
         if cls not in self._below:
             self._below[cls] = [
                 other
-                for file in self.file.view.mentioning([cls.name], self.file.home(cls))
+                for file in self.view.takers([cls.name], self.view.home(cls))
                 for other in file.all(tree.ClassDef)
                 if other is not cls and any(c is cls for c in self.lineage(other))
             ]
@@ -106,7 +108,7 @@ class Classes:
         own = [
             (owner, assignment)
             for lineal in reversed(list(self.lineage(cls)))
-            for owner, assignment in self.file.home(lineal).contents.attributes.get(name, ())
+            for owner, assignment in self.view.home(lineal).contents.attributes.get(name, ())
             if owner is lineal
         ]
         if own:
@@ -114,7 +116,7 @@ class Classes:
         return [
             assignment
             for sub in self.subclasses(cls)
-            for owner, assignment in self.file.home(sub).contents.attributes.get(name, ())
+            for owner, assignment in self.view.home(sub).contents.attributes.get(name, ())
             if owner is sub
         ]
 
@@ -130,7 +132,7 @@ class Classes:
             mine = [a for o, a in own if o is owner and init is not None and a.function is init]
             if init is None or not mine:
                 continue
-            flow = self.file.flow_in(init)
+            flow = flow_in(init)
             points = {flow.point(assignment.node): assignment for assignment in mine}
             last, unmet = flow.last(EXIT, points)
             gone = {a.node for a in mine} - {points[point].node for point in last}
@@ -139,33 +141,33 @@ class Classes:
             return [assignment for assignment in found if assignment.node not in gone]
         return found
 
-    def overridden(self, name: str) -> bool:
+    def overridden(self, home: File, name: str) -> bool:
         """True when a class and one that derives from it both set an attribute."""
-        owners = {owner for owner, _ in self.file.contents.attributes.get(name, ())}
+        owners = {
+            owner
+            for file in self.view.mentioning([name], home)
+            for owner, _ in file.contents.attributes.get(name, ())
+        }
         return any(
             base in owners for owner in owners for base in self.lineage(owner) if base is not owner
         )
 
     def is_altered(self, made: tree.Node, name: str | None) -> bool:
-        """True when what goes by that last name gets other parts where it is built, or here."""
-        return name in self.file.home(made).contents.altered or name in self.file.contents.altered
+        """True when what goes by that last name gets other parts where it is built."""
+        return name in self.view.home(made).contents.altered
 
     def assigned_from_outside(self, cls: tree.ClassDef, name: str) -> bool:
-        """True when code of the class's file, or of this one, sets it on what is not ``self``."""
-        return any(
-            name in file.contents.set_from_outside for file in (self.file, self.file.home(cls))
-        )
+        """True when code of the class's file sets the attribute on what is not ``self``."""
+        return name in self.view.home(cls).contents.set_from_outside
 
-    def is_attribute(self, name: str) -> bool:
-        """True when some class of the file, or a base of one, sets an attribute of this name."""
-        return any(name in file.contents.attributes for file in self._families)
-
-    @cached_property
-    def _families(self) -> list[File]:
-        homes = {self.file: None}
-        for cls in self.file.all(tree.ClassDef):
-            homes.update((self.file.home(each), None) for each in self.lineage(cls))
-        return list(homes)
+    def is_attribute(self, home: File, name: str) -> bool:
+        """True when some class of a file, or a base of one, sets an attribute of this name."""
+        if home not in self._families:
+            homes = {home: None}
+            for cls in home.all(tree.ClassDef):
+                homes.update((self.view.home(each), None) for each in self.lineage(cls))
+            self._families[home] = list(homes)
+        return any(name in file.contents.attributes for file in self._families[home])
 
 
 def _when_built(owner: tree.ClassDef, assignment: Assignment) -> bool:

@@ -40,6 +40,15 @@ class Contents:
         return found
 
     @cached_property
+    def aliases(self) -> dict[str, list[str]]:
+        """By the names that are imported as others, these."""
+        found: dict[str, list[str]] = {}
+        for alias in self.module.kinds.get(tree.Alias, ()):
+            if alias.asname:
+                found.setdefault(alias.name, []).append(alias.asname)
+        return found
+
+    @cached_property
     def attributes(self) -> dict[str, list[tuple[tree.ClassDef, Assignment]]]:
         """What the classes give their attributes."""
         found: dict[str, list[tuple[tree.ClassDef, Assignment]]] = {}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
@@ -22,7 +22,7 @@ AUTOCAST = frozenset(
     }
 )
 NO_GRAD = frozenset({"torch.no_grad", "torch.inference_mode"})
-MAX_CALLERS = 6
+MAX_CHAINS = 24  # of callers, each with its own context
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,63 +48,44 @@ Match = Callable[[Value], bool]
 
 
 def entered(file: File, node: tree.Node, match: Match) -> list[Entered | None]:
-    """For each chain of callers that the file knows, the innermost matching context, or None."""
-    return list(_chains(file, node, match, (), frozenset()))
-
-
-def _chains(
-    file: File,
-    node: tree.Node,
-    match: Match,
-    steps: tuple[Step, ...],
-    seen: frozenset[tree.FunctionDef],
-) -> Iterator[Entered | None]:
+    """For each chain of callers that is known, the innermost matching context, or None."""
     below = node
     for ancestor in node.ancestors():
         match ancestor:
             case tree.With() if isinstance(below, tree.Stmt):
                 for item in reversed(ancestor.items):
-                    found = _matching(file, item.context, match, steps)
+                    found = _matching(file, item.context, match)
                     if found is not None:
-                        yield found
-                        return
+                        return [found]
             case tree.FunctionDef() if isinstance(below, tree.Stmt):
                 for decorator in reversed(ancestor.decorators):
-                    found = _matching(file, decorator, match, steps)
+                    found = _matching(file, decorator, match)
                     if found is not None:
-                        yield found
-                        return
-                yield from _callers(file, ancestor, match, steps, seen)
-                return
+                        return [found]
+                return _of_callers(file, ancestor, match)
             case _:
                 pass
         below = ancestor
-    yield None
+    return [None]
 
 
-def _callers(
-    file: File,
-    function: tree.FunctionDef,
-    match: Match,
-    steps: tuple[Step, ...],
-    seen: frozenset[tree.FunctionDef],
-) -> Iterator[Entered | None]:
-    callers = file.values.graph.callers(function) if function not in seen else []
-    if not callers or len(seen) >= MAX_CALLERS:
-        yield None
-        return
-    for call, _owner in callers:
-        step = Step(call, f"`{function.name}` is called here")
-        yield from _chains(file, call, match, (*steps, step), seen | {function})
+def _of_callers(file: File, function: tree.FunctionDef, match: Match) -> list[Entered | None]:
+    def find() -> list[Entered | None]:
+        chains: dict[Entered | None, None] = {}
+        for call, _owner in file.values.graph.callers(function):
+            step = Step(call, f"`{function.name}` is called here")
+            for found in entered(file, call, match):
+                chains[found and replace(found, steps=(step, *found.steps))] = None
+        return list(chains)[:MAX_CHAINS] or [None]
+
+    return file.values.contexts.ask((function, match), find, [None])
 
 
-def _matching(
-    file: File, context: tree.Expr, match: Match, steps: tuple[Step, ...]
-) -> Entered | None:
+def _matching(file: File, context: tree.Expr, match: Match) -> Entered | None:
     found = file.values.of(context)
     for value in found:
         if match(value):
-            return Entered(context, value, len(found) == 1, steps)
+            return Entered(context, value, len(found) == 1, ())
     return None
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
+from trainlint.semantics.callgraph import CALLED_AS_OBJECT
 from trainlint.semantics.contexts import AUTOCAST, NO_GRAD
 from trainlint.semantics.references import is_annotation, is_bound_by, is_type_test
 from trainlint.semantics.tree import Expr, Node
@@ -31,7 +32,6 @@ from trainlint.semantics.values import (
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
-CALLED_AS_OBJECT = frozenset({"forward", "__call__"})
 HOOKS = frozenset(
     "register_forward_hook register_forward_pre_hook register_full_backward_hook "
     "register_backward_hook".split()
@@ -90,10 +90,11 @@ def of_object(file: File, made: Expr, applied: Collection[tree.Call]) -> Iterato
             else:
                 yield from _of_use(file, use, applied)
     for name in sorted(kept):
-        if file.values.graph.overridden(name):
+        if file.values.graph.overridden(file.home(made), name):
             yield Escape(made, f"a subclass sets another `.{name}`")
     yield from _by_name(file, file.home(made), kept)
-    if file.view.partial:
+    home = file.home(made)
+    if not file.view.sees_all(home) or (kept and not file.view.sees_all(home, kept)):
         yield Escape(made, "the project is too large to look at all that may use it")
 
 
@@ -244,7 +245,7 @@ def _references(
     """Where a function or class of a module is named, in whatever file."""
     home = file.home(definition)
     aliases = {definition.name}
-    for other in file.view.mentioning([definition.name], home):
+    for other in file.view.takers([definition.name], home):
         for alias in other.all(tree.Alias):
             if alias.name == definition.name and alias.asname:
                 aliases.add(alias.asname)
@@ -302,7 +303,7 @@ def _of_class(file: File, cls: tree.ClassDef, callers: Collection[tree.Call]) ->
 
 def _possible_calls(file: File, cls: tree.ClassDef, names: Collection[str]) -> Iterator[tree.Call]:
     home = file.home(cls)
-    for other in file.view.mentioning(names, home):
+    for other in file.view.takers(names, home):
         if other is home:
             yield from other.calls
             continue

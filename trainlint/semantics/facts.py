@@ -12,7 +12,7 @@ from trainlint.semantics import tree
 from trainlint.semantics.contents import Contents, contents
 from trainlint.semantics.flow import Flow
 from trainlint.semantics.links import flow_in
-from trainlint.semantics.names import Names
+from trainlint.semantics.names import open_scopes
 from trainlint.semantics.view import View
 from trainlint.text.source import Source
 
@@ -69,8 +69,11 @@ class File:
         view: View | None = None,
     ) -> None:
         self.source, self.module, self.surroundings = source, module, surroundings
-        self.view = View(self) if view is None else view
-        self.names = Names(module, surroundings.local_modules, self.view.links)
+        if module.scope is None:
+            open_scopes(module, surroundings.local_modules)
+        self.view = View(surroundings) if view is None else view
+        self.view.add(self)
+        self.names = self.view.names
         self._made: dict[Callable[[File], Any], Any] = {}
         self.unused_suppressions: list[SuppressionFault] = []
         self.unknown_suppressions: list[SuppressionFault] = []
@@ -89,7 +92,7 @@ class File:
 
     def text(self, node: tree.Node) -> str:
         """The source text of a node, without the parentheses around it."""
-        return self.home(node).source.text[node.start : node.end]
+        return self.view.text(node)
 
     def target(self, library: str) -> Range:
         """The releases of a library that the project must work on."""

@@ -15,6 +15,7 @@ from trainlint.semantics.values import Frame, Instance, Literal, Object
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
+    from trainlint.semantics.view import View
 
 _LEAVES = (tree.Return, tree.Raise, tree.Continue, tree.Break)
 
@@ -56,35 +57,35 @@ def _left_before(statement: Stmt) -> Iterator[Guard]:
                 yield Guard(earlier.test, True)
 
 
-def outcome(file: File, test: Expr, frame: Frame | None) -> bool | None:
+def outcome(view: File | View, test: Expr, frame: Frame | None) -> bool | None:
     """What a test gives in a call, None where that is not known."""
     match test:
         case tree.UnaryOp(op="not"):
-            inner = outcome(file, test.operand, frame)
+            inner = outcome(view, test.operand, frame)
             return None if inner is None else not inner
         case tree.BoolOp():
-            sides = {outcome(file, side, frame) for side in (test.left, test.right)}
+            sides = {outcome(view, side, frame) for side in (test.left, test.right)}
             short = test.op == "or"  # what one side alone decides
             return short if short in sides else (None if None in sides else not short)
         case tree.Compare() if len(test.ops) == 1:
-            return _compared(file, test, frame)
+            return _compared(view, test, frame)
         case _:
             found = {
                 bool(value.value) if isinstance(value, Literal) else None
-                for value in file.values.of(test, frame)
+                for value in view.values.of(test, frame)
             }
             return found.pop() if len(found) == 1 else None
 
 
-def _compared(file: File, test: tree.Compare, frame: Frame | None) -> bool | None:
-    given = file.values.of(test.comparators[0], frame)
+def _compared(view: File | View, test: tree.Compare, frame: Frame | None) -> bool | None:
+    given = view.values.of(test.comparators[0], frame)
     if len(given) != 1 or not isinstance(given[0], Literal):
         return None
     right, op = given[0].value, test.ops[0]
     if right is ... or op not in {"is", "is not", "==", "!="}:
         return None
     found = set()
-    for value in file.values.of(test.left, frame):
+    for value in view.values.of(test.left, frame):
         if isinstance(value, Literal):
             found.add((value.value == right) == (op in {"is", "=="}))
         elif isinstance(value, Instance | Object) and right is None:

@@ -49,6 +49,9 @@ class Project(Protocol):
     def open(self, path: str) -> Opened | None:
         """The module at a place, None where it cannot be read."""
 
+    def takers(self, names: frozenset[str], path: str) -> tuple[list[str], bool]:
+        """Modules that import one of the names from the one at ``path``; False if not all."""
+
     def mentioning(self, words: frozenset[str], path: str) -> tuple[list[str], bool]:
         """Modules with one of the words that can know of the one at ``path``; False if not all."""
 
@@ -102,7 +105,7 @@ class Links:
             return None if above is None else self.project.inside(above, expr.attr)
         if not isinstance(expr, tree.Name):
             return None
-        found = self.view.anchor.names.find(expr.id, expr)
+        found = self.view.names.find(expr.id, expr)
         imports = [b for b in found[1] if b.kind == "import"] if found is not None else []
         if found is None or len(imports) != len(found[1]):
             return None

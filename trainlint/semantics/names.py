@@ -111,23 +111,12 @@ class Scope:
 
 
 class Names:
-    """The names of one module, and what they mean in others.
+    """What the names of modules mean; ``links`` lead to those of the project's own."""
 
-    ``local`` names top-level modules that belong to the project; ``links`` lead to those of them
-    that are known.
-    """
-
-    def __init__(
-        self,
-        module: tree.Module,
-        local: frozenset[str] = frozenset(),
-        links: Links | None = None,
-    ) -> None:
-        self.module, self.local, self.links = module, local, links
+    def __init__(self, links: Links | None = None) -> None:
+        self.links = links
         self._qualified: dict[Expr, frozenset[str | None]] = {}
         self._named: dict[tuple[Node, str], frozenset[str | None]] = {}
-        if module.scope is None:
-            open_scopes(module, local)
 
     def scope(self, node: Node) -> Scope:
         """The scope in which a node is evaluated."""

@@ -17,14 +17,16 @@ from typing import TYPE_CHECKING, Any
 
 from trainlint.semantics import tree
 from trainlint.semantics.flow import ENTRY
+from trainlint.semantics.links import flow_in
 from trainlint.semantics.names import Binding
 from trainlint.semantics.questions import Questions
 from trainlint.semantics.trail import Step
 from trainlint.semantics.tree import Expr, Node
 
 if TYPE_CHECKING:
-    from trainlint.semantics.facts import File
+    from trainlint.semantics.contexts import Entered
     from trainlint.semantics.tensors import Origin
+    from trainlint.semantics.view import View
 
 MAX_DEPTH = 12  # calls inside calls; deeper is unknown
 MAX_ALTERNATIVES = 24
@@ -189,14 +191,15 @@ class Computed(Value):
 
 
 class Values:
-    """The values of a project as seen from one file."""
+    """The values of the files of one view."""
 
-    def __init__(self, file: File) -> None:
+    def __init__(self, view: View) -> None:
         from trainlint.semantics.callgraph import CallGraph
 
-        self.file = file
-        self.graph = CallGraph(file, self)
+        self.view = view
+        self.graph = CallGraph(view, self)
         self.tensors: Questions[list[Origin]] = Questions(MAX_OPERATIONS)  # of ``tensors``
+        self.contexts: Questions[list[Entered | None]] = Questions(MAX_DEPTH)  # of ``contexts``
         self._active: set[tuple[Node, Frame | None, Path]] = set()
         self._memo: dict[tuple[Node, Frame | None, Path], list[Value]] = {}
         self._outcomes: dict[tuple[Expr, Frame | None], bool | None] = {}
@@ -261,7 +264,7 @@ class Values:
             case tree.Constant():
                 yield self._part(Literal(expr, frame, (), expr.value), path)
             case tree.Name() | tree.Attribute() if (
-                name := self.file.names.qualified(expr)
+                name := self.view.names.qualified(expr)
             ) is not None and not name.startswith("."):
                 yield self._part(Symbol(expr, frame, (), name), path)
             case tree.Name():
@@ -329,7 +332,7 @@ class Values:
 
     def meant(self, name: tree.Name) -> list[Node]:
         """The definitions that can reach a name, also through the imports of the project."""
-        links = self.file.view.links
+        links = self.view.links
         found: list[Node] = []
         for binding in self.definitions(name)[0] or self._starred(name):
             linked = links.bindings(binding) if links and binding.kind == "import" else None
@@ -337,7 +340,7 @@ class Values:
         return found
 
     def _starred(self, expr: tree.Name) -> list[Binding]:
-        links = self.file.view.links
+        links = self.view.links
         return links.starred(expr) if links is not None else []
 
     def _frame_at(self, node: Node, user: Node, frame: Frame | None) -> Frame | None:
@@ -353,7 +356,7 @@ class Values:
         return self._definitions[name]
 
     def _find_definitions(self, name: tree.Name) -> tuple[list[Binding], bool]:
-        found = self.file.names.find(name.id, name)
+        found = self.view.names.find(name.id, name)
         if found is None:
             return [], True
         scope, bindings = found
@@ -362,7 +365,7 @@ class Values:
             return bindings, False
         if body is not tree.body_of(name):
             return bindings, False  # read in an inner function, at any time
-        flow = self.file.flow_in(body)
+        flow = flow_in(body)
         points: dict[int, list[Binding]] = {}
         for binding in bindings:
             if binding.kind == "param":
@@ -401,7 +404,7 @@ class Values:
                 yield Unknown(node, frame, (), f"`{binding.name}` is bound by {binding.kind}")
 
     def _imported(self, binding: Binding, frame: Frame | None, path: Path) -> Iterator[Value]:
-        links = self.file.view.links
+        links = self.view.links
         linked = links.bindings(binding) if links is not None else None
         if linked is not None:
             for one in linked:
@@ -415,7 +418,7 @@ class Values:
 
     def _of_module(self, expr: Expr, frame: Frame | None, path: Path = ()) -> list[Value] | None:
         """The values of ``module.name``, None where that is no name of a module of the project."""
-        links = self.file.view.links
+        links = self.view.links
         linked = links.definitions(expr) if links is not None else None
         if linked is None:
             return None
@@ -581,7 +584,7 @@ class Values:
         their object back, which are ``Same``.
         """
         func = call.func
-        if isinstance(func, tree.Attribute) and self.file.names.qualified(func) is None:
+        if isinstance(func, tree.Attribute) and self.view.names.qualified(func) is None:
             of_module = self._of_module(func, frame)
             if of_module is not None:
                 return of_module
@@ -636,7 +639,7 @@ class Values:
         key = (test, frame)
         if key not in self._outcomes:
             self._outcomes[key] = None  # a test that depends on its own outcome stays open
-            self._outcomes[key] = outcome(self.file, test, frame)
+            self._outcomes[key] = outcome(self.view, test, frame)
         return self._outcomes[key]
 
     def _excluded(self, node: Node, frame: Frame | None) -> bool:

@@ -1,7 +1,7 @@
-"""A project as seen from one of its files: the anchor, and what lies on the way of a question.
+"""The files of a project that questions have led to so far, and what is known across them.
 
-Modules are opened when a question leads to them. What is asked is kept, since the answers for the
-anchor hold only as long as those of the project do.
+One view serves every file that is checked under the same terms: what is found of a model once is
+known to all trainers that get it. A view without a project is that of one file alone.
 """
 
 from __future__ import annotations
@@ -13,32 +13,40 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.links import Links
+from trainlint.semantics.names import Names
 
 if TYPE_CHECKING:
-    from trainlint.semantics.facts import File
+    from trainlint.semantics.facts import File, Surroundings
     from trainlint.semantics.values import Values
     from trainlint.text.source import Source
 
 
 class View:
-    def __init__(self, anchor: File) -> None:
-        self.anchor = anchor
-        project = anchor.surroundings.project
-        self.project = project
-        self.links = Links(self, project) if project is not None else None
-        self._files: dict[tree.Module, File] = {anchor.module: anchor}
-        self._opened: dict[str, File | None] = {anchor.path: anchor}
-        self.partial: set[str] = set()  # words that more modules mention than were looked into
+    def __init__(self, surroundings: Surroundings) -> None:
+        self.surroundings = surroundings
+        self.project = surroundings.project
+        self.links = None if self.project is None else Links(self, self.project)
+        self.names = Names(self.links)
+        self._files: dict[tree.Module, File] = {}
+        self._opened: dict[str, File | None] = {}
 
     @cached_property
     def values(self) -> Values:
         from trainlint.semantics.values import Values
 
-        return Values(self.anchor)
+        return Values(self)
 
     def home(self, node: tree.Node) -> File:
         """The file in which a node stands."""
         return self._files[tree.module_of(node)]
+
+    def text(self, node: tree.Node) -> str:
+        """The source text of a node, without the parentheses around it."""
+        return self.home(node).source.text[node.start : node.end]
+
+    def add(self, file: File) -> None:
+        """Take a file in."""
+        self._files[file.module] = self._opened[file.path] = file
 
     def open(self, path: str) -> File | None:
         """The module at a path, None where it cannot be read."""
@@ -46,12 +54,10 @@ class View:
 
         if path not in self._opened:
             opened = self.project.open(path) if self.project is not None else None
-            file = None
+            self._opened[path] = None
             if opened is not None:
-                around = replace(self.anchor.surroundings, local_modules=opened.local)
-                file = File(opened.source, opened.module, around, self)
-                self._files[opened.module] = file
-            self._opened[path] = file
+                around = replace(self.surroundings, local_modules=opened.local)
+                File(opened.source, opened.module, around, self)
         return self._opened[path]
 
     def source(self, path: str) -> Source:
@@ -60,24 +66,34 @@ class View:
         assert file is not None
         return file.source
 
+    def takers(self, names: Iterable[str], home: File) -> list[File]:
+        """The files that import one of the names from a file, that one first."""
+        if self.project is None:
+            return [home]
+        paths, _ = self.project.takers(frozenset(names), home.path)
+        return [home, *self._open_all(paths, home)]
+
     def mentioning(self, words: Iterable[str], home: File) -> list[File]:
         """The files that can know of one and mention one of the words, that one first."""
         if self.project is None:
             return [home]
-        wanted = frozenset(words)
-        paths, all_of_them = self.project.mentioning(wanted, home.path)
-        if not all_of_them:
-            self.partial |= wanted
+        paths, _ = self.project.mentioning(frozenset(words), home.path)
         return [home, *self._open_all(paths, home)]
 
     def connected(self, home: File) -> list[File]:
         """The files that objects of one can get to, that one first."""
         if self.project is None:
             return [home]
-        paths, all_of_them = self.project.connected(home.path)
-        if not all_of_them:
-            self.partial.add(home.path)
+        paths, _ = self.project.connected(home.path)
         return [home, *self._open_all(paths, home)]
+
+    def sees_all(self, home: File, words: Iterable[str] = ()) -> bool:
+        """Whether ``mentioning``, or without words ``connected``, leaves nothing out."""
+        if self.project is None:
+            return True
+        wanted = frozenset(words)
+        asked = self.project.mentioning(wanted, home.path) if wanted else None
+        return (asked or self.project.connected(home.path))[1]
 
     def is_imported(self, home: File, name: str | None = None) -> bool:
         """Whether another file takes that name (or any) from this one."""

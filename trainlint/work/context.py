@@ -15,6 +15,8 @@ from trainlint.storage.checked import blake2b, framed
 
 if TYPE_CHECKING:
     from trainlint.project.modules import Modules
+    from trainlint.semantics.facts import Surroundings
+    from trainlint.semantics.view import View
 
 
 @dataclass(slots=True)
@@ -29,14 +31,31 @@ class Context:
     files: Mapping[str, str]
     key: str
     _modules: Modules | None = field(default=None, repr=False, compare=False)
+    _views: dict[int, View] = field(default_factory=dict, repr=False, compare=False)
 
     def modules(self) -> Modules:
-        """The modules of the project; trees stay open until they have become too many."""
+        """The modules of the project."""
         from trainlint.project.modules import Modules
 
         if self._modules is None:
             self._modules = Modules(Disk(self))
         return self._modules
+
+    def view(self, key: int, surroundings: Surroundings) -> View:
+        """The view of the project under the terms that have this key."""
+        from trainlint.semantics.view import View
+
+        if key not in self._views:
+            self._views[key] = View(surroundings)
+        return self._views[key]
+
+    def trim(self) -> None:
+        """Forget what is open where that has become too much; between two files only."""
+        if self._modules is not None and self._modules.is_full:
+            for view in self._views.values():
+                view.release()
+            self._views.clear()
+            self._modules.close()
 
 
 class Disk:

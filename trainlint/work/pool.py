@@ -25,6 +25,7 @@ from trainlint.diagnostics import Failure
 from trainlint.work.results import SCANNED, Result
 from trainlint.work.worker import COLLECT_AFTER, Briefing, Job, do, warm_up
 
+LARGE = 64 << 10  # bytes: smaller files stay beside their neighbours, which they may import
 CHUNK = 48 << 10  # bytes of source that a worker is given at once, at the most
 START_DEADLINE = 60.0
 _TURN = 0.2  # seconds between two looks at the clock
@@ -75,7 +76,7 @@ def run_pool(
         PoolBroken: no worker can be started; jobs without a result are left.
     """
     fair = sum(job.size for job in jobs) // (4 * workers)
-    waiting = deque(sorted(jobs, key=lambda job: -job.size))
+    waiting = deque(sorted(jobs, key=lambda job: -max(job.size - LARGE, 0)))
     pool = _Pool(briefing, limit, waiting, min(CHUNK, fair))
     try:
         for _ in range(min(workers, len(jobs))):

@@ -93,15 +93,15 @@ def do(job: Job, briefing: Briefing) -> Result:
         return Result(PARSED, failures=[Failure(job.path, "parse", message)])
     if job.words is None and _compiles(source):
         return Result(COMPILED)
-    modules = None if job.context is None else briefing.contexts[job.context].modules()
+    context = None if job.context is None else briefing.contexts[job.context]
     orders, words = briefing.orders[job.orders], job.words or frozenset()
     try:
-        return check(source, orders, job.local, words, modules)
+        return check(source, orders, job.local, words, context, job.orders)
     except Exception as error:
         return Result(SCANNED, failures=[_defect(job.path, error)])
     finally:
-        if modules is not None:
-            modules.trim()
+        if context is not None:
+            context.trim()
 
 
 class _Gone(Exception):
@@ -126,17 +126,25 @@ def check(
     orders: Orders,
     local: frozenset[str],
     words: frozenset[bytes] | None = None,
-    project: Modules | None = None,
+    context: Context | Modules | None = None,
+    key: int = 0,
 ) -> Result:
-    """Run the rules on a source; with ``words`` only those that can find theirs among them."""
+    """Run the rules on a source; with ``words`` only those that can find theirs among them.
+
+    In a context the source is a file as it is on the disk; modules hold the texts that are not.
+    ``key`` tells apart the terms of files of one context.
+    """
     from trainlint.check import check_source
     from trainlint.semantics.facts import Surroundings
 
     found = rulebooks.load(orders.sources)
+    project = context.modules() if isinstance(context, Context) else context
     rules = [_of(found.by_code[code], words, source.path, project) for code in orders.codes]
     surroundings = Surroundings(orders.targets, orders.options, local, project)
+    wide = any(rule.here is not None and rule.checks for rule in rules)
+    view = context.view(key, surroundings) if wide and isinstance(context, Context) else None
     outcome = check_source(
-        source, rules, surroundings, severities=orders.severities, known=found.names
+        source, rules, surroundings, severities=orders.severities, known=found.names, view=view
     )
     return Result(PARSED, outcome.diagnostics, outcome.failures)
 

@@ -62,8 +62,8 @@ def loss_evaluations(file: File, names: frozenset[str]) -> list[LossEvaluation]:
 
 
 def _may_be_criterion(file: File, call: tree.Call) -> bool:
-    """Cheap test before values are followed: a loss takes an input and, nearly always, a target."""
-    if not 1 <= len(call.args) <= 8 or isinstance(call.func, tree.Lambda):
+    """Cheap test before values are followed: a loss takes an input and a target."""
+    if not (2 <= len(call.args) <= 8 or call.has_star) or isinstance(call.func, tree.Lambda):
         return False
     name = file.names.qualified(call.func)
     return name is None or name in KNOWN

@@ -104,7 +104,10 @@ def _may_be_bound_to_model(file: File, expr: Expr) -> bool:
     """False for most methods, without a look at what they are methods of."""
     if not isinstance(expr, tree.Attribute) or expr.attr == "module":
         return True
-    return file.values.graph.is_attribute(expr.attr) or _NAME.search(expr.attr) is not None
+    return (
+        file.values.graph.is_attribute(file.home(expr), expr.attr)
+        or _NAME.search(expr.attr) is not None
+    )
 
 
 def _is_library_model(name: str) -> bool:
