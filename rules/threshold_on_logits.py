@@ -91,17 +91,16 @@ RULE = Rule(
         "multilabel_soft_margin_loss",
         "sigmoid_focal_loss",
     ),
+    here=thresholds.WORDS,
     fix=Safety.UNSAFE,
 )
 
 
 @RULE.check
 def check(file: File) -> Iterator[Finding]:
-    trained = logits.trained_as_logits(file)
-    if not trained:
-        return
-    for reading in thresholds.readings(file):
-        sources = outputs.outputs(file).sources(reading.tensor)
+    read = [(r, outputs.outputs(file).sources(r.tensor)) for r in thresholds.readings(file)]
+    trained = logits.trained_as_logits(file, (s for _, sources in read for s in sources))
+    for reading, sources in read if trained else ():
         found = logits.known(sources, [each.source for each in trained])
         if not found:
             continue

@@ -53,7 +53,7 @@ class Rule:
 
     ``needs`` are the words that must stand in the file in which the rule reports. A rule that
     follows values across files has ``here``: then these must stand in that file, and those of
-    ``needs`` in it or in files that it is connected with. ``fix`` is the best safety that one of
+    ``needs`` anywhere in its project. ``fix`` is the best safety that one of
     its fixes can have, None when it has none; ``options`` are the settings that a project may
     change, with their defaults; ``ordered`` tells that the rule relies on the order in which
     statements run, which a notebook's cells may not have kept.

@@ -9,6 +9,8 @@ from typing import NamedTuple
 _NAME = re.compile(r"([\w.]+)(?:\s+as\s+\w+)?|\*")
 _COMMENT = re.compile(r"#[^\n]*")
 _IDENTIFIER = re.compile(rb"[A-Za-z_]\w*")
+_ADDED = re.compile(rb"sys\.path\.(?:insert|append|extend)\(([^\n]*)")
+_QUOTED = re.compile(r"""["']([\w./ -]+)["']""")
 _BEFORE = b' \t"'  # in a notebook a line of code is a JSON string
 
 
@@ -54,6 +56,14 @@ def _names(data: bytes, at: int) -> str:
     text = data[at:end].decode("utf-8", "replace").replace("\\n", "\n").replace("\\", " ")
     text = _COMMENT.sub("", text).partition(";")[0]
     return text.strip('( \t\r\n",')
+
+
+def added_to_path(data: bytes) -> tuple[str, ...]:
+    """The folders that a text adds to ``sys.path``, as far as they are written out."""
+    found: dict[str, None] = {}
+    for call in _ADDED.findall(data) if b"sys.path" in data else ():
+        found.update(dict.fromkeys(_QUOTED.findall(call.decode("utf-8", "replace"))))
+    return tuple(folder for folder in found if folder.strip("./"))
 
 
 def identifiers(data: bytes) -> set[bytes]:

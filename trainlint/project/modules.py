@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
-from trainlint.project.imports import Import, identifiers, imports
+from trainlint.project.imports import Import, added_to_path, identifiers, imports
 from trainlint.project.places import Places
 from trainlint.semantics import lower, tree
 from trainlint.text import bounds
@@ -71,7 +71,8 @@ class Modules:
         self._taken: dict[tuple[frozenset[str], str], tuple[list[str], bool]] = {}
         self._reachable: dict[str, list[str]] = {}
         self._defined: dict[tuple[str, str], bool] = {}
-        self._held: dict[bytes, frozenset[str]] = {}
+        self._held: dict[bytes, bool] = {}
+        self._folders: dict[str, tuple[str, ...]] = {}
         self._imported: dict[str, list[Import]] = {}
         self._base: Modules | None = None
         self._new: frozenset[str] = frozenset()
@@ -85,7 +86,8 @@ class Modules:
     # The questions of a view
 
     def find(self, path: str, level: int, dotted: str) -> str | None:
-        return self.places.find(path, level, dotted)
+        added = () if level else self._added(path)
+        return self.places.find(path, level, dotted, added)
 
     def inside(self, place: str, name: str) -> str | None:
         return self.places.inside(place, name)
@@ -147,10 +149,9 @@ class Modules:
     def importers(self, path: str) -> dict[str, frozenset[str]]:
         return self._importers.get(path, {})
 
-    def near(self, path: str, words: Iterable[bytes]) -> frozenset[bytes]:
-        """Those of the words that stand, perhaps as parts of others, in a connected file."""
-        around = frozenset(self._connected(path))
-        return frozenset(word for word in words if not self._holders(word).isdisjoint(around))
+    def words_among(self, words: Iterable[bytes]) -> frozenset[bytes]:
+        """Those of the words that stand somewhere in the project, perhaps as parts of others."""
+        return frozenset(word for word in words if self._stands(word))
 
     # What they are answered from
 
@@ -185,6 +186,12 @@ class Modules:
         found = (each.module.partition(".")[0] for each in self._imports(path) if not each.level)
         return sorted(set(found) - {""})
 
+    def _added(self, path: str) -> tuple[str, ...]:
+        """The folders that a file adds to those in which imports begin."""
+        if path not in self._folders:
+            self._folders[path] = added_to_path(self.texts.read(path) or b"")
+        return self._folders[path]
+
     def _imports(self, path: str) -> list[Import]:
         if self._base is not None and path not in self._new:
             return self._base._imports(path)
@@ -203,13 +210,11 @@ class Modules:
                 found.setdefault(word, set()).add(path)
         return {word.decode("utf-8", "replace"): at for word, at in found.items()}
 
-    def _holders(self, part: bytes) -> frozenset[str]:
-        """The files with a word that has this part; all where it is no part of a word."""
+    def _stands(self, part: bytes) -> bool:
         if part not in self._held:
             text = part.decode("utf-8", "replace")
-            found = [at for word, at in self._by_word.items() if text in word]
-            plain = text.isidentifier()
-            self._held[part] = frozenset().union(*found) if plain else frozenset(self.texts.paths)
+            plain = text.isidentifier()  # what is no part of a word is not looked for
+            self._held[part] = not plain or any(text in word for word in self._by_word)
         return self._held[part]
 
     @cached_property

@@ -22,11 +22,14 @@ class Places:
         self.folders = frozenset(_folders(self.modules))
         stems = {posixpath.basename(path).removesuffix(".py") for path in self.modules}
         self._tops = stems | {posixpath.basename(folder) for folder in self.folders}
-        self._found: dict[tuple[str, int, str], str | None] = {}
+        self._found: dict[tuple[str, int, str, tuple[str, ...]], str | None] = {}
 
-    def find(self, path: str, level: int, dotted: str) -> str | None:
-        """The place that ``from dotted import ...`` in the file at ``path`` means."""
-        key = (posixpath.dirname(path), level, dotted)
+    def find(self, path: str, level: int, dotted: str, added: tuple[str, ...] = ()) -> str | None:
+        """The place that ``from dotted import ...`` in the file at ``path`` means.
+
+        ``added`` are the folders that the file adds to ``sys.path``, as they are written.
+        """
+        key = (posixpath.dirname(path), level, dotted, added)
         if key not in self._found:
             self._found[key] = self._find(*key)
         return self._found[key]
@@ -38,7 +41,7 @@ class Places:
         folder, file = posixpath.split(place)
         return self._at(folder, [name]) if file == "__init__.py" else None
 
-    def _find(self, folder: str, level: int, dotted: str) -> str | None:
+    def _find(self, folder: str, level: int, dotted: str, added: tuple[str, ...]) -> str | None:
         parts = dotted.split(".") if dotted else []
         if level:
             for _ in range(level - 1):
@@ -48,16 +51,21 @@ class Places:
             return self._at(folder, parts)
         if not parts or parts[0] not in self._tops:
             return None
-        own, *others = self._beginnings(folder)
-        found = self._at(own, parts)
+        found = self._at(folder, parts)
         if found is not None and not self._is_package(folder):
             return found  # a script's own folder comes first
-        places = {place for base in (own, *others) if (place := self._at(base, parts))}
+        beginnings = list(self._beginnings(folder))
+        written = [posixpath.normpath(posixpath.join(b, a)) for b in beginnings for a in added]
+        places = {place for base in written if (place := self._at(base, parts))}
+        if len(places) == 1:
+            return places.pop()
+        places |= {place for base in beginnings if (place := self._at(base, parts))}
         return places.pop() if len(places) == 1 else None
 
     def _beginnings(self, folder: str) -> Iterator[str]:
         """The folders in which an absolute import can begin: its own, and all above it."""
         yield folder
+        yield posixpath.join(folder, "src")
         while folder not in ("", self.root):
             folder = posixpath.dirname(folder)
             yield folder

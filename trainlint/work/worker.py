@@ -139,7 +139,7 @@ def check(
 
     found = rulebooks.load(orders.sources)
     project = context.modules() if isinstance(context, Context) else context
-    rules = [_of(found.by_code[code], words, source.path, project) for code in orders.codes]
+    rules = [_of(found.by_code[code], words, project) for code in orders.codes]
     surroundings = Surroundings(orders.targets, orders.options, local, project)
     wide = any(rule.here is not None and rule.checks for rule in rules)
     view = context.view(key, surroundings) if wide and isinstance(context, Context) else None
@@ -149,14 +149,14 @@ def check(
     return Result(PARSED, outcome.diagnostics, outcome.failures)
 
 
-def _of(rule: Rule, words: frozenset[bytes] | None, path: str, project: Modules | None) -> Rule:
+def _of(rule: Rule, words: frozenset[bytes] | None, project: Modules | None) -> Rule:
     """The rule, or one that counts as checked and has nothing to say."""
     if words is None or rule.needs.met(words):
         return rule
     if rule.here is None or project is None or not rule.here.met(words):
         return _muted(rule)
-    near = project.near(path, rule.needs.words - words)
-    return rule if rule.needs.met(words | near) else _muted(rule)
+    around = project.words_among(rule.needs.words - words)
+    return rule if rule.needs.met(words | around) else _muted(rule)
 
 
 @cache

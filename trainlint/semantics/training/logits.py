@@ -29,8 +29,19 @@ class Trained:
     call: tree.Call
 
 
-def trained_as_logits(file: File) -> list[Trained]:
-    """The outputs that losses with a sigmoid of their own are evaluated on."""
+def trained_as_logits(file: File, read: Iterable[Source]) -> list[Trained]:
+    """The outputs that losses with a sigmoid of their own are evaluated on.
+
+    They are looked for in the file, and in those that the models get to from which is ``read``.
+    """
+    homes = dict.fromkeys(file.home(source.node) for source in read)
+    files = {file: None}
+    for home in homes:
+        files.update(dict.fromkeys(file.view.connected(home)))
+    return [trained for each in files for trained in each.once(_trained)]
+
+
+def _trained(file: File) -> list[Trained]:
     given = [
         (evaluation.call, evaluation.name, evaluation.input)
         for evaluation in losses.loss_evaluations(file, losses.BCE_WITH_LOGITS)

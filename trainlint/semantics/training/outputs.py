@@ -63,12 +63,16 @@ class Source:
     conversions: tuple[tree.Call, ...]
 
     def is_of(self, other: Source) -> bool:
-        """Whether this is the output that ``other`` is, or a part of it."""
+        """Whether this is the output that ``other`` is, or a part of it.
+
+        Objects of one class that are built in two files are taken for one: the weights of the one
+        are loaded into the other.
+        """
         return (
             self.node is other.node
             and self.path[: len(other.path)] == other.path
             and all(
-                mine is theirs
+                mine is theirs or tree.module_of(mine) is not tree.module_of(theirs)
                 for mine, theirs in zip(self.objects, other.objects, strict=False)
                 if mine is not None and theirs is not None
             )
@@ -106,7 +110,10 @@ class Outputs:
             if len(seen) > MAX_USES:
                 return []
             name = at.use.expr
-            if at.use.aside or (isinstance(name, tree.Name) and is_changed(self.file, name)):
+            path = at.use.path
+            if at.use.aside or (
+                isinstance(name, tree.Name) and is_changed(self.file, name, path=path)
+            ):
                 found.append(self._source(at, name, CHANGED))
                 continue
             steps = self._steps(at)

@@ -18,7 +18,7 @@ from trainlint.semantics.tensors import Origin
 from trainlint.semantics.training import losses
 from trainlint.semantics.training.losses import LossEvaluation
 from trainlint.semantics.tree import Expr, Node
-from trainlint.semantics.values import Frame, Instance, Value
+from trainlint.semantics.values import Frame, Instance, Path, Value
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -208,18 +208,19 @@ def _is_written(
     return any(is_changed(file, name, apart) for name in tensors_read)
 
 
-def is_changed(file: File, name: tree.Name, apart: Collection[str] = ()) -> bool:
-    """Whether what a name holds can be changed in place before it is read there.
+def is_changed(file: File, name: tree.Name, apart: Collection[str] = (), path: Path = ()) -> bool:
+    """Whether what a name holds (its part at ``path``) can be changed in place before it is read.
 
     ``apart`` are methods that may do so.
     """
+    read = path[0] if path else _key(name)
     body = tree.body_of(name)
     flow = file.flow_in(body)
     if not flow.holds(name):
         return False
     mine = {binding.node for binding in file.values.definitions(name)[0]}
     for use in file.home(name).all(tree.Name):
-        if use.id != name.id or use is name or not _writes(file, use, name, apart):
+        if use.id != name.id or use is name or not _writes(file, use, read, apart):
             continue
         if not flow.holds(use):
             continue
@@ -229,13 +230,13 @@ def is_changed(file: File, name: tree.Name, apart: Collection[str] = ()) -> bool
     return False
 
 
-def _writes(file: File, use: tree.Name, read: tree.Name, apart: Collection[str]) -> bool:
+def _writes(file: File, use: tree.Name, read: object, apart: Collection[str]) -> bool:
     """``x[mask] = 0``, ``x["p"] *= 2`` (but for another key than is read), ``x.mul_(2)``."""
     expr: Expr = use
     while isinstance(expr.parent, tree.Subscript | tree.Attribute) and expr is expr.parent.value:
         expr = expr.parent
     if isinstance(expr, tree.Subscript) and is_bound_by(expr):
-        return _key(use) == _key(read) or _key(read) is None
+        return read is None or _key(use) in (None, read)
     if isinstance(expr.parent, tree.Arg) and isinstance(expr.parent.parent, tree.Call):
         called = file.names.qualified(expr.parent.parent.func) or ""
         short = called.rpartition(".")[2]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tree
 from trainlint.semantics.tree import Expr
 from trainlint.semantics.values import Display, Element, Instance, Literal, Value
+from trainlint.triage import any_of
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -23,6 +24,9 @@ _PROBABILITY = frozenset("prob probs proba probas probability probabilities".spl
 _SAYS_PROBABILITY = _PROBABILITY | {"confidence"}
 _BOUND = frozenset("threshold thresh thr cutoff min minimum".split())
 _OTHER_SCALE = frozenset("log logit logits margin raw energy".split())
+# A file that reads a probability says one of these.
+_WORDS = ("hresh", "HRESH", "0.", "round", "prob", "Prob", "PROB", "conf", "cutoff", "thr", "sigm")
+WORDS = any_of(*_WORDS)
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
@@ -44,6 +48,8 @@ class Reading:
 
 def readings(file: File) -> Iterator[Reading]:
     """The places of a file where something is read as a probability."""
+    if not any(word in file.source.code for word in _WORDS):
+        return
     for compare in file.all(tree.Compare):
         if len(compare.ops) == 1 and compare.ops[0] in _ORDER:
             yield from _compared(file, compare, compare.left, compare.comparators[0])
