@@ -98,7 +98,7 @@ _CALLS = {allowlist.SCALAR: "float", allowlist.NAMESPACE: "vars", allowlist.PATH
 
 @RULE.check
 def check(file: File) -> Iterator[Finding]:
-    if any(word in file.source.text for word in _ALLOWS) or _is_replaced(file):
+    if _is_allowed(file):
         return
     for save in file.calls_to("torch.save"):
         saved = save.arg(0, "obj")
@@ -110,6 +110,11 @@ def check(file: File) -> Iterator[Finding]:
         items = allowlist.refused(file, saved)
         if items:
             yield _finding(file, save, readers, items)
+
+
+def _is_allowed(file: File) -> bool:
+    """True where a file lets its loads build more than plain weights."""
+    return any(word in file.source.text for word in _ALLOWS) or _is_replaced(file)
 
 
 def _is_replaced(file: File) -> bool:
@@ -124,6 +129,8 @@ def _is_replaced(file: File) -> bool:
 def _is_strict(file: File, reader: readback.Readback) -> bool:
     """True for a load that builds plain weights only, on some release of the target."""
     load = reader.load
+    if _is_allowed(file.home(load)):
+        return False
     if load.has_star or is_dead(load) or load.arg(2, "pickle_module") is not None:
         return False
     if _has_second_try(file, load):
@@ -161,7 +168,7 @@ def _finding(
     items: Sequence[allowlist.Refused],
 ) -> Finding:
     reader = readers[0]
-    line = file.source.position(reader.load.start)[1]
+    line = rewrite.place_of(file, reader.load)
     given = reader.load.arg(None, "weights_only")
     asked = given is not None and file.values.literal(given) is True
     how = "`weights_only=True`" if asked else "`weights_only=True`, the default since torch 2.6"
@@ -176,7 +183,7 @@ def _finding(
     certain = reader.by == "path" and None in versions
     return Finding(
         save,
-        f"{_listed(file, items)}: line {line} loads this file with {how}, and raises an "
+        f"{_listed(file, items)}: {line} loads this file with {how}, and raises an "
         f"UnpicklingError there. Files that exist already need "
         f"`torch.serialization.add_safe_globals` once, or `weights_only=False`{why}",
         trail=(behind, *steps[:_MAX_NAMED]),
@@ -253,8 +260,8 @@ def _plain(
         raise Unfixable(f"{name} can be something else, too")
     reader = next(_readers_as_is(file, readers, item), None)
     if reader is not None:
-        line = file.source.position(reader.start)[1]
-        raise Unfixable(f"line {line} reads {name} as the object that it is")
+        line = rewrite.place_of(file, reader)
+        raise Unfixable(f"{line} reads {name} as the object that it is")
     return rewrite.wrap(file, item.item, f"{call}(", ")")
 
 

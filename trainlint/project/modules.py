@@ -5,6 +5,7 @@ Nothing here reads the disk: the texts are asked for through ``Texts``.
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -142,6 +143,14 @@ class Modules:
             self._asked[key] = found[:MAX_ASKED], len(found) <= MAX_ASKED
         return self._asked[key]
 
+    def holding(self, words: frozenset[str], path: str) -> list[str]:
+        known = [self._by_word.get(word, set()) for word in words]
+        found = set.intersection(*known) | self._new if known else set()
+        near = [p for p in self._connected(path) if p in found]
+        folder = posixpath.dirname(path)
+        rest = sorted(found.difference(near, [path]), key=lambda p: (_apart(folder, p), p))
+        return [*near, *rest][:MAX_ASKED]
+
     def connected(self, path: str) -> tuple[list[str], bool]:
         found = self._connected(path)
         return found[:MAX_ASKED], len(found) <= MAX_ASKED
@@ -264,6 +273,11 @@ class Modules:
             found.pop(path, None)
             self._reachable[path] = list(found)
         return self._reachable[path]
+
+
+def _apart(folder: str, path: str) -> int:
+    """How many folders lie between a folder and a file."""
+    return len(posixpath.relpath(posixpath.dirname(path) or ".", folder or ".").split("/"))
 
 
 def _closure(start: Iterable[str], edges: dict[str, dict[str, frozenset[str]]]) -> list[str]:

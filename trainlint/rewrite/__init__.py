@@ -4,7 +4,7 @@ All of them are pure. They raise ``Unfixable`` where the edit cannot be made cor
 ``together`` makes one group of what several of them return.
 """
 
-from trainlint.rewrite.activations import move_activation
+from trainlint.rewrite.activations import move_activation, place_of
 from trainlint.rewrite.arguments import (
     add_argument,
     add_arguments,
@@ -67,6 +67,7 @@ __all__ = [
     "name_arguments",
     "normalize_around",
     "pass_arguments",
+    "place_of",
     "remove_argument",
     "remove_arguments",
     "remove_import_name",

@@ -55,6 +55,9 @@ class Project(Protocol):
     def mentioning(self, words: frozenset[str], path: str) -> tuple[list[str], bool]:
         """Modules with one of the words that can know of the one at ``path``; False if not all."""
 
+    def holding(self, words: frozenset[str], path: str) -> list[str]:
+        """Modules of the project with all of the words, those near the one at ``path`` first."""
+
     def connected(self, path: str) -> tuple[list[str], bool]:
         """The modules that objects of the one at ``path`` can get to; False if not all of them."""
 

@@ -87,6 +87,12 @@ class View:
         paths, _ = self.project.connected(home.path)
         return [home, *self._open_all(paths, home)]
 
+    def holding(self, words: Iterable[str], home: File) -> list[File]:
+        """The files of the project that mention all of the words, that one first."""
+        if self.project is None:
+            return [home]
+        return [home, *self._open_all(self.project.holding(frozenset(words), home.path), home)]
+
     def sees_all(self, home: File, words: Iterable[str] = ()) -> bool:
         """Whether ``mentioning``, or without words ``connected``, leaves nothing out."""
         if self.project is None:

@@ -1,4 +1,4 @@
-"""Which loads of a file read what one of its saves has written: by the path, or by the keys."""
+"""Which loads of a project read what a save has written: by the path, or by the keys."""
 
 from __future__ import annotations
 
@@ -30,22 +30,25 @@ class Readback:
 
 
 def readbacks(file: File, save: tree.Call) -> Iterator[Readback]:
-    """The loads that read what a ``torch.save`` writes, as far as the file tells."""
+    """The loads that read what a ``torch.save`` writes, as far as the project tells."""
     saved, target = save.arg(0, "obj"), save.arg(1, "f")
     if saved is None or target is None:
         return
     keys = keys_of(file, saved)
-    for load in file.calls_to("torch.load"):
-        path = load.arg(0, "f")
-        if path is None:
-            continue
-        restored = checkpoints.restored(file, load)
-        if not _fits(file, saved, keys, load, restored):
-            continue
-        if _same_file(file, path, target):
-            yield Readback(load, "path", restored)
-        elif keys and len(restored.keys) >= _ENOUGH and restored.keys <= keys:
-            yield Readback(load, "keys", restored)
+    near = set(file.view.connected(file))
+    for other in file.view.holding(["torch", "load"], file):
+        for load in other.calls_to("torch.load"):
+            path = load.arg(0, "f")
+            if path is None:
+                continue
+            restored = checkpoints.restored(other, load)
+            if not _fits(file, saved, keys, load, restored):
+                continue
+            shared = bool(keys) and len(restored.keys) >= _ENOUGH and restored.keys <= keys
+            if (other in near or shared) and _same_file(file, path, target):
+                yield Readback(load, "path", restored)
+            elif shared:
+                yield Readback(load, "keys", restored)
 
 
 def keys_of(file: File, saved: Expr) -> frozenset[str]:
