@@ -5,11 +5,43 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 
-from . import accumulation, amp, errors, leakage, libraries, loop, losses, metrics, selection
+from . import (
+    accumulation,
+    amp,
+    checkpoints,
+    contrast,
+    errors,
+    freezing,
+    leakage,
+    libraries,
+    loop,
+    losses,
+    metrics,
+    modes,
+    outputs,
+    selection,
+    subsets,
+)
 from .operators import OPERATORS, Mutant, Operator, mutants
 from .program import Program
 
-FAMILIES = (accumulation, amp, errors, leakage, libraries, loop, losses, metrics, selection)
+FAMILIES = (
+    accumulation,
+    amp,
+    checkpoints,
+    contrast,
+    errors,
+    freezing,
+    leakage,
+    libraries,
+    loop,
+    losses,
+    metrics,
+    modes,
+    outputs,
+    selection,
+    subsets,
+)
 
 __all__ = ["FAMILIES", "OPERATORS", "Mutant", "Operator", "Program", "all_mutants", "function_at"]
 

@@ -96,6 +96,8 @@ def output_of(program: Program, loss: ast.Call) -> ast.expr | None:
     argument: ast.AST = loss.args[0]
     index = 0
     names = [node.id for node in ast.walk(argument) if isinstance(node, ast.Name)]
+    if _is_product(program, loss, names):
+        return None
     for assign in program.all(ast.Assign):
         target = assign.targets[0]
         if isinstance(target, ast.Tuple):
@@ -116,6 +118,15 @@ def output_of(program: Program, loss: ast.Call) -> ast.expr | None:
     returned = [node for node in ast.walk(forward) if isinstance(node, ast.Return)]  # type: ignore[arg-type]
     value = returned[-1].value
     return value.elts[index] if isinstance(value, ast.Tuple) else value
+
+
+def _is_product(program: Program, loss: ast.Call, names: list[str]) -> bool:
+    """Whether the argument holds products of features with each other, which no network returns."""
+    function = program.enclosing(loss, ast.FunctionDef) or program.tree
+    return any(
+        dotted(assign.targets[0]) in names and " @ " in program.source(assign.value)
+        for assign in program.all(ast.Assign, function)
+    )
 
 
 def _is_layer(output: ast.expr) -> bool:

@@ -48,6 +48,20 @@ def operator(code: str, name: str) -> Callable[[Seeder], Seeder]:
     return register
 
 
+def written(code: str, name: str, mark: str, *edits: tuple[str, str], wide: bool = False) -> None:
+    """A shape of a fault that is written for one program, as edits of its text.
+
+    The fault is where ``mark`` stands, a piece of the new text; it does not fit where an edit or
+    the mark has not just one place.
+    """
+
+    @operator(code, name)
+    def seed(program: Program) -> Iterator[Fault]:
+        changes = program.edited(*edits)
+        if changes and program.changed(changes).count(mark) == 1:
+            yield Fault(changes, mark=mark, wide=wide)
+
+
 def mutants(program: Program, operators: Iterable[Operator] | None = None) -> Iterator[Mutant]:
     """Every faulty program that the operators make of a clean one."""
     for each in OPERATORS if operators is None else operators:

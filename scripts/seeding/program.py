@@ -183,6 +183,13 @@ class Program:
             return self.replaced(statement, "pass")
         return Change(self.line_start(statement), self.line_end(statement), "")
 
+    def edited(self, *edits: tuple[str, str]) -> tuple[Change, ...]:
+        """Pieces of the text replaced by others; nothing where one does not occur once."""
+        if any(self.text.count(old) != 1 for old, _ in edits):
+            return ()
+        spots = [(self.text.index(old), old, new) for old, new in edits]
+        return tuple(Change(at, at + len(old), new) for at, old, new in spots)
+
     def before(self, node: ast.AST, *lines: str) -> Change:
         """Lines above a node's statement, at its indentation."""
         statement = self.statement(node)
@@ -220,22 +227,30 @@ class Program:
         first = next(n for n in self.tree.body if isinstance(n, ast.Import | ast.ImportFrom))
         return self.before(first, *lines)
 
+    def changed(self, changes: Iterable[Change]) -> str:
+        """The text after some changes.
+
+        Raises:
+            ValueError: changes overlap.
+        """
+        parts, position = [], 0
+        for change in sorted(changes, key=lambda change: (change.start, change.end)):
+            if change.start < position:
+                raise ValueError(f"{self.name}: overlapping changes at {change.text!r}")
+            parts += [self.text[position : change.start], change.text]
+            position = change.end
+        return "".join([*parts, self.text[position:]])
+
     def seeded(self, fault: Fault) -> tuple[str, Place]:
         """The faulty text, and where the finding should stand in it.
 
         Raises:
             ValueError: changes overlap, the result is no Python, or the place is not clear.
         """
-        changes = sorted(fault.changes, key=lambda change: (change.start, change.end))
-        parts, shift, position, at = [], 0, 0, fault.at
-        for change in changes:
-            if change.start < position:
-                raise ValueError(f"{self.name}: overlapping changes at {change.text!r}")
-            parts += [self.text[position : change.start], change.text]
-            position = change.end
+        text, shift, at = self.changed(fault.changes), 0, fault.at
+        for change in fault.changes:
             if fault.at is not None and change.end <= fault.at:
                 shift += len(change.text) - (change.end - change.start)
-        text = "".join([*parts, self.text[position:]])
         if at is None:
             if text.count(fault.mark) != 1:
                 raise ValueError(f"{self.name}: {fault.mark!r} stands {text.count(fault.mark)}x")

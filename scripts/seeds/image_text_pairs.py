@@ -1,4 +1,4 @@
-"""Images and captions in one space: two towers, a learned temperature, a loss in both directions."""
+"""Images and captions in one space: two towers, a learned temperature, a symmetric loss."""
 
 import math
 

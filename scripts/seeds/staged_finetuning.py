@@ -1,4 +1,4 @@
-"""Fine-tuning in stages: the head first, then one block after the other, each with its optimizer."""
+"""Fine-tuning in stages: the head first, then block after block, each with its optimizer."""
 
 from pathlib import Path
 
