@@ -13,20 +13,21 @@ from dataclasses import dataclass, replace
 
 from trainlint import triage
 from trainlint.config.settings import over_size
-from trainlint.diagnostics import Failure, Report
+from trainlint.diagnostics import Diagnostic, Failure, Report
 from trainlint.discovery.discover import File, discover
 from trainlint.discovery.localmodules import import_words
 from trainlint.discovery.origin import is_left_out
 from trainlint.discovery.project_files import user_settings_file
 from trainlint.discovery.recall import Grounds
 from trainlint.storage.cache import content_digest
-from trainlint.work.context import Contexts
+from trainlint.work.context import Context, Contexts
 from trainlint.work.results import PARSED, SCANNED, Kept, Result
 from trainlint.work.workspace import Item, Options, Run, Tick
 
 __all__ = ["Checked", "Item", "Options", "Run", "Tick", "check", "grounds_of"]
 
 STDIN = "-"
+MAX_BESIDE = 60  # files that are looked into though they were not named
 HELD = 256 << 10  # bytes: larger files are read again when they are parsed
 
 
@@ -59,10 +60,11 @@ def check(
     started = time.perf_counter()
     run = Run(options, cwd=cwd, tick=tick)
     items, failures = find(run, paths, stdin, writing=writing)
-    surround(run, items)
+    surround(run, items, paths)
+    beside = list(neighbours(run, items))
     try:
-        items = list(recall(run, items))
-        work = list(scan(run, items))
+        items, beside = list(recall(run, items)), list(recall(run, beside))
+        work = list(scan(run, [*items, *beside]))
         if work:
             from trainlint.work.parsing import parse
 
@@ -71,6 +73,8 @@ def check(
     finally:
         run.close()
     report = collect(run, items, failures)
+    report.diagnostics += _concerning(items, beside)
+    report.diagnostics.sort(key=lambda diagnostic: diagnostic.sort_key())
     report.seconds = time.perf_counter() - started
     repeatable = not failures and all(item.result and item.result.keepable for item in items)
     return Checked(run, report, items, repeatable, list(run.finder.left_out.values()))
@@ -83,7 +87,7 @@ def grounds_of(checked: Checked, paths: Iterable[str], baseline: str | None) -> 
     grounds.local = run.local
     grounds.files = [item.file.path for item in checked.items if item.on_disk]
     around = {id(item.context): item.context for item in checked.items if item.context}
-    grounds.files += [path for context in around.values() for path in context.files.values()]
+    grounds.files += [path for context in around.values() for path in _files_of(context)]
     grounds.files += [user_settings_file(), *([os.path.abspath(baseline)] if baseline else ())]
     grounds.near = [run.cwd, *run.finder.folders]
     named = [os.path.abspath(os.path.join(run.cwd, path)) for path in paths]
@@ -92,6 +96,10 @@ def grounds_of(checked: Checked, paths: Iterable[str], baseline: str | None) -> 
     grounds.walked = [path for path in run.finder.folders if (path + os.sep).startswith(tops)]
     grounds.extra = [path for rulebook in run.rulebooks() for path in rulebook.extra]
     return grounds
+
+
+def _files_of(context: Context) -> Iterator[str]:
+    return (file.path for file in context.files.values())
 
 
 def find(
@@ -130,12 +138,42 @@ def _standard_input(run: Run, data: bytes) -> Iterator[Item]:
     yield Item(file, run.finder.terms(path, settings), data, on_disk=False)
 
 
-def surround(run: Run, items: Sequence[Item]) -> None:
+def surround(run: Run, items: Sequence[Item], paths: Iterable[str]) -> None:
     """Give every file the project around it."""
-    contexts = Contexts([item.file for item in items], run.cwd, run.finder.settings)
+    named = (os.path.abspath(os.path.join(run.cwd, path)) for path in paths if path != STDIN)
+    tops = [path for path in named if os.path.isdir(path)]
+    contexts = Contexts([item.file for item in items], tops, run.cwd, run.finder.settings)
     for item in items:
         item.context = contexts.of(item.file)
     run.walked += contexts.walked
+
+
+def neighbours(run: Run, items: Sequence[Item]) -> Iterator[Item]:
+    """Files that were not named, and that may report what concerns those that were."""
+    given = {item.path for item in items}
+    contexts = {id(item.context): item.context for item in items if item.context is not None}
+    for context in contexts.values():
+        if given.issuperset(context.files):
+            continue
+        graph = context.graph
+        near = dict.fromkeys(p for path in context.files if path in given for p in graph.near(path))
+        for path in list(near)[:MAX_BESIDE]:
+            if path not in given:
+                file = context.files[path]
+                terms = run.finder.terms(file.path, file.settings)
+                yield Item(file, terms, context=context)
+
+
+def _concerning(items: Iterable[Item], beside: Iterable[Item]) -> list[Diagnostic]:
+    """The findings in files that were not named with a place in one that was."""
+    given = {item.path for item in items}
+    return [
+        diagnostic
+        for item in beside
+        if item.result is not None
+        for diagnostic in item.result.diagnostics
+        if any(place.location.path in given for place in diagnostic.related)
+    ]
 
 
 def recall(run: Run, items: Iterable[Item]) -> Iterator[Item]:

@@ -24,6 +24,7 @@ from trainlint.config.targets import Range
 from trainlint.diagnostics import Diagnostic
 from trainlint.edits import Safety
 from trainlint.fixing import fix_sources
+from trainlint.project.graph import Graph
 from trainlint.project.modules import Modules
 from trainlint.registry import shipped
 from trainlint.rule import Rule
@@ -92,7 +93,7 @@ class Memory:
 
 def project_of(texts: Mapping[str, str]) -> Modules:
     """The modules of a project in memory."""
-    return Modules(Memory(texts))
+    return Modules(Graph(Memory(texts)))
 
 
 def surroundings_of(text: str) -> Surroundings:

@@ -1,56 +1,16 @@
-"""The modules of one project: found by imports and words, opened on demand.
-
-Nothing here reads the disk: the texts are asked for through ``Texts``.
-"""
+"""The trees of a project's modules, opened on demand."""
 
 from __future__ import annotations
 
-import posixpath
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Protocol
 
-from trainlint.project.imports import Import, added_to_path, identifiers, imports
-from trainlint.project.places import Places
+from trainlint.project.graph import Graph
 from trainlint.semantics import lower, tree
 from trainlint.text import bounds
 from trainlint.text.source import Source, SourceError, decode
 
-MAX_ASKED = 40  # modules that one question is put to
 LIMIT = 8 << 20  # characters of trees that are kept from one file to the next
-
-
-class Texts(Protocol):
-    """The files of a project. Paths are as in reports, ``root`` is the folder of the project."""
-
-    @property
-    def root(self) -> str: ...
-
-    @property
-    def paths(self) -> Sequence[str]: ...
-
-    def read(self, path: str) -> bytes | None:
-        """The bytes of a file, None where it cannot be read."""
-
-    def local(self, words: Iterable[str], path: str) -> frozenset[str]:
-        """Those of the words that are top-level modules of the project for the file at a path."""
-
-
-class _Replaced:
-    """Texts of which some are others than on the disk."""
-
-    def __init__(self, texts: Texts, replaced: Mapping[str, bytes]) -> None:
-        self.texts, self.replaced = texts, replaced
-        self.root, self.paths = texts.root, texts.paths
-
-    def read(self, path: str) -> bytes | None:
-        found = self.replaced.get(path)
-        return self.texts.read(path) if found is None else found
-
-    def local(self, words: Iterable[str], path: str) -> frozenset[str]:
-        return self.texts.local(words, path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,45 +23,18 @@ class Opened:
 
 
 class Modules:
-    def __init__(self, texts: Texts) -> None:
-        self.texts = texts
-        self.places = Places(texts.paths, texts.root)
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
         self._opened: dict[str, Opened | None] = {}
         self._size = 0
-        self._asked: dict[tuple[frozenset[str], str], tuple[list[str], bool]] = {}
-        self._taken: dict[tuple[frozenset[str], str], tuple[list[str], bool]] = {}
-        self._reachable: dict[str, list[str]] = {}
-        self._defined: dict[tuple[str, str], bool] = {}
-        self._held: dict[bytes, bool] = {}
-        self._folders: dict[str, tuple[str, ...]] = {}
-        self._imported: dict[str, list[Import]] = {}
         self._base: Modules | None = None
         self._new: frozenset[str] = frozenset()
 
     def replaced(self, texts: Mapping[str, bytes]) -> Modules:
         """The same project, in which some files have other texts."""
-        other = Modules(_Replaced(self.texts, texts))
+        other = Modules(self.graph.replaced(texts))
         other._base, other._new = self, frozenset(texts)
         return other
-
-    # The questions of a view
-
-    def find(self, path: str, level: int, dotted: str) -> str | None:
-        added = () if level else self._added(path)
-        return self.places.find(path, level, dotted, added)
-
-    def inside(self, place: str, name: str) -> str | None:
-        return self.places.inside(place, name)
-
-    def defines(self, place: str, name: str) -> bool:
-        key = (place, name)
-        if key not in self._defined:
-            data = b"" if place.endswith("/") else self.texts.read(place) or b""
-            pattern = rb"^(?:def|class|async def) " + re.escape(name.encode()) + rb"\b"
-            found = re.search(pattern, data, re.M) is not None
-            imported = any(name in each.names for each in self._imports(place)) if found else False
-            self._defined[key] = found and not imported
-        return self._defined[key]
 
     def open(self, path: str) -> Opened | None:
         if self._base is not None and path not in self._new:
@@ -110,62 +43,8 @@ class Modules:
             self._opened[path] = self._parse(path)
         return self._opened[path]
 
-    def takers(self, names: frozenset[str], path: str) -> tuple[list[str], bool]:
-        key = (names, path)
-        if key not in self._taken:
-            found = list(dict.fromkeys(user for name in names for user in self._takers(name, path)))
-            self._taken[key] = found[:MAX_ASKED], len(found) <= MAX_ASKED
-        return self._taken[key]
-
-    def _takers(self, name: str, path: str) -> list[str]:
-        found: dict[str, None] = {}
-        asked, left = {path}, [path]
-        for place in left:
-            for user, names in self._importers.get(place, {}).items():
-                if name in names or ("*" in names and self._mentions(user, name)):
-                    found[user] = None
-                    if user not in asked:
-                        asked.add(user)
-                        left.append(user)
-                elif "*" in names and user.endswith("__init__.py") and user not in asked:
-                    asked.add(user)  # hands on what it does not name
-                    left.append(user)
-        return [user for user in found if self._mentions(user, name)]
-
-    def _mentions(self, path: str, word: str) -> bool:
-        return path in self._new or path in self._by_word.get(word, ())
-
-    def mentioning(self, words: frozenset[str], path: str) -> tuple[list[str], bool]:
-        key = (words, path)
-        if key not in self._asked:
-            with_words = self._new.union(*(self._by_word.get(word, ()) for word in words))
-            found = [p for p in self._connected(path) if p in with_words] if with_words else []
-            self._asked[key] = found[:MAX_ASKED], len(found) <= MAX_ASKED
-        return self._asked[key]
-
-    def holding(self, words: frozenset[str], path: str) -> list[str]:
-        known = [self._by_word.get(word, set()) for word in words]
-        found = set.intersection(*known) | self._new if known else set()
-        near = [p for p in self._connected(path) if p in found]
-        folder = posixpath.dirname(path)
-        rest = sorted(found.difference(near, [path]), key=lambda p: (_apart(folder, p), p))
-        return [*near, *rest][:MAX_ASKED]
-
-    def connected(self, path: str) -> tuple[list[str], bool]:
-        found = self._connected(path)
-        return found[:MAX_ASKED], len(found) <= MAX_ASKED
-
-    def importers(self, path: str) -> dict[str, frozenset[str]]:
-        return self._importers.get(path, {})
-
-    def words_among(self, words: Iterable[bytes]) -> frozenset[bytes]:
-        """Those of the words that stand somewhere in the project, perhaps as parts of others."""
-        return frozenset(word for word in words if self._stands(word))
-
-    # What they are answered from
-
     def _parse(self, path: str) -> Opened | None:
-        data = self.texts.read(path)
+        data = self.graph.texts.read(path)
         if data is None:
             return None
         try:
@@ -176,7 +55,7 @@ class Modules:
         except (SourceError, lower.ParseError, RecursionError):
             return None
         self._size += len(source.code)
-        return Opened(source, module, self.texts.local(self._words(path), path))
+        return Opened(source, module, self.graph.texts.local(self.graph.words(path), path))
 
     @property
     def is_full(self) -> bool:
@@ -190,103 +69,3 @@ class Modules:
                 tree.unlink(opened.module)
         self._opened.clear()
         self._size = 0
-
-    def _words(self, path: str) -> list[str]:
-        found = (each.module.partition(".")[0] for each in self._imports(path) if not each.level)
-        return sorted(set(found) - {""})
-
-    def _added(self, path: str) -> tuple[str, ...]:
-        """The folders that a file adds to those in which imports begin."""
-        if path not in self._folders:
-            self._folders[path] = added_to_path(self.texts.read(path) or b"")
-        return self._folders[path]
-
-    def _imports(self, path: str) -> list[Import]:
-        if self._base is not None and path not in self._new:
-            return self._base._imports(path)
-        if path not in self._imported:
-            self._imported[path] = list(imports(self.texts.read(path) or b""))
-        return self._imported[path]
-
-    @cached_property
-    def _by_word(self) -> dict[str, set[str]]:
-        """The files by the words in them."""
-        if self._base is not None:
-            return self._base._by_word
-        found: dict[bytes, set[str]] = {}
-        for path in self.texts.paths:
-            for word in identifiers(self.texts.read(path) or b""):
-                found.setdefault(word, set()).add(path)
-        return {word.decode("utf-8", "replace"): at for word, at in found.items()}
-
-    def _stands(self, part: bytes) -> bool:
-        if part not in self._held:
-            text = part.decode("utf-8", "replace")
-            plain = text.isidentifier()  # what is no part of a word is not looked for
-            self._held[part] = not plain or any(text in word for word in self._by_word)
-        return self._held[part]
-
-    @cached_property
-    def _graph(self) -> dict[str, dict[str, frozenset[str]]]:
-        """Which modules a file imports, each with the names it takes."""
-        graph: dict[str, dict[str, frozenset[str]]] = {}
-        for path in self.texts.paths:
-            taken: dict[str, frozenset[str]] = {}
-            for each in self._imports(path):
-                for place, names in self._targets(path, each):
-                    taken[place] = taken.get(place, frozenset()) | names
-            taken.pop(path, None)
-            graph[path] = taken
-        return graph
-
-    def _targets(self, path: str, each: Import) -> Iterator[tuple[str, frozenset[str]]]:
-        place = self.find(path, each.level, each.module)
-        if place is None:
-            return
-        left = []
-        for name in each.names:
-            sub = self.inside(place, name) if name != "*" else None
-            if sub is not None and not sub.endswith("/"):
-                yield sub, frozenset(["*"])
-            else:
-                left.append(name)
-        if not place.endswith("/") and (left or not each.names):
-            yield place, frozenset(left or ["*"])
-
-    @cached_property
-    def _importers(self) -> dict[str, dict[str, frozenset[str]]]:
-        found: dict[str, dict[str, frozenset[str]]] = {}
-        for path, taken in self._graph.items():
-            for target, names in taken.items():
-                found.setdefault(target, {})[path] = names
-        return found
-
-    def _connected(self, path: str) -> list[str]:
-        """All files that objects of one can get to, the nearest first.
-
-        They go up to those that import it, and from each of them down into what that imports.
-        """
-        if path not in self._reachable:
-            found: dict[str, None] = {}
-            for user in _closure([path], self._importers):
-                found.update(dict.fromkeys(_closure([user], self._graph)))
-            found.pop(path, None)
-            self._reachable[path] = list(found)
-        return self._reachable[path]
-
-
-def _apart(folder: str, path: str) -> int:
-    """How many folders lie between a folder and a file."""
-    return len(posixpath.relpath(posixpath.dirname(path) or ".", folder or ".").split("/"))
-
-
-def _closure(start: Iterable[str], edges: dict[str, dict[str, frozenset[str]]]) -> list[str]:
-    """What can be reached, the nearest first."""
-    found = dict.fromkeys(start)
-    order = list(found)
-    for path in order:
-        for target in edges.get(path, ()):
-            if target not in found:
-                found[target] = None
-                order.append(target)
-    return order

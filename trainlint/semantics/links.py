@@ -34,8 +34,11 @@ class Opened(Protocol):
     def local(self) -> frozenset[str]: ...
 
 
-class Project(Protocol):
-    """The modules around a file. A *place* is the path of a module, or of a folder with a slash."""
+class Graph(Protocol):
+    """What the modules of a project have to do with each other.
+
+    A *place* is the path of a module, or that of a folder with a slash behind it.
+    """
 
     def find(self, path: str, level: int, dotted: str) -> str | None:
         """The place that an import in the file at ``path`` means, None for a library."""
@@ -45,9 +48,6 @@ class Project(Protocol):
 
     def defines(self, place: str, name: str) -> bool:
         """Whether a module has a function or class of that name and no import of it."""
-
-    def open(self, path: str) -> Opened | None:
-        """The module at a place, None where it cannot be read."""
 
     def takers(self, names: frozenset[str], path: str) -> tuple[list[str], bool]:
         """Modules that import one of the names from the one at ``path``; False if not all."""
@@ -65,11 +65,21 @@ class Project(Protocol):
         """The modules that import the one at ``path``, each with the names it takes ("*": all)."""
 
 
+class Project(Protocol):
+    """The modules around a file."""
+
+    @property
+    def graph(self) -> Graph: ...
+
+    def open(self, path: str) -> Opened | None:
+        """The module at a place, None where it cannot be read."""
+
+
 class Links:
     """The imports of one view."""
 
     def __init__(self, view: View, project: Project) -> None:
-        self.view, self.project = view, project
+        self.view, self.graph = view, project.graph
         self._targets: dict[Binding, list[Binding] | str | None] = {}
 
     def bindings(self, binding: Binding) -> list[Binding] | None:
@@ -84,8 +94,8 @@ class Links:
         if not isinstance(alias, tree.Alias) or not isinstance(statement, tree.ImportFrom):
             return False
         path = self.view.home(alias).path
-        place = self.project.find(path, statement.level, statement.module)
-        return place is not None and self.project.defines(place, alias.name)
+        place = self.graph.find(path, statement.level, statement.module)
+        return place is not None and self.graph.defines(place, alias.name)
 
     def is_module(self, binding: Binding) -> bool:
         """Whether an import gives a module of the project."""
@@ -99,13 +109,13 @@ class Links:
         if place is None:
             return None
         found = list(self._exported(place, expr.attr, MAX_HOPS))
-        return found or (None if self.project.inside(place, expr.attr) else [])
+        return found or (None if self.graph.inside(place, expr.attr) else [])
 
     def place(self, expr: Expr) -> str | None:
         """The module of the project that an expression is."""
         if isinstance(expr, tree.Attribute):
             above = self.place(expr.value)
-            return None if above is None else self.project.inside(above, expr.attr)
+            return None if above is None else self.graph.inside(above, expr.attr)
         if not isinstance(expr, tree.Name):
             return None
         found = self.view.names.find(expr.id, expr)
@@ -135,14 +145,14 @@ class Links:
         path = self.view.home(alias).path
         if isinstance(statement, tree.Import):
             name = alias.name if alias.asname else alias.bound
-            return self.project.find(path, 0, name)
+            return self.graph.find(path, 0, name)
         if not isinstance(statement, tree.ImportFrom):
             return None
-        place = self.project.find(path, statement.level, statement.module)
+        place = self.graph.find(path, statement.level, statement.module)
         if place is None:
             return None
         found = list(self._exported(place, alias.name, hops))
-        return found or self.project.inside(place, alias.name) or []
+        return found or self.graph.inside(place, alias.name) or []
 
     def _exported(self, place: str, name: str, hops: int) -> Iterator[Binding]:
         """The bindings that a module's name has when all of the module has run."""
@@ -168,7 +178,7 @@ class Links:
             return
         for statement in module.kinds.get(tree.ImportFrom, ()):
             if statement.star and isinstance(statement.parent, tree.Module):
-                place = self.project.find(path, statement.level, statement.module)
+                place = self.graph.find(path, statement.level, statement.module)
                 if place is not None:
                     yield from self._exported(place, name, hops - 1)
 

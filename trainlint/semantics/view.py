@@ -70,42 +70,45 @@ class View:
         """The files that import one of the names from a file, that one first."""
         if self.project is None:
             return [home]
-        paths, _ = self.project.takers(frozenset(names), home.path)
+        paths, _ = self.project.graph.takers(frozenset(names), home.path)
         return [home, *self._open_all(paths, home)]
 
     def mentioning(self, words: Iterable[str], home: File) -> list[File]:
         """The files that can know of one and mention one of the words, that one first."""
         if self.project is None:
             return [home]
-        paths, _ = self.project.mentioning(frozenset(words), home.path)
+        paths, _ = self.project.graph.mentioning(frozenset(words), home.path)
         return [home, *self._open_all(paths, home)]
 
     def connected(self, home: File) -> list[File]:
         """The files that objects of one can get to, that one first."""
         if self.project is None:
             return [home]
-        paths, _ = self.project.connected(home.path)
+        paths, _ = self.project.graph.connected(home.path)
         return [home, *self._open_all(paths, home)]
 
     def holding(self, words: Iterable[str], home: File) -> list[File]:
         """The files of the project that mention all of the words, that one first."""
         if self.project is None:
             return [home]
-        return [home, *self._open_all(self.project.holding(frozenset(words), home.path), home)]
+        return [
+            home,
+            *self._open_all(self.project.graph.holding(frozenset(words), home.path), home),
+        ]
 
     def sees_all(self, home: File, words: Iterable[str] = ()) -> bool:
         """Whether ``mentioning``, or without words ``connected``, leaves nothing out."""
         if self.project is None:
             return True
         wanted = frozenset(words)
-        asked = self.project.mentioning(wanted, home.path) if wanted else None
-        return (asked or self.project.connected(home.path))[1]
+        asked = self.project.graph.mentioning(wanted, home.path) if wanted else None
+        return (asked or self.project.graph.connected(home.path))[1]
 
     def is_imported(self, home: File, name: str | None = None) -> bool:
         """Whether another file takes that name (or any) from this one."""
         if self.project is None:
             return False
-        taken = self.project.importers(home.path).values()
+        taken = self.project.graph.importers(home.path).values()
         return any(name is None or name in names or "*" in names for names in taken)
 
     def release(self) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from trainlint.config.settings import Settings
 from trainlint.discovery.discover import File, discover
 from trainlint.discovery.localmodules import LocalModules
+from trainlint.project.graph import Graph
 from trainlint.storage.checked import blake2b, framed
 
 if TYPE_CHECKING:
@@ -18,27 +19,50 @@ if TYPE_CHECKING:
     from trainlint.semantics.facts import Surroundings
     from trainlint.semantics.view import View
 
+_MARKS = (".git", "pyproject.toml", "trainlint.toml", "setup.py", "setup.cfg")
+
 
 @dataclass(slots=True)
 class Context:
-    """One project: its folder, and its files by the paths under which they are reported.
-
-    ``key`` changes whenever one of the files does.
-    """
+    """One project: its folder, and its files by the paths under which they are reported."""
 
     folder: str
     root: str
-    files: Mapping[str, str]
-    key: str
+    files: Mapping[str, File]
+    _graph: Graph | None = field(default=None, repr=False, compare=False)
     _modules: Modules | None = field(default=None, repr=False, compare=False)
     _views: dict[int, View] = field(default_factory=dict, repr=False, compare=False)
+    _keys: dict[frozenset[str], str] = field(default_factory=dict, repr=False, compare=False)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Context, (self.folder, self.root, self.files)  # the rest is found again
+
+    @property
+    def graph(self) -> Graph:
+        """What the files have to do with each other."""
+        if self._graph is None:
+            self._graph = Graph(Disk(self))
+        return self._graph
+
+    def key(self, path: str) -> str:
+        """A text that changes whenever an answer about that file may have become another."""
+        if len(self.files) < 2:
+            return ""
+        unit = self.graph.unit(path)
+        if unit not in self._keys:
+            parts: list[str] = []
+            for each in sorted(unit):
+                file = self.files[each]
+                parts += [each, str(file.size), str(file.mtime_ns), *self.graph.targets(each), ""]
+            self._keys[unit] = blake2b(framed(*parts), digest_size=12).hexdigest()
+        return self._keys[unit]
 
     def modules(self) -> Modules:
         """The modules of the project."""
         from trainlint.project.modules import Modules
 
         if self._modules is None:
-            self._modules = Modules(Disk(self))
+            self._modules = Modules(self.graph)
         return self._modules
 
     def view(self, key: int, surroundings: Surroundings) -> View:
@@ -75,21 +99,30 @@ class Disk:
 
     def read(self, path: str) -> bytes | None:
         try:
-            with open(self.context.files[path], "rb") as stream:
+            with open(self.context.files[path].path, "rb") as stream:
                 return stream.read()
         except (OSError, KeyError):
             return None
 
     def local(self, words: Iterable[str], path: str) -> frozenset[str]:
-        folder = os.path.dirname(self.context.files[path])
+        folder = os.path.dirname(self.context.files[path].path)
         return self._local.among(list(words), folder, self.context.folder)
 
 
 class Contexts:
-    """Finds the context of each file; a project that was not walked as a whole is walked now."""
+    """Finds the context of each file; a project that was not walked as a whole is walked now.
 
-    def __init__(self, files: Sequence[File], cwd: str, settings_for: Callable[[str], Settings]):
-        self.cwd, self.settings_for = cwd, settings_for
+    ``tops`` are the folders that were.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[File],
+        tops: Sequence[str],
+        cwd: str,
+        settings_for: Callable[[str], Settings],
+    ) -> None:
+        self.tops, self.cwd, self.settings_for = tops, cwd, settings_for
         self.walked: list[str] = []
         self._given: dict[str, list[File]] = {}
         for file in files:
@@ -104,21 +137,16 @@ class Contexts:
 
     def _make(self, root: str) -> Context:
         files = {file.reported: file for file in self._given[root]}
-        for folder in self._folders(root, files.values()):
-            self.walked.append(folder)
-            for file in discover([folder], settings_for=self.settings_for, cwd=self.cwd).files:
+        covered = any((root + os.sep).startswith(top.rstrip(os.sep) + os.sep) for top in self.tops)
+        if not covered and _is_marked(root):
+            self.walked.append(root)
+            for file in discover([root], settings_for=self.settings_for, cwd=self.cwd).files:
                 if file.settings.root == root:
                     files.setdefault(file.reported, file)
-        stamps = (f"{p}\0{files[p].size}\0{files[p].mtime_ns}" for p in sorted(files))
-        key = blake2b(framed(*stamps), digest_size=12).hexdigest()
         reported = os.path.relpath(root, self.cwd).replace(os.sep, "/")
-        return Context(root, reported, {p: files[p].path for p in sorted(files)}, key)
+        return Context(root, reported, {path: files[path] for path in sorted(files)})
 
-    def _folders(self, root: str, files: Iterable[File]) -> list[str]:
-        """What must be walked to know the project: all of it where its root is marked as one."""
-        if all(not file.named for file in files):
-            return []
-        marks = (".git", "pyproject.toml", "trainlint.toml", "setup.py", "setup.cfg")
-        if any(os.path.lexists(os.path.join(root, mark)) for mark in marks):
-            return [root]
-        return []
+
+def _is_marked(root: str) -> bool:
+    """Whether a folder says that it is a project; any other may hold anything."""
+    return any(os.path.lexists(os.path.join(root, mark)) for mark in _MARKS)

@@ -155,7 +155,7 @@ def _of(rule: Rule, words: frozenset[bytes] | None, project: Modules | None) -> 
         return rule
     if rule.here is None or project is None or not rule.here.met(words):
         return _muted(rule)
-    around = project.words_among(rule.needs.words - words)
+    around = project.graph.words_among(rule.needs.words - words)
     return rule if rule.needs.met(words | around) else _muted(rule)
 
 

@@ -63,7 +63,7 @@ class Item:
     @property
     def role(self) -> str:
         """What its result depends on, beside its bytes and its local modules."""
-        around = self.context.key if self.context is not None else ""
+        around = self.context.key(self.path) if self.context is not None else ""
         return f"{self.terms.key} {around} {self.path}"
 
     @property
