@@ -94,7 +94,7 @@ def _ranges(file: File) -> Iterator[Finding]:
             continue
         if is_dead(one.call) or is_dead(other.call) or _are_alternatives(one.call, other.call):
             continue
-        if not subsets.overlap(one, other):
+        if not subsets.overlap(one, other) or not _share_files(file, one, other):
             continue
         told.add(other.call)
         line = file.source.position(one.call.start)[1]
@@ -106,7 +106,14 @@ def _ranges(file: File) -> Iterator[Finding]:
         )
 
 
+def _share_files(file: File, one: subsets.Taken, other: subsets.Taken) -> bool:
+    """False for one list of indices into two data sets of different files."""
+    return subsets.are_of_one(file, one.dataset, other.dataset)
+
+
 def _why(one: subsets.Taken, other: subsets.Taken) -> str:
+    if one.is_whole or other.is_whole:
+        return "one takes all indices of the list"
     if one.low == other.low:
         return "both ranges begin at the same index"
     if one.high is None and other.high is None:

@@ -47,6 +47,12 @@ def _register(optimizer: str, unfreeze: str) -> None:
     written("OPT001", f"{optimizer}-then-{unfreeze}", mark, *edits)
 
 
+_MAKER = (
+    "    def make_optimizer(self, rate):\n"
+    "        trained = filter(lambda p: p.requires_grad, self.model.parameters())\n"
+    "        return torch.optim.AdamW(trained, lr=rate)\n\n"
+)
+
 for _optimizer in _OPTIMIZERS:
     for _unfreeze in _UNFREEZE:
         _register(_optimizer, _unfreeze)
@@ -76,14 +82,14 @@ written(
 written(
     "OPT001",
     "optimizer-kept-in-a-class",
-    "self.optimizer = self.make_optimizer(1e-3)",
+    "return torch.optim.AdamW(trained, lr=rate)",
     ("                self.optimizer = self.make_optimizer(2e-5)\n", ""),
-    wide=True,
 )
 written(
     "OPT001",
     "optimizer-of-the-head-in-a-class",
     "self.optimizer = torch.optim.AdamW(self.model.head.parameters()",
+    (_MAKER, ""),
     ("                self.optimizer = self.make_optimizer(2e-5)\n", ""),
     (
         "self.optimizer = self.make_optimizer(1e-3)",
@@ -101,6 +107,7 @@ written(
         "        optimizer = torch.optim.AdamW(trained, lr=1e-3)\n"
         "        best = 0.0\n        for stage",
     ),
+    (_MAKER, ""),
     ("                self.optimizer = self.make_optimizer(2e-5)\n", ""),
     ("    def epoch(self, loader):", "    def epoch(self, loader, optimizer):"),
     ("self.optimizer.zero_grad()", "optimizer.zero_grad()"),

@@ -93,7 +93,7 @@ def main():
             torch.save(state, "photos.pt")
     kept = torch.load("photos.pt", map_location=device, weights_only=True)
     model.load_state_dict(kept["model"])
-    print("best", kept["score"])
+    print("best", kept["score"], validate(model, val_loader, device))
 
 
 if __name__ == "__main__":

@@ -125,7 +125,18 @@ def _is_of_one(file: File, one: _Part, other: _Part) -> bool:
     if one.call is other.call:
         return True
     first = same_expression(file, one.dataset, None)
-    return first is not None and first == same_expression(file, other.dataset, None)
+    if first is not None and first == same_expression(file, other.dataset, None):
+        return True
+    made = _made(file, one.dataset)
+    return made is not None and made is _made(file, other.dataset)
+
+
+def _made(file: File, dataset: Expr) -> tree.Call | None:
+    """The one call that makes a data set, in this body, under whatever name."""
+    value = file.values.only(dataset)
+    made = value.call if isinstance(value, Instance | Object) else None
+    here = made is not None and tree.function_of(made) is tree.function_of(dataset)
+    return made if here else None
 
 
 def _is_set_anew(file: File, held: _Part, train: _Part) -> bool:
@@ -197,7 +208,9 @@ def _of_object(file: File, owner: Object) -> tree.Node | None:
     if getter is None:
         return None
     for node in getter.walk():
-        if not isinstance(node, tree.Attribute) or node.attr not in _TRANSFORMS:
+        if not isinstance(node, tree.Attribute):
+            continue
+        if node.attr not in _TRANSFORMS and not _is_always_called(node, getter):
             continue
         if not isinstance(node.value, tree.Name) or node.value.id != getter.params[0].name:
             continue
@@ -211,6 +224,15 @@ def _of_object(file: File, owner: Object) -> tree.Node | None:
         if found is not None and all(_is_applied(file, value) for value in values):
             return found
     return None
+
+
+def _is_always_called(method: tree.Attribute, getter: tree.FunctionDef) -> bool:
+    """True for what is called on every sample: ``image = self.flip(image)``, behind no test."""
+    call = method.parent
+    if not isinstance(call, tree.Call) or call.func is not method:
+        return False
+    statement = tree.statement_of(call)
+    return isinstance(statement, tree.Assign | tree.Return) and statement.parent is getter
 
 
 def _is_applied(file: File, value: Value) -> bool:

@@ -12,6 +12,7 @@ from trainlint.semantics.data.roles import of_name
 from trainlint.semantics.data.sameness import same_expression
 from trainlint.semantics.references import is_bound_by
 from trainlint.semantics.tree import Expr
+from trainlint.semantics.uses import uses
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -29,6 +30,7 @@ class Taken:
     """The indices from ``low`` to ``high`` of ``base``, given to what is named for ``role``.
 
     A bound is a number, a key that is equal for equal expressions, or None for the very end.
+    ``dataset`` is where they are indices of, as far as that is written.
     """
 
     call: tree.Call
@@ -36,6 +38,11 @@ class Taken:
     base: object
     low: object
     high: object
+    dataset: Expr | None
+
+    @property
+    def is_whole(self) -> bool:
+        return self.low == 0 and self.high is None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,8 +85,10 @@ def overlap(one: Taken, other: Taken) -> bool:
         return False
     if one.low == other.low or (one.high is None and other.high is None):
         return True
+    if one.is_whole or other.is_whole:
+        return True
     numbers = [one.low, one.high, other.low, other.high]
-    if not all(n is None or isinstance(n, int) for n in numbers):
+    if not all(n is None or isinstance(n, int) for n in numbers) or _is_negative(*numbers):
         return False
     return _reaches(one.high, other.low) and _reaches(other.high, one.low)
 
@@ -92,22 +101,30 @@ def _take(file: File, call: tree.Call, role: str) -> Taken | None:
     name = file.names.qualified(call.func)
     func = call.func
     if name == _SUBSET:
-        dataset, indices = call.arg(0, "dataset"), call.arg(1, "indices")
-        owner = same_expression(file, dataset, None) if dataset is not None else None
-        return _range(file, call, role, owner, indices)
+        return _range(file, call, role, call.arg(0, "dataset"), call.arg(1, "indices"))
     if name == _SAMPLER:
-        return _range(file, call, role, None, call.arg(0, "indices"))
+        return _range(file, call, role, _sampled(file, call), call.arg(0, "indices"))
     if name is None and isinstance(func, tree.Attribute) and func.attr == "select":
-        owner = same_expression(file, func.value, None)
-        return _range(file, call, role, owner, call.arg(0, "indices"))
+        return _range(file, call, role, func.value, call.arg(0, "indices"))
+    return None
+
+
+def _sampled(file: File, sampler: tree.Call) -> Expr | None:
+    """The data set of the loader that draws by a sampler."""
+    for use in uses(file, sampler):
+        arg = use.expr.parent
+        if isinstance(arg, tree.Arg) and arg.keyword == "sampler":
+            loader = arg.parent
+            return loader.arg(0, "dataset") if isinstance(loader, tree.Call) else None
     return None
 
 
 def _range(
-    file: File, call: tree.Call, role: str, owner: object, indices: Expr | None
+    file: File, call: tree.Call, role: str, dataset: Expr | None, indices: Expr | None
 ) -> Taken | None:
     """What indices take: of the data set for a range, of a list of indices for its slice."""
     source = _written(file, indices)
+    owner = same_expression(file, dataset, None) if dataset is not None else None
     match source:
         case tree.Call() if file.names.qualified(source.func) in _RANGES:
             given = source.positional
@@ -116,7 +133,7 @@ def _range(
             low = _bound(file, given[0]) if len(given) == 2 else 0
             high = _bound(file, given[-1])
             usable = low is not None and high is not None and not _is_negative(low, high)
-            return Taken(call, role, ("range", owner), low, high) if usable else None
+            return Taken(call, role, ("range", owner), low, high, dataset) if usable else None
         case tree.Subscript(value=tree.Name() as named, index=[tree.Slice() as part]):
             base = same_expression(file, named, None)
             if base is None or part.step is not None or _is_changed(file, named):
@@ -124,8 +141,12 @@ def _range(
             low = _bound(file, part.lower) if part.lower is not None else 0
             high = _bound(file, part.upper) if part.upper is not None else None
             known = low is not None and (part.upper is None or high is not None)
-            usable = known and not _is_negative(low, high)
-            return Taken(call, role, ("slice", base), low, high) if usable else None
+            return Taken(call, role, ("slice", base), low, high, dataset) if known else None
+        case _ if isinstance(indices, tree.Name):
+            base = same_expression(file, indices, None)
+            if base is None or dataset is None or _is_changed(file, indices):
+                return None
+            return Taken(call, role, ("slice", base), 0, None, dataset)
         case _:
             return None
 
@@ -229,6 +250,13 @@ def _is_used(file: File, target: Expr) -> bool:
             return True
         case _:
             return False
+
+
+def are_of_one(file: File, one: Expr | None, other: Expr | None) -> bool:
+    """True for one data set, or two of the same files; where nothing says that they differ."""
+    if one is None or other is None:
+        return True
+    return not identities(file, one).isdisjoint(identities(file, other))
 
 
 def identities(file: File, dataset: Expr) -> set[object]:

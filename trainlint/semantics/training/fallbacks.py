@@ -27,6 +27,8 @@ _EXPECTED = frozenset(
     f"builtins.{name}"
     for name in ("FileNotFoundError", "TypeError", "AttributeError", "KeyboardInterrupt")
 )
+# Where whole models come from, whatever the name is that they get.
+_ZOOS = ("torchvision.models.", "timm.create_model", "transformers.")
 _PRETRAINED = frozenset({"pretrained", "weights"})
 _UNTRAINED = frozenset({"from_config", "_from_config"})
 _RELATED = frozenset({"optimizer", "scheduler", "scaler", "criterion", "ema"})
@@ -83,8 +85,11 @@ def _another_model(file: File, handler: Handler) -> Iterator[Fallback]:
         call = _made_by(file, instead)
         if wanted is None or call is None or _is_chosen(handler, instead):
             continue
-        first = _made_by(file, wanted) or wanted
-        if not isinstance(first, tree.Call) or _is_alike(file, first, call):
+        made = _made_by(file, wanted)
+        first = made or wanted
+        if not isinstance(first, tree.Call) or not _is_model(file, target, made):
+            continue
+        if _is_alike(file, first, call) and not _loses_weights(file, handler, wanted):
             continue
         yield Fallback(first, call, handler, _is_told(handler.node.body), target)
 
@@ -98,7 +103,7 @@ def _given(block: list[tree.Stmt]) -> Iterator[tuple[str, Expr]]:
         match statement:
             case tree.Assign(targets=[tree.Name() | tree.Attribute() as target]):
                 name = tree.dotted(target)
-                if name is not None and _MODEL.search(models.last_name(target)):
+                if name is not None:
                     yield name, statement.value
             case tree.Return(value=tree.Expr() as value):
                 yield "return", value
@@ -109,6 +114,29 @@ def _given(block: list[tree.Stmt]) -> Iterator[tuple[str, Expr]]:
                 yield from _given(statement.body)
             case _:
                 pass
+
+
+def _is_model(file: File, target: str, made: tree.Call | None) -> bool:
+    """True for a target that is named for a model, or that gets a whole one of a library."""
+    if target == "return" or _MODEL.search(target.rpartition(".")[2]):
+        return True
+    name = file.names.qualified(made.func) if made is not None else None
+    return name is not None and name.startswith(_ZOOS)
+
+
+def _loses_weights(file: File, handler: Handler, wanted: Expr) -> bool:
+    """True where the ``try`` gives a model its weights, and the handler gives none."""
+    return any(
+        isinstance(node.func, tree.Attribute) and models.same(file, node.func.value, wanted)
+        for node in _loads(handler.tried.body)
+    ) and not any(_loads(handler.node.body))
+
+
+def _loads(block: list[tree.Stmt]) -> Iterator[tree.Call]:
+    for statement in block:
+        for node in statement.walk():
+            if isinstance(node, tree.Call) and models.last_name(node.func) == "load_state_dict":
+                yield node
 
 
 def _made_by(file: File, expr: Expr) -> tree.Call | None:
@@ -284,6 +312,8 @@ def _replaced(
     for name, first, value in pairs:
         call = _made_by(file, value)
         made = first if isinstance(first, tree.Call) else _made_by(file, first)
+        if not _is_model(file, name, made) and not _is_model(file, name, call):
+            continue
         if call is not None and made is not None and _is_of_library(file, made, handler):
             told = _is_told(block) or _is_told(handler.node.body)
             yield Fallback(made, call, handler, told, name)

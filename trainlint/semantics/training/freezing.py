@@ -30,13 +30,15 @@ Key = frozenset[tuple[Node, tuple[str, ...]]]
 class Switch:
     """``requires_grad`` is set for the parameters of ``module``.
 
-    ``site`` is the statement, or the call that gives a helper the value that it sets.
+    ``site`` is the statement, or the call that gives a helper the module or value that it sets;
+    ``inner`` is the statement itself.
     """
 
     module: Expr
     frame: Frame | None
     trains: bool
     site: Node
+    inner: Node
 
 
 def switches(file: File) -> list[Switch]:
@@ -97,15 +99,25 @@ def _set(file: File, module: Expr, value: Expr | None, site: Node) -> Iterator[S
         isinstance(root, tree.Name) and root.id != "self" and _param(file, root) is not None
     )
     callers = file.values.graph.callers(function) if function is not None and helped else []
-    if not callers and isinstance(flag, bool):
-        yield Switch(module, None, flag, site)
+    if not callers and (isinstance(flag, bool) or (value is not None and _is_counted(file, value))):
+        for trains in (flag,) if isinstance(flag, bool) else (False, True):
+            yield Switch(module, None, trains, site, site)
     for call, owner in callers:
         assert function is not None
         if param is not None:
             given = argument(function, call, param) or param.default
             flag = file.values.literal(given) if given is not None else ...
         if isinstance(flag, bool):
-            yield Switch(module, Frame(function, call, None, owner, 1), flag, call)
+            yield Switch(module, Frame(function, call, None, owner, 1), flag, call, site)
+
+
+def _is_counted(file: File, value: Expr) -> bool:
+    """True for a comparison with what a loop around it counts: ``epoch >= 5`` is both in turn."""
+    names = [n for n in value.walk() if isinstance(n, tree.Name)]
+    loops = [above for above in value.ancestors() if isinstance(above, tree.For)]
+    return isinstance(value, tree.Compare) and any(
+        binding.node in loops for name in names for binding in file.values.definitions(name)[0]
+    )
 
 
 def _goes_on(whole: Expr) -> bool:

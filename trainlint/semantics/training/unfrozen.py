@@ -66,7 +66,7 @@ def _missed_by(
         if any(_may_hold(file, other, shares[other], late, target) for other in shares):
             continue
         lost = next((s for given in shares[call] for s in given if _lacks(file, s, target)), None)
-        if lost is None or not _comes_after(file, call, late):
+        if lost is None or not _precedes(file, call, late):
             continue
         if not lost.trainable and any(
             is_related(key(file, share.module, None), target)
@@ -81,7 +81,7 @@ def _missed_by(
                 switch
                 for switch in frozen
                 if overlap(key(file, switch.module, switch.frame), target)
-                and _in_order(file, switch.site, call)
+                and _precedes(file, switch, call)
             ),
             None,
         )
@@ -122,29 +122,28 @@ def _lacks(file: File, share: Share, target: Key) -> bool:
 # Order
 
 
-def _comes_after(file: File, call: tree.Call, late: Switch) -> bool:
-    if _in_order(file, call, late.site):
+def _precedes(file: File, first: Node | Switch, second: Node | Switch) -> bool:
+    """True for what runs before, also in the ``__init__`` of an object whose methods run later."""
+    if _in_order(file, first, second):
         return True
-    # The optimizer of an object that is built before any other method of it runs.
-    cls = _class_building(call)
-    bodies = (body for body, _ in _sites(file, late.site))
-    return cls is not None and any(
+    built = {owner for body, _ in _sites(file, first) if (owner := _built_by(body)) is not None}
+    return any(
         isinstance(body, tree.FunctionDef)
         and isinstance(body.parent, tree.ClassDef)
         and body.name != "__init__"
-        and cls in file.values.graph.lineage(body.parent)
-        for body in bodies
+        and not built.isdisjoint(file.values.graph.lineage(body.parent))
+        for body, _ in _sites(file, second)
     )
 
 
-def _class_building(call: tree.Call) -> tree.ClassDef | None:
-    function = tree.function_of(call)
-    if function is None or function.name != "__init__":
+def _built_by(body: Body) -> tree.ClassDef | None:
+    """The class whose objects a body makes ready."""
+    if not isinstance(body, tree.FunctionDef) or body.name != "__init__":
         return None
-    return function.parent if isinstance(function.parent, tree.ClassDef) else None
+    return body.parent if isinstance(body.parent, tree.ClassDef) else None
 
 
-def _in_order(file: File, first: Node, second: Node) -> bool:
+def _in_order(file: File, first: Node | Switch, second: Node | Switch) -> bool:
     later = dict(_sites(file, second))
     for body, place in _sites(file, first):
         other = later.get(body)
@@ -157,8 +156,13 @@ def _in_order(file: File, first: Node, second: Node) -> bool:
     return False
 
 
-def _sites(file: File, node: Node) -> Iterator[tuple[Body, Node]]:
+def _sites(file: File, node: Node | Switch) -> Iterator[tuple[Body, Node]]:
     """The bodies from which a place is reached, with the place in each that leads to it."""
+    if isinstance(node, Switch):
+        if node.inner is not node.site:
+            yield tree.function_of(node.inner) or file.module, node.inner
+        yield from _sites(file, node.site)
+        return
     if isinstance(node, tree.Call):
         yield from written.sites_of(file, node)
         return
@@ -177,10 +181,10 @@ def _step_after(
 ) -> Event | None:
     """A step of the optimizer after the switch, before another is built or it is frozen again."""
     target = key(file, late.module, late.frame)
-    again: list[Node] = [*built]
-    again += [f.site for f in frozen if overlap(key(file, f.module, f.frame), target)]
+    again: list[Node | Switch] = [*built]
+    again += [f for f in frozen if overlap(key(file, f.module, f.frame), target)]
     places = [dict(_sites(file, node)) for node in again]
-    for body, place in _sites(file, late.site):
+    for body, place in _sites(file, late):
         flow = file.flow_in(body)
         if not flow.holds(place):
             continue

@@ -40,9 +40,10 @@ _EVALUATES = re.compile(
 # Passes that want training mode: dropout as an estimate, statistics that are learned anew.
 _WANTS = re.compile(
     r"(^|_)mc(_|$|[A-Z])|dropout|uncertain|bayes|monte|stochastic|update_?bn|bn_?update|recalib|"
-    r"adapt|attack|adversar|train|warm_?up|calib",
+    r"adapt|attack|adversar|warm_?up|calib",
     re.I,
 )
+_TRAINS = re.compile(r"train", re.I)
 _SWITCHES = frozenset({"eval", "set_mode", "set_train", "toggle_train", "freeze", "set_eval"})
 # Libraries whose models are made in training mode.
 _TRAINING = (
@@ -88,7 +89,9 @@ def unswitched(file: File) -> Iterator[Unswitched]:
     told: set[tree.Call] = set()
     for loop, body, runs in evaluation.untrained(file):
         run = runs[0]
-        if run.call in told or not _is_evaluation(loop, body) or _is_wanted(file, loop, body):
+        if run.call in told or not _is_evaluation(file, loop, body):
+            continue
+        if _is_wanted(loop, body):
             continue
         told.update(run.call for run in runs)
         kinds = modal_layers(file, run.model)
@@ -109,18 +112,48 @@ def unswitched(file: File) -> Iterator[Unswitched]:
 # Purpose
 
 
-def _is_evaluation(loop: Rounds, body: Body) -> bool:
-    """True for a pass over data that is named for evaluation, or in a function that is."""
-    if isinstance(loop, tree.For):
-        names = [n.id for n in loop.iter.walk() if isinstance(n, tree.Name)]
-        names += [n.attr for n in loop.iter.walk() if isinstance(n, tree.Attribute)]
-        if any(_HELD_OUT.search(name) for name in names):
-            return True
-        if any("train" in name.lower() for name in names):
-            return False
+def _is_evaluation(file: File, loop: Rounds, body: Body) -> bool:
+    """True for a pass over data that is named for evaluation, or in a function that is.
+
+    The data of a function may have their name where it is called, if all its calls agree.
+    """
+    if _is_held_out(loop):
+        return True
+    if isinstance(loop, tree.For) and any(map(_TRAINS.search, _names(loop.iter))):
+        return False
     if not isinstance(body, tree.FunctionDef) or body.name.startswith("test_"):
         return False  # a unit test
-    return _EVALUATES.search(body.name) is not None
+    return _EVALUATES.search(body.name) is not None or _is_given_held_out(file, loop, body)
+
+
+def _is_held_out(loop: Rounds) -> bool:
+    return isinstance(loop, tree.For) and any(map(_HELD_OUT.search, _names(loop.iter)))
+
+
+def _names(expr: Expr) -> list[str]:
+    names = [node.id for node in expr.walk() if isinstance(node, tree.Name)]
+    return names + [node.attr for node in expr.walk() if isinstance(node, tree.Attribute)]
+
+
+def _is_given_held_out(file: File, loop: Rounds, function: tree.FunctionDef) -> bool:
+    """True where every call gives held-out data for the parameter that a pass goes through."""
+    walked = _walked(loop)
+    param = function.param(walked.id) if isinstance(walked, tree.Name) else None
+    calls = file.values.graph.callers(function) if param is not None else []
+    given = [argument(function, call, param) for call, _owner in calls if param is not None]
+    return bool(given) and all(
+        arg is not None and any(map(_HELD_OUT.search, _names(arg))) for arg in given
+    )
+
+
+def _walked(loop: Rounds) -> Expr | None:
+    match loop:
+        case tree.For():
+            return loop.iter
+        case tree.Comprehension():
+            return loop.generators[0].iter
+        case _:
+            return None
 
 
 def _is_made_up(file: File, run: Forward) -> bool:
@@ -132,12 +165,16 @@ def _is_made_up(file: File, run: Forward) -> bool:
     )
 
 
-def _is_wanted(file: File, loop: Rounds, body: Body) -> bool:
-    names = [body.name] if isinstance(body, tree.FunctionDef) else []
-    names += [models.last_name(n.func) for n in loop.walk() if isinstance(n, tree.Call)]
-    return any(_WANTS.search(name) for name in names if name not in {"dropout", "train"}) or any(
-        isinstance(node, tree.Attribute) and node.attr == "training" for node in loop.walk()
-    )
+def _is_wanted(loop: Rounds, body: Body) -> bool:
+    owner = [body.name] if isinstance(body, tree.FunctionDef) else []
+    called = [models.last_name(n.func) for n in loop.walk() if isinstance(n, tree.Call)]
+    if any(_WANTS.search(name) for name in (*owner, *called) if name != "dropout"):
+        return True
+    # A function that trains may also hold the pass over its validation data.
+    named = called if _is_held_out(loop) else [*owner, *called]
+    if any(_TRAINS.search(name) for name in named if name != "train"):
+        return True
+    return any(isinstance(node, tree.Attribute) and node.attr == "training" for node in loop.walk())
 
 
 def _is_detector(file: File, run: Forward) -> bool:
