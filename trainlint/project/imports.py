@@ -11,6 +11,7 @@ _COMMENT = re.compile(r"#[^\n]*")
 _IDENTIFIER = re.compile(rb"[A-Za-z_]\w*")
 _ADDED = re.compile(rb"sys\.path\.(?:insert|append|extend)\(([^\n]*)")
 _QUOTED = re.compile(r"""["']([\w./ -]+)["']""")
+_BEHIND = (b" ", b"\t", b"(", b"*", b"\\")
 _BEFORE = b' \t"'  # in a notebook a line of code is a JSON string
 
 
@@ -28,7 +29,9 @@ def imports(data: bytes) -> Iterator[Import]:
     while at >= 0:
         start = data.rfind(b"\n", 0, at) + 1
         before = data[start:at].lstrip(_BEFORE)
-        if not before:
+        if data[at + 6 : at + 7] not in _BEHIND:
+            pass  # a longer word
+        elif not before:
             for part in _names(data, at + 6).split(","):
                 words = part.split()
                 if words:
