@@ -11,7 +11,7 @@ from trainlint.semantics import tensors, tree
 from trainlint.semantics.training.outputs import Source, outputs
 from trainlint.semantics.training.similarities import Contrast, contrast_of
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import FunctionValue, Instance, Object, argument
+from trainlint.semantics.values import FunctionValue, Instance, Object, Symbol, argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -26,8 +26,22 @@ _LOSS = re.compile(r"loss|crit|contrast|supcon|nce|xent|objective", re.IGNORECAS
 # Layers whose output has any length: what `tensors` calls logits, and these behind or for them.
 _UNBOUNDED = frozenset(
     f"torch.nn.{name}"
-    for name in "BatchNorm1d BatchNorm2d ReLU LeakyReLU GELU SiLU ELU PReLU Embedding".split()
+    for name in (
+        "BatchNorm1d BatchNorm2d ReLU LeakyReLU GELU SiLU ELU PReLU Embedding EmbeddingBag "
+        "functional.relu functional.leaky_relu functional.gelu functional.silu functional.elu"
+    ).split()
+) | {"torch.relu", "torch.relu_"}
+# Layers that leave the length to what stands before them, about.
+_PASSING = frozenset(
+    f"torch.nn.{name}"
+    for name in (
+        "Flatten Unflatten Identity Dropout Dropout1d Dropout2d AdaptiveAvgPool1d "
+        "AdaptiveAvgPool2d AdaptiveMaxPool2d AvgPool2d MaxPool2d"
+    ).split()
 )
+_DROPOUTS = frozenset({"torch.nn.functional.dropout", "torch.dropout"})
+# Networks for classes, which end in a linear layer or the features before it.
+_NETWORK = re.compile(r"torchvision\.models\.[a-z]\w*$|timm\.create_model$")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,17 +142,41 @@ def is_raw(file: File, source: Source) -> bool:
     """Whether vectors of any length come from here: a linear layer, a norm over the batch."""
     if source.kind == tensors.LOGITS:
         return True
-    if source.kind != tensors.UNKNOWN or not isinstance(source.node, tree.Call):
+    if source.kind != tensors.UNKNOWN:
+        return False
+    inner = _kept_length(file, source.node)
+    if inner is not None:
+        below = outputs(file).sources(inner)
+        return bool(below) and all(is_raw(file, each) for each in below)
+    if not isinstance(source.node, tree.Call):
         return False
     names = [_last_layer(file, value) for value in file.values.callees(source.node)]
-    return bool(names) and all(name in _UNBOUNDED for name in names)
+    return bool(names) and all(
+        name is not None and (name in _UNBOUNDED or _NETWORK.match(name) is not None)
+        for name in names
+    )
+
+
+def _kept_length(file: File, node: tree.Node) -> Expr | None:
+    """What a dropout, or a product or quotient with a number, leaves as long as it is, about."""
+    match node:
+        case tree.Call() if file.names.qualified(node.func) in _DROPOUTS:
+            return node.arg(0, "input")
+        case tree.BinOp(op="*" | "/") if isinstance(node.right, tree.Constant):
+            return node.left
+        case _:
+            return None
 
 
 def _last_layer(file: File, value: object) -> str | None:
-    """The class of a layer, for a ``Sequential`` that of its last one."""
-    while isinstance(value, Instance) and value.name == "torch.nn.Sequential":
-        last = value.call.args[-1] if value.call.args else None
-        if last is None or last.star:
-            return None
-        value = file.values.only(last.value, value.frame)
-    return value.name if isinstance(value, Instance) else None
+    """The class of a layer, or a function; for a ``Sequential`` its last that sets lengths."""
+    if isinstance(value, Symbol):
+        return value.name
+    if not isinstance(value, Instance) or value.name != "torch.nn.Sequential":
+        return value.name if isinstance(value, Instance) else None
+    for arg in reversed(value.call.args):
+        layer = file.values.only(arg.value, value.frame) if not arg.star else None
+        name = _last_layer(file, layer)
+        if name not in _PASSING:
+            return name
+    return None

@@ -10,7 +10,7 @@ from trainlint.semantics import escapes, tree
 from trainlint.semantics.training import losses
 from trainlint.semantics.training.outputs import ACTIVATED, CHANGED, Source, outputs
 from trainlint.semantics.tree import Node
-from trainlint.semantics.values import FunctionValue
+from trainlint.semantics.values import FunctionValue, Instance
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -45,7 +45,7 @@ def _trained(file: File) -> list[Trained]:
     given = [
         (evaluation.call, evaluation.name, evaluation.input)
         for evaluation in losses.loss_evaluations(file, losses.BCE_WITH_LOGITS)
-        if evaluation.certain
+        if _is_sure(file, evaluation)
     ]
     for call in file.calls_to(lambda name: name in _FOCAL):
         taken = call.arg(0, "inputs")
@@ -57,6 +57,15 @@ def _trained(file: File) -> list[Trained]:
         for source in outputs(file).sources(taken)
         if source.kind not in ACTIVATED | {CHANGED}
     ]
+
+
+def _is_sure(file: File, evaluation: losses.LossEvaluation) -> bool:
+    """True where the loss is one, however many calls hand it to its function."""
+    if evaluation.certain or evaluation.criterion is None:
+        return evaluation.certain
+    made = evaluation.criterion.call
+    callees = file.values.callees(evaluation.call)
+    return all(isinstance(callee, Instance) and callee.call is made for callee in callees)
 
 
 def known(read: Iterable[Source], trained: Collection[Source]) -> list[Source]:

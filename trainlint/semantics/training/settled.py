@@ -203,6 +203,8 @@ def _is_written(
         if isinstance(step.node, tree.Return) and step.node.value is not None:
             read.append(step.node.value)
     names = [name for expr in read if (name := tree.base_of(expr)) is not None]
+    # In `scores.softmax(1)` the name is what the activation takes.
+    names = [name for name in names if origin.applied not in name.ancestors()]
     # `torch` in `torch.sigmoid(x)` is no tensor, nor is `torch.nn.utils.clip_grad_norm_` a write
     tensors_read = [name for name in names if file.names.qualified(name) is None]
     return any(is_changed(file, name, apart) for name in tensors_read)

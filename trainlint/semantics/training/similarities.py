@@ -2,7 +2,8 @@
 
 A contrastive loss is a function in which a product of features with their transpose (or that of
 another view) is divided by a temperature, and the result goes through an exponential, a log-softmax
-or a cross entropy: SupCon, NT-Xent and InfoNCE under whatever name.
+or a cross entropy: SupCon, NT-Xent and InfoNCE under whatever name. Where it is multiplied by a
+scale instead, as attention does, it must be the input of the cross entropy itself: CLIP.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ _NORMALISING = frozenset(
     "torch.nn.functional.log_softmax".split()
 ) | {name for name in CROSS_ENTROPY if "functional" in name}
 _TEMPERATURE = re.compile(r"temp(erature)?|tau", re.IGNORECASE)
+_SCALE = re.compile(r"(log(it)?s?_?)?scale|inv(erse)?_?temp(erature)?", re.IGNORECASE)
 _EINSUM = re.compile(r"\s*(\w)(\w)\s*,\s*(\w)\2\s*->\s*\1\3\s*")
 _MOVES_LAST = frozenset(
     "permute transpose t movedim moveaxis swapaxes reshape view flatten".split()
@@ -64,12 +66,14 @@ def contrast_of(file: File, function: tree.FunctionDef) -> Contrast | None:
 def _contrasts(file: File, function: tree.FunctionDef) -> Iterator[Contrast]:
     nodes = list(own_nodes(function))
     for node in nodes:
-        product = _over_temperature(file, node)
+        scaled = _scaled(file, node)
+        product = _over_temperature(file, node) if scaled is None else scaled
         operands = _operands(file, product) if product is not None else None
         if product is None or operands is None:
             continue
         ends = (end for end in nodes if isinstance(end, tree.Call) and _normalises(file, end))
-        if not any(_leads_to(file, end, node) for end in ends):
+        leads = _takes if scaled is not None else _leads_to
+        if not any(leads(file, end, node) for end in ends):
             continue
         params = {param for operand in operands for param in _params(file, operand, function)}
         ordered = tuple(param for param in function.params if param in params)
@@ -115,6 +119,49 @@ def _over_temperature(file: File, node: Node) -> Expr | None:
     return product if product is not None and _is_temperature(file, by) else None
 
 
+def _scaled(file: File, node: Node) -> Expr | None:
+    """The product that is multiplied by a scale at a node: ``scale * a @ b.T``."""
+    if isinstance(node, tree.BinOp) and node.op == "@":
+        return node if _unscaled(node.left) is not node.left else None
+    if not isinstance(node, tree.BinOp) or node.op != "*":
+        return None
+    whole = _unscaled(node)
+    return _product(file, whole) if whole is not node else None
+
+
+def _unscaled(expr: Expr) -> Expr:
+    """What a scale is multiplied with, or the expression itself."""
+    if not isinstance(expr, tree.BinOp) or expr.op != "*":
+        return expr
+    for side, other in ((expr.left, expr.right), (expr.right, expr.left)):
+        func = side.func if isinstance(side, tree.Call) and not side.args else None
+        named = func.value if isinstance(func, tree.Attribute) and func.attr == "exp" else side
+        if _SCALE.fullmatch(tree.last_name(named) or ""):
+            return other
+    return expr
+
+
+def _takes(file: File, end: tree.Call, goal: Node) -> bool:
+    """Whether a value, or its transpose, is itself what is made into probabilities."""
+    name = file.names.qualified(end.func) or ""
+    given: Expr | None = end.arg(0, "input")
+    if name.endswith("log_softmax") or name in CROSS_ENTROPY or len(end.args) >= 2:
+        for _ in range(4):
+            if given is goal:
+                return True
+            match given:
+                case tree.Name():
+                    bindings, unbound = file.values.definitions(given)
+                    given = bindings[0].value if len(bindings) == 1 and not unbound else None
+                case tree.Call(func=tree.Attribute() as func) if func.attr in _TRANSPOSED:
+                    given = func.value
+                case tree.Attribute(attr="T"):
+                    given = given.value
+                case _:
+                    return False
+    return False
+
+
 def _is_temperature(file: File, expr: Expr) -> bool:
     if _TEMPERATURE.fullmatch((tree.last_name(expr) or "").rpartition("_")[2]):
         return True
@@ -141,7 +188,7 @@ def _operands(file: File, expr: Expr) -> tuple[Expr, Expr] | None:
     """The features of a product with a transposed matrix: ``f @ f.T``, ``torch.mm(a, b.t())``."""
     match expr:
         case tree.BinOp(op="@"):
-            left, right = expr.left, expr.right
+            left, right = _unscaled(expr.left), expr.right
         case tree.Call() if file.names.qualified(expr.func) in _PRODUCTS:
             first, second = expr.arg(0, "input"), expr.arg(1, "other") or expr.arg(1, "mat2")
             if first is None or second is None:
