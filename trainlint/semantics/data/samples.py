@@ -103,7 +103,11 @@ def gives_labels(file: File, getitem: tree.FunctionDef) -> bool:
 def is_identity(part: tuple[str, Expr]) -> bool:
     """True for a part that says which sample it is, by its key or by what it holds."""
     key, value = part
-    return _identifies(key) or names_path(value)
+    match value:
+        case tree.Call(func=tree.Attribute(attr="index") as func):  # the number of a class
+            return _identifies(models.last_name(func.value))
+        case _:
+            return _identifies(key) or names_path(value)
 
 
 def _is_filled(function: tree.FunctionDef, name: str) -> bool:
