@@ -107,6 +107,7 @@ def check(file: File) -> Iterator[Finding]:
         readers = [found for found in readback.readbacks(file, save) if _is_strict(file, found)]
         if not readers:
             continue
+        readers.sort(key=lambda reader: reader.by != "path")
         items = allowlist.refused(file, saved)
         if items:
             yield _finding(file, save, readers, items)

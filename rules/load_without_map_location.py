@@ -74,6 +74,7 @@ RULE = Rule(
     "load-without-map-location",
     Severity.WARNING,
     needs=all_of("torch", "load"),
+    here=all_of("torch", "load"),
     fix=Safety.SAFE,
 )
 _DEFAULT_DEVICE = frozenset({"torch.set_default_device", "torch.set_default_tensor_type"})

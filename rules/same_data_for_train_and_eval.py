@@ -7,7 +7,8 @@ array for training and validation, and scikit-learn models that are scored on no
 they were fitted on: in the whole file, or in a function that holds a part out and does not use it.
 
 A score on the training data beside a real evaluation is left alone, and so are nearest-neighbour
-models and data that cannot be told apart.
+models and data that cannot be told apart. Where a file holds nothing out and only scores linear
+regressions, it may want to know how well a line fits: then the confidence is low.
 
 ## Why is this bad?
 A model that remembers its training data gets a perfect score. Nothing is known about new data, and
@@ -53,9 +54,11 @@ There is no fix.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from trainlint.api import (
+    Confidence,
     File,
     Finding,
     Rule,
@@ -88,6 +91,11 @@ RULE = Rule(
 MAX_STEPS = 12
 _ONCE = frozenset({"train_test_split", "slicing", "sample"})
 _PREDICTS = frozenset({"predict", "predict_proba", "decision_function"})
+# What such a model leaves over on its own rows is how well a line fits, which may be all one wants.
+_LINEAR = re.compile(
+    r"\.linear_model\.(Linear|Ridge|Lasso|ElasticNet|Huber|TheilSen|Lars|Bayesian|ARD|Quantile|"
+    r"RANSAC|Orthogonal|Poisson|Gamma|Tweedie)(?!\w*Classifier)"
+)
 _MADE_UP = ("random", "dummy", "fake", "synth", "toy", "cycle")
 
 
@@ -244,7 +252,9 @@ def _in_the_file(file: File) -> Iterator[Finding]:
     )
     steps = [Step(fit.call, "it is fitted on the same data here")]
     steps += [Step(s.call, "the same is done here") for s, _ in others[:MAX_STEPS]]
-    yield Finding(score.call, message, tuple(steps))
+    plain = all(_LINEAR.search(fit.name) for _, fit in live) and not file.splits.all
+    confidence = Confidence.LOW if plain else Confidence.HIGH
+    yield Finding(score.call, message, tuple(steps), confidence=confidence)
 
 
 def _in_functions(file: File) -> Iterator[Finding]:

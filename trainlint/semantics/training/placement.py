@@ -175,11 +175,17 @@ def _is_own(file: File, load: tree.Call, restored: Restored) -> bool:
     """True where the run has likely written the file itself.
 
     Its model was trained before, or the file is made where it is missing, or what is saved in this
-    script was moved to the CPU.
+    script (without a save of its own: in its project) was moved to the CPU.
     """
     if _is_made_where_missing(file, load):
         return True
-    saved = [given for call in _saves(file) if (given := call.arg(0, "obj")) is not None]
+    saves = _saves(file) or [
+        call
+        for other in file.view.holding(["torch", "save"], file)
+        for call in _saves(other)
+        if _STATE.search(file.text(call))
+    ]
+    saved = [given for call in saves if (given := call.arg(0, "obj")) is not None]
     if saved and all(_is_moved(file, given) for given in saved):
         return True
     if _is_given(file, load):
@@ -229,9 +235,10 @@ def _is_moved(file: File, expr: Expr, depth: int = 2) -> bool:
             continue
         if file.values.literal(node.args[0].value) == "cpu":
             return True
-    if not depth or not isinstance(expr, tree.Name):
+    name = tree.base_of(expr)
+    if not depth or name is None:
         return False
-    bindings, _ = file.values.definitions(expr)
+    bindings, _ = file.values.definitions(name)
     made = [b.value for b in bindings if b.kind == "assign" and b.value is not None]
     return bool(made) and all(_is_moved(file, value, depth - 1) for value in made)
 

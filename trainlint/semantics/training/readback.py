@@ -37,11 +37,7 @@ def readbacks(file: File, save: tree.Call) -> Iterator[Readback]:
     keys = keys_of(file, saved)
     near = set(file.view.connected(file))
     for other in file.view.holding(["torch", "load"], file):
-        for load in other.calls_to("torch.load"):
-            path = load.arg(0, "f")
-            if path is None:
-                continue
-            restored = checkpoints.restored(other, load)
+        for load, path, restored in other.once(_loads):
             if not _fits(file, saved, keys, load, restored):
                 continue
             shared = bool(keys) and len(restored.keys) >= _ENOUGH and restored.keys <= keys
@@ -49,6 +45,15 @@ def readbacks(file: File, save: tree.Call) -> Iterator[Readback]:
                 yield Readback(load, "path", restored)
             elif shared:
                 yield Readback(load, "keys", restored)
+
+
+def _loads(file: File) -> list[tuple[tree.Call, Expr, checkpoints.Restored]]:
+    """The loads of a file, with their paths and what becomes of what they give."""
+    return [
+        (load, path, checkpoints.restored(file, load))
+        for load in file.calls_to("torch.load")
+        if (path := load.arg(0, "f")) is not None
+    ]
 
 
 def keys_of(file: File, saved: Expr) -> frozenset[str]:
