@@ -122,7 +122,8 @@ def _loops(file: File) -> Iterator[Finding]:
     if any(fed.identity not in trained or _is_unknown(fed) for _, fed in feds):
         return
     source, first = feds[0]
-    call = next((s.node for s in reversed(first.trail) if isinstance(s.node, tree.Call)), None)
+    calls = [step.node for step in first.trail if isinstance(step.node, tree.Call)]
+    call = next((each for each in reversed(calls) if file.home(each) is file), None)
     made = _made(first.node)
     message = (
         "The model is evaluated on the very data that it is trained on, and on no other: "
@@ -131,6 +132,7 @@ def _loops(file: File) -> Iterator[Finding]:
     )
     steps = (
         Step(trained[first.identity], "the training loop goes over it"),
+        *(Step(each, "it is passed on here") for each in calls if file.home(each) is not file),
         Step(made, "this is the data of both"),
     )
     yield Finding(call or source, message, steps)

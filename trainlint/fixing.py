@@ -157,7 +157,8 @@ class _Work:
             for path, some in per_file.items():
                 edits.setdefault(path, []).extend(some)
         before = {path: self.sources[path] for path in edits}
-        was = {path: self.outcome(path) for path in edits}
+        found_in = {diagnostic.location.path for diagnostic, _, _ in offers}
+        was = {path: self.outcome(path) for path in sorted(found_in | edits.keys())}
         reason = None
         try:
             for path, some in edits.items():
@@ -167,7 +168,7 @@ class _Work:
         except (Conflict, ValueError, SourceError) as error:
             reason = f"its edits do not fit: {error}"
         if reason is None:
-            reason = self._fault(offers, list(was.values()), before)
+            reason = self._fault(offers, was, before)
         if reason is None and keep:
             self.applied.extend(Applied(diagnostic, fix) for diagnostic, fix, _ in offers)
             return True
@@ -182,12 +183,18 @@ class _Work:
         return False
 
     def _fault(
-        self, offers: Sequence[Offer], was: Sequence[Outcome], before: Mapping[str, Source]
+        self, offers: Sequence[Offer], was: Mapping[str, Outcome], before: Mapping[str, Source]
     ) -> str | None:
-        """Why the texts as they now stand must not be kept."""
+        """Why the texts as they now stand must not be kept.
+
+        ``was`` holds the outcomes of the changed files and of those in which the findings stand.
+        """
         now: list[Diagnostic] = []
-        crashed = {(failure.path, failure.code) for outcome in was for failure in outcome.failures}
-        for path, old in before.items():
+        crashed = {
+            (failure.path, failure.code) for outcome in was.values() for failure in outcome.failures
+        }
+        for path in was:
+            old = before.get(path, self.sources[path])
             outcome = self.outcome(path)
             for failure in outcome.failures:
                 if failure.stage != "rule":
@@ -197,7 +204,7 @@ class _Work:
             if not is_read_by_libcst(self.sources[path].code) and is_read_by_libcst(old.code):
                 return f"{path} would not parse any more: libcst does not read it"
             now.extend(outcome.diagnostics)
-        counted = Counter(d.code for outcome in was for d in outcome.diagnostics)
+        counted = Counter(d.code for outcome in was.values() for d in outcome.diagnostics)
         after = Counter(d.code for d in now)
         for code, number in Counter(diagnostic.code for diagnostic, _, _ in offers).items():
             if after[code] > counted[code] - number:

@@ -13,6 +13,7 @@ from trainlint.rewrite.places import Unfixable, together
 from trainlint.semantics import escapes, tensors, tree
 from trainlint.semantics.references import is_type_test
 from trainlint.semantics.training.losses import LossEvaluation
+from trainlint.semantics.values import Symbol
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -44,7 +45,13 @@ def to_logits_form(file: File, evaluations: Sequence[LossEvaluation]) -> Move:
             edits.append(_rename(file, evaluation.call.func, module, name))
             continue
         made = evaluation.criterion.call
-        edits.append(_rename(file, made.func, module, name))
+        named = _named(file, made, evaluation.name)
+        edits.append(_rename(file, named, module, name))
+        if named is not made.func:
+            doubts += (
+                f"{place_of(file, escape.node)}: {escape.why}"
+                for escape in escapes.of_object(file, named, [made])
+            )
         known = [e.call for e in evaluations if e.criterion and e.criterion.call is made]
         doubts += (
             f"{place_of(file, escape.node)}: {escape.why}"
@@ -81,6 +88,16 @@ def entangled(
 def _sources(file: File, evaluation: LossEvaluation) -> set[tree.Node]:
     found = tensors.origins(file.values, evaluation.input, evaluation.frame)
     return {origin.node for origin in found if origin.kind != tensors.UNKNOWN}
+
+
+def _named(file: File, made: tree.Call, name: str) -> tree.Expr:
+    """Where the class of a criterion is named: at its call, or as what a table or a name holds."""
+    if file.names.qualified(made.func) == name:
+        return made.func
+    value = file.values.only(made.func)
+    if not isinstance(value, Symbol) or not isinstance(value.node, tree.Name | tree.Attribute):
+        raise Unfixable("the class of the criterion is not named where it is built")
+    return value.node
 
 
 def _rename(file: File, func: tree.Expr, module: str, name: str) -> tuple[Edit, ...]:

@@ -85,8 +85,11 @@ class CallGraph(Classes):
             files = view.connected(home)
             return [c for file in files for c in file.calls if self._may_call_object(file, c)]
         if function.name == "__init__":
-            owners = {owner.name for owner in (cls, *self.subclasses(cls))}
-            return _calls_named(view.takers(owners, home), {*owners, "super", "cls", "__init__"})
+            family = (cls, *self.subclasses(cls))
+            owners = {owner.name for owner in family}
+            homes = dict.fromkeys(view.home(owner) for owner in family)
+            takers = dict.fromkeys(file for each in homes for file in view.takers(owners, each))
+            return _calls_named(takers, {*owners, "super", "cls", "__init__"})
         return _calls_named(view.mentioning([function.name], home), {function.name})
 
     def _may_call_object(self, file: File, call: tree.Call) -> bool:

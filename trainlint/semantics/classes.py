@@ -10,6 +10,7 @@ from trainlint.semantics.contents import Assignment
 from trainlint.semantics.flow import EXIT
 from trainlint.semantics.links import flow_in
 from trainlint.semantics.names import Names
+from trainlint.semantics.records import Record, record
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -25,6 +26,7 @@ class Classes:
         self.view = view
         self._below: dict[tree.ClassDef, list[tree.ClassDef]] = {}
         self._families: dict[File, list[File]] = {}
+        self._records: dict[tree.ClassDef, Record | None] = {}
 
     @property
     def names(self) -> Names:
@@ -89,6 +91,12 @@ class Classes:
     def is_module(self, cls: tree.ClassDef) -> bool:
         """True for a subclass of ``torch.nn.Module`` or of Lightning's module."""
         return not MODULE_BASES.isdisjoint(self.bases(cls))
+
+    def record(self, cls: tree.ClassDef) -> Record | None:
+        """The fields of a class whose objects hold what they are built from."""
+        if cls not in self._records:
+            self._records[cls] = record(self, cls)
+        return self._records[cls]
 
     def method(self, cls: tree.ClassDef, name: str) -> tree.FunctionDef | None:
         """The method that the class, a base or (failing these) a single subclass defines."""

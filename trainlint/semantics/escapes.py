@@ -282,8 +282,7 @@ def _of_class(file: File, cls: tree.ClassDef, callers: Collection[tree.Call]) ->
     """The users of a class whose objects are called, but for those calls."""
     classes = [cls, *file.values.graph.subclasses(cls)]
     made = False
-    names = {each.name for each in classes}
-    for call in _possible_calls(file, cls, names):
+    for call in _possible_calls(file, classes):
         if any(isinstance(v, ClassValue) and v.cls in classes for v in file.values.callees(call)):
             made = True
             yield from of_object(file, call, callers)
@@ -301,15 +300,17 @@ def _of_class(file: File, cls: tree.ClassDef, callers: Collection[tree.Call]) ->
                 yield Escape(use, f"the class `{each.name}` is handed on or kept")
 
 
-def _possible_calls(file: File, cls: tree.ClassDef, names: Collection[str]) -> Iterator[tree.Call]:
-    home = file.home(cls)
-    for other in file.view.takers(names, home):
-        if other is home:
+def _possible_calls(file: File, classes: Collection[tree.ClassDef]) -> Iterator[tree.Call]:
+    names = {each.name for each in classes}
+    homes = dict.fromkeys(file.home(each) for each in classes)
+    takers = {other: None for home in homes for other in file.view.takers(names, home)}
+    for other in takers:
+        if other in homes:
             yield from other.calls
             continue
         taken = {a.asname for a in other.all(tree.Alias) if a.name in names and a.asname}
         for call in other.calls:
-            if tree.last_name(call.func) in taken | set(names):
+            if tree.last_name(call.func) in taken | names:
                 yield call
 
 

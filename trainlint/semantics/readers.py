@@ -15,7 +15,7 @@ from trainlint.semantics.escapes import Escape
 from trainlint.semantics.reads import ALIASES, GRADIENT, ORDERED, UNCHANGED, Reads
 from trainlint.semantics.references import is_bound_by
 from trainlint.semantics.tree import Expr, Node
-from trainlint.semantics.values import FunctionValue, Path, argument
+from trainlint.semantics.values import ClassValue, FunctionValue, Object, Path, argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -111,8 +111,11 @@ class Readers:
         if name.startswith("torch.") and call.arg(0, "input") is expr:
             return self._operation(call, short, expr, path)
         callees = self.file.values.callees(call)
-        if len(callees) == 1 and isinstance(callees[0], FunctionValue):
-            function = callees[0].function
+        only = callees[0] if len(callees) == 1 else None
+        if isinstance(only, ClassValue):
+            return self._in_record(only.cls, call, arg, path)
+        if isinstance(only, FunctionValue):
+            function = only.function
             if isinstance(function, tree.FunctionDef):
                 reads = self._parameter(function, call, arg, path)
                 if reads.losses or path:
@@ -120,6 +123,24 @@ class Readers:
                 if reads.changes:
                     return Reads(others=[expr], changes=reads.changes)
         return self._other(expr, path)
+
+    def _in_record(
+        self, cls: tree.ClassDef, call: tree.Call, arg: tree.Arg, path: Path
+    ) -> Reads:
+        """The reads of a field, by its name, and of a named tuple by its place."""
+        graph = self.file.values.graph
+        fields = graph.record(cls)
+        name = fields.named(call, arg) if fields is not None else None
+        if fields is None or name is None or graph.subclasses(cls):
+            return self._other(arg.value, path)
+        reads = Reads()
+        for method in (node for node in cls.body if isinstance(node, tree.FunctionDef)):
+            for member in self.file.home(cls).all(tree.Attribute):
+                if member.attr == name and _is_own(member, method):
+                    reads += self.of(member, path)
+        key = list(fields.fields).index(name) if fields.is_tuple else f".{name}"
+        reads += self.of(call, (key, *path))
+        return reads
 
     def _parameter(
         self, function: tree.FunctionDef, call: tree.Call, arg: tree.Arg, path: Path
@@ -193,7 +214,8 @@ class Readers:
         if not path:
             return self._seen_through(subscript)
         key = self.file.values.literal(subscript.index[0]) if len(subscript.index) == 1 else ...
-        if not isinstance(key, int | str) or (isinstance(key, int) and key < 0):
+        of_record = isinstance(path[0], str) and path[0].startswith(".")
+        if of_record or not isinstance(key, int | str) or (isinstance(key, int) and key < 0):
             return self._other(expr, path)
         return self.of(subscript, path[1:]) if key == path[0] else Reads()
 
@@ -210,6 +232,9 @@ class Readers:
         name = attribute.attr
         called = isinstance(call, tree.Call) and call.func is attribute
         if path:
+            held = self._held(expr, name)
+            if held is not None:
+                return self.of(attribute, path[1:]) if held == path[0] else Reads()
             return self._of_container(name, call if called else None, expr, path)
         if name in GRADIENT:
             return Reads(changes=[Escape(expr, f"`.{name}` asks for its own gradient")])
@@ -220,6 +245,20 @@ class Readers:
         if name in UNCHANGED:
             return Reads()
         return self._seen_through(attribute) if name in ALIASES else self._other(expr, path)
+
+    def _held(self, expr: Expr, name: str) -> int | str | None:
+        """Under which key of a path a record holds an attribute; its methods hold nothing."""
+        graph = self.file.values.graph
+        keys: set[int | str | None] = set()
+        for value in self.file.values.of(expr):
+            fields = graph.record(value.cls) if isinstance(value, Object) else None
+            if isinstance(value, Object) and fields is not None and name in fields.fields:
+                keys.add(list(fields.fields).index(name) if fields.is_tuple else f".{name}")
+            elif isinstance(value, Object) and fields is not None and value.cls.method(name):
+                keys.add(f".{name}()")
+            else:
+                return None
+        return keys.pop() if len(keys) == 1 else None
 
     def _of_container(self, name: str, call: Node | None, expr: Expr, path: Path) -> Reads:
         if name == "get" and isinstance(call, tree.Call) and call.args:
@@ -272,6 +311,17 @@ def _taken(target: Expr, path: Path) -> Iterator[tuple[Expr, Path]]:
         yield target, path  # a tensor is unpacked along its first dimension
     elif isinstance(path[0], int) and path[0] < len(target.elts):
         yield from _taken(target.elts[path[0]], path[1:])
+
+
+def _is_own(member: tree.Attribute, method: tree.FunctionDef) -> bool:
+    """Whether an attribute in a method is one of its own object."""
+    own, of = method.params[:1], member.value
+    return (
+        bool(own)
+        and isinstance(of, tree.Name)
+        and of.id == own[0].name
+        and method in member.ancestors()
+    )
 
 
 def _is_changed(use: tree.Name) -> bool:

@@ -25,6 +25,7 @@ from trainlint.semantics.tree import Expr, Node
 
 if TYPE_CHECKING:
     from trainlint.semantics.contexts import Entered
+    from trainlint.semantics.records import Record
     from trainlint.semantics.tensors import Origin
     from trainlint.semantics.view import View
 
@@ -493,6 +494,10 @@ class Values:
 
     def attribute(self, owner: Object, name: str, path: Path = ()) -> Iterator[Value]:
         """The values that the methods of a class, its body and its bases give an attribute."""
+        fields = self.graph.record(owner.cls) if owner.call is not None else None
+        if fields is not None and name in fields.fields:
+            yield from self._field(owner, fields, name, path)
+            return
         assignments = self.graph.assignments(owner.cls, name)
         for assigned in assignments:
             function = assigned.function
@@ -525,6 +530,28 @@ class Values:
             return
         yield Unknown(owner.node, owner.frame, owner.trail, f"`{owner.cls.name}.{name}` is not set")
 
+    def _field(self, owner: Object, fields: Record, name: str, path: Path) -> Iterator[Value]:
+        """What the call that built a record gave one of its fields."""
+        assert owner.call is not None
+        given = fields.argument(owner.call, name)
+        if given is None:
+            yield Unknown(owner.node, owner.frame, owner.trail, f"`{name}` is not passed")
+        else:
+            for value in self.of(given, owner.frame, path):
+                yield replace(value, trail=(*value.trail, *owner.trail))
+        if self.graph.assigned_from_outside(owner.cls, name):
+            yield Unknown(owner.node, owner.frame, (), f"`.{name}` is also set from outside")
+
+    def _made(self, cls: tree.ClassDef, made: Object, path: Path) -> Iterator[Value]:
+        """An object as a call builds it, or what it holds at an index."""
+        fields = self.graph.record(cls) if path else None
+        index = path[0] if path else None
+        name = fields.at(index) if fields is not None and isinstance(index, int) else None
+        if fields is not None and name is not None:
+            yield from self._field(made, fields, name, path[1:])
+        else:
+            yield self._part(made, path)
+
     # Calls
 
     def _call(self, expr: tree.Call, frame: Frame | None, path: Path) -> Iterator[Value]:
@@ -540,7 +567,8 @@ class Values:
                 case Instance():
                     yield self._part(Applied(expr, frame, callee.trail, callee, expr), path)
                 case ClassValue():
-                    yield self._part(Object(expr, frame, callee.trail, callee.cls, expr), path)
+                    made_here = Object(expr, frame, callee.trail, callee.cls, expr)
+                    yield from self._made(callee.cls, made_here, path)
                 case FunctionValue():
                     yield from self._returns(callee, expr, frame, path)
                 case Object():
