@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
 import seed_faults  # noqa: E402
-from seeding import Mutant, Program, all_mutants, function_at  # noqa: E402
+from seeding import OPERATORS, Mutant, Program, all_mutants, function_at  # noqa: E402
 from seeding.program import Change, Fault  # noqa: E402
 
 from trainlint.check import check_source  # noqa: E402
@@ -54,6 +54,11 @@ def test_every_rule_is_seeded_at_least_ten_times() -> None:
     rules = {rule.code for rule in shipped().rules} - WITHOUT_SEEDS
     assert sorted(seeds) == sorted(rules)
     assert {code: count for code, count in seeds.items() if count < 10} == {}
+
+
+def test_every_shape_of_a_fault_fits_into_a_program() -> None:
+    seeded = {(mutant.code, mutant.operator) for mutant in mutants()}
+    assert {(each.code, each.name) for each in OPERATORS} - seeded == set()
 
 
 def test_the_same_faults_are_seeded_every_time() -> None:

@@ -93,6 +93,8 @@ def evaluations(program: Program) -> list[ast.AST]:
 @operator("LOP003", "decorator-dropped")
 def decorator_dropped(program: Program) -> Iterator[Fault]:
     for owner in evaluations(program):
+        if not program.all(ast.For, owner) and not program.all(ast.ListComp, owner):
+            continue  # no pass
         for decorator in getattr(owner, "decorator_list", []):
             if dotted(decorator.func).endswith(NO_GRAPH):
                 start = program.text.rindex("@", 0, program.start(decorator) + 1)

@@ -197,10 +197,7 @@ def _register(shape: str) -> None:
             if under_autocast(program, loss):
                 yield fault
 
-    @operator("AMP001", f"region-around-sigmoid-as-{shape}")
     def in_a_new_region(program: Program) -> Iterator[Fault]:
-        if shape == "statement":
-            return
         for fault, loss in _bce(program, shape, True):
             block = _block_of(program, loss)
             if under_autocast(program, loss) or block is None:
@@ -215,6 +212,9 @@ def _register(shape: str) -> None:
                 yield Fault((*outer, change), mark=text)
             else:
                 yield Fault((*outer, change), at=program.start(loss))
+
+    if shape != "statement":  # a region holds the statement of the loss alone
+        operator("AMP001", f"region-around-sigmoid-as-{shape}")(in_a_new_region)
 
     @operator("AMP002", f"sigmoid-as-{shape}")
     def outside(program: Program) -> Iterator[Fault]:

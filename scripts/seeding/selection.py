@@ -48,6 +48,8 @@ def train_set_everywhere(program: Program) -> Iterator[Fault]:
     drawn = program.has("def make_data") or program.has("def faces")  # other rows on every call
     if len(train) != 1 or not held or program.has("get_loaders") or drawn:
         return
+    if all(program.source(h.args[0]) == program.source(train[0].args[0]) for h in held):
+        return  # samplers tell the parts apart
     changes = [program.replaced(h.args[0], program.source(train[0].args[0])) for h in held]
     calls = [c for c, _ in _evaluating(program)]
     if calls:
@@ -150,7 +152,7 @@ def test_file(program: Program) -> Iterator[Fault]:
 def loader_named_test(program: Program) -> Iterator[Fault]:
     """Nothing but the names says that the selecting rows are the test rows."""
     calls = [c for c, _ in _evaluating(program)]
-    told = program.has("validation") or program.has("/val")
+    told = any(map(program.has, ("validation", "/val", '"val"')))
     selects = program.has("best") and not told
     if program.has("test_") or not calls or not selects:
         return

@@ -319,6 +319,10 @@ def _is_scored(loop: tree.Node) -> bool:
     """True when a loop has labels or a score, and does not only write predictions down."""
     for node in loop.walk():
         match node:
+            case tree.Compare(ops=["=="], comparators=[other]):
+                if not isinstance(other, tree.Constant):
+                    return True
+                continue
             case tree.Name(id=word) | tree.Attribute(attr=word):
                 pass
             case tree.Constant(value=str() as word) if isinstance(node.parent, tree.Subscript):
