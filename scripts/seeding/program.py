@@ -113,14 +113,18 @@ class Program:
 
     def calls(self, *names: str, within: ast.AST | None = None) -> list[ast.Call]:
         """The calls whose callee ends with one of the names (``step``, ``torch.load``)."""
-        return [
-            call
-            for call in self.all(ast.Call, within)
-            if any(
-                dotted(call.func) == name or dotted(call.func).endswith("." + name)
-                for name in names
-            )
-        ]
+        ends = tuple(f".{name}" for name in names)
+        named = (
+            self._calls
+            if within is None
+            else [(f".{dotted(call.func)}", call) for call in self.all(ast.Call, within)]
+        )
+        return [call for callee, call in named if callee.endswith(ends)]
+
+    @cached_property
+    def _calls(self) -> list[tuple[str, ast.Call]]:
+        """The calls of the program, each with a dot and the name of what it calls."""
+        return [(f".{dotted(call.func)}", call) for call in self.all(ast.Call)]
 
     def above(self, node: ast.AST) -> Iterator[ast.AST]:
         """The nodes around a node, from the inside."""
@@ -261,19 +265,33 @@ class Program:
 
 
 def _place(program: Program, offset: int, wide: bool) -> Place:
-    holding = [
-        node
-        for node in program.nodes
-        if isinstance(node, ast.stmt | ast.ExceptHandler)
-        and program.line_start(node) <= offset < max(program.end(node), program.start(node) + 1)
-    ]
-    if not holding:
+    """The innermost statement at an offset, and the function around it."""
+    node: ast.stmt | ast.ExceptHandler | None = None
+    path: list[str] = []
+    function = "<module>"
+    block: list[ast.stmt | ast.ExceptHandler] = list(program.tree.body)
+    while held := [each for each in block if _holds(program, each, offset)]:
+        node = held[-1]
+        if isinstance(node, (*Function, ast.ClassDef)):
+            path.append(node.name)
+        if isinstance(node, Function):
+            function = ".".join(path)
+        block = _inner(node)
+    if node is None:
         raise ValueError(f"{program.name}: nothing stands at offset {offset}")
-    node = max(holding, key=program.start)
-    function = program.function_name(node)
     if wide:
         return Place(function, 1, program.text.count("\n") + 1)
     return Place(function, *_lines_of(node))
+
+
+def _holds(program: Program, node: ast.AST, offset: int) -> bool:
+    return program.line_start(node) <= offset < max(program.end(node), program.start(node) + 1)
+
+
+def _inner(node: ast.AST) -> list[ast.stmt | ast.ExceptHandler]:
+    blocks = [getattr(node, field, []) for field in ("body", "handlers", "orelse", "finalbody")]
+    blocks += [case.body for case in getattr(node, "cases", [])]
+    return [statement for block in blocks for statement in block]
 
 
 def _lines_of(node: ast.AST) -> tuple[int, int]:
