@@ -100,7 +100,12 @@ def _check(
             _judge(file, suppressions, rules, known)
         try:
             seen = file if rule.here is None else files.around
-            findings = [finding for check in rule.checks for finding in check(seen)]
+            findings = [
+                finding
+                for check in rule.checks
+                for finding in check(seen)
+                if tree.module_of(finding.node) is file.module  # another file reports its own
+            ]
         except Exception as error:  # a rule's own defect must not silence the others
             text = " ".join(str(error).split()) or "no message"
             message = f"{rule.code} failed: {type(error).__name__}: {text}"

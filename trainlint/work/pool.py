@@ -26,7 +26,7 @@ from trainlint.work.results import SCANNED, Result
 from trainlint.work.worker import COLLECT_AFTER, Briefing, Job, do, warm_up
 
 LARGE = 64 << 10  # bytes: smaller files stay beside their neighbours, which they may import
-CHUNK = 48 << 10  # bytes of source that a worker is given at once, at the most
+CHUNK = 256 << 10  # bytes of source that a worker is given at once, at the most
 START_DEADLINE = 60.0
 _TURN = 0.2  # seconds between two looks at the clock
 
