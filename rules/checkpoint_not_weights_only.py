@@ -104,12 +104,11 @@ def check(file: File) -> Iterator[Finding]:
         saved = save.arg(0, "obj")
         if saved is None or save.has_star or is_dead(save):
             continue
-        readers = [found for found in readback.readbacks(file, save) if _is_strict(file, found)]
-        if not readers:
-            continue
-        readers.sort(key=lambda reader: reader.by != "path")
         items = allowlist.refused(file, saved)
-        if items:
+        found = readback.readbacks(file, save) if items else ()
+        readers = [reader for reader in found if _is_strict(file, reader)]
+        readers.sort(key=lambda reader: reader.by != "path")
+        if readers:
             yield _finding(file, save, readers, items)
 
 

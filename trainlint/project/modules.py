@@ -10,7 +10,7 @@ from trainlint.semantics import lower, tree
 from trainlint.text import bounds
 from trainlint.text.source import Source, SourceError, decode
 
-LIMIT = 8 << 20  # characters of trees that are kept from one file to the next
+LIMIT = 12 << 20  # characters of trees that are kept from one file to the next
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,8 +82,10 @@ def _another_model(file: File, handler: Handler) -> Iterator[Fallback]:
     tried = dict(_given(handler.tried.body))
     for target, instead in _given(handler.node.body):
         wanted = tried.get(target)
+        if wanted is None or _is_chosen(handler, instead):
+            continue
         call = _made_by(file, instead)
-        if wanted is None or call is None or _is_chosen(handler, instead):
+        if call is None:
             continue
         made = _made_by(file, wanted)
         first = made or wanted
