@@ -103,15 +103,17 @@ from trainlint.api import (
     tree,
 )
 
+_WORDS = all_of(
+    any_of("autocast", "GradScaler", "custom_fwd", "custom_bwd"),
+    any_of(".amp", "torch.cuda", "torch.cpu"),
+)
 RULE = Rule(
     "AMP004",
     "deprecated-cuda-amp",
     Severity.WARNING,
-    needs=all_of(
-        any_of("autocast", "GradScaler", "custom_fwd", "custom_bwd"),
-        any_of(".amp", "torch.cuda", "torch.cpu"),
-    ),
+    needs=_WORDS,
     fix=Safety.SAFE,
+    here=_WORDS,
     ordered=False,
 )
 

@@ -103,6 +103,7 @@ RULE = Rule(
         any_of("for", "while"),
         any_of(*(cased for word in _WORDS for cased in (word, word.title(), word.upper()))),
     ),
+    here=any_of(*(cased for word in _WORDS for cased in (word, word.title(), word.upper()))),
     fix=Safety.SAFE,
 )
 

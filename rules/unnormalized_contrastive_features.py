@@ -94,9 +94,7 @@ RULE = Rule(
     Severity.WARNING,
     needs=all_of(
         any_of("torch", "pl_bolts"),
-        any_of(
-            *"temperature tau .temp _temp scale ontrast ONTRAST SupCon supcon".split(), *_NAMES
-        ),
+        any_of(*"temperature tau .temp _temp scale ontrast ONTRAST SupCon supcon".split(), *_NAMES),
     ),
     here=any_of("torch", "pl_bolts"),
     fix=Safety.UNSAFE,
