@@ -14,7 +14,8 @@ or folds are kept, or names are put beside the rows of a set of which nothing is
 a set that is known as a whole (a table, or a random part of it), or that is only looked at, is
 mostly what it seems: that is reported as info. Where the program shows that every class is there,
 the rule is silent: a stratified split, a test for the number of classes, a ROC AUC of the same
-labels, a data set that the library brings, labels that are written out.
+labels, a data set that the library brings, labels that are written out. So it is where the program
+asks for the size of the matrix before it reads it (`cm.shape == (2, 2) and cm[1, 1] > 0`).
 
 ## Example
 ```python
@@ -101,13 +102,14 @@ _TRUE = re.compile(r"true|truth|test|label|target|(^|_)(y|gt)$|actual", re.I)
 class Demand:
     """A place that needs the matrix to have a certain size: at least ``size`` classes.
 
-    ``exact`` tells that any other size fails there.
+    ``exact`` tells that any other size fails there, ``read`` is the matrix as it is handed on.
     """
 
     node: tree.Node
     size: int
     exact: bool
     what: str
+    read: tree.Expr
 
 
 @RULE.check
@@ -121,16 +123,26 @@ def check(file: File) -> Iterator[Finding]:
         covered = Extent.UNKNOWN if truth is None else wholeness.extent(file, truth, call)
         if covered is Extent.COMPLETE:
             continue
-        demands = sorted(_demands(file, call, 0), key=lambda d: (not d.exact, d.node.start))
-        demands = [d for d in demands if not wholeness.is_tested(file, truth, call, d.node)]
+        asked = sorted(_demands(file, call, 0), key=lambda d: (not d.exact, d.node.start))
+        demands = [d for d in asked if not _is_tested(file, truth, call, d)]
+        severity = _severity(file, call, demands, covered)
+        if asked and not demands and severity is Severity.INFO:
+            continue
         fixes, why = _fixes(file, call, demands)
         yield Finding(
             call,
             _message(file, call, demands, covered) + why,
             trail=tuple(Step(demand.node, f"it is {demand.what} here") for demand in demands[:3]),
             fixes=fixes,
-            severity=_severity(file, call, demands, covered),
+            severity=severity,
         )
+
+
+def _is_tested(file: File, truth: tree.Expr | None, call: tree.Call, demand: Demand) -> bool:
+    """True where the demand is only made of a matrix that is large enough."""
+    return any(
+        wholeness.is_tested(file, truth, call, place) for place in (demand.node, demand.read)
+    )
 
 
 def _severity(file: File, call: tree.Call, demands: list[Demand], covered: Extent) -> Severity:
@@ -261,16 +273,16 @@ def _demands(file: File, expr: tree.Expr, depth: int) -> Iterator[Demand]:
             case tree.Assign():
                 for target in parent.targets:
                     if isinstance(target, tree.Sequence):
-                        yield from _unpacked(parent, target)
+                        yield from _unpacked(parent, target, expr)
             case tree.Arg() if parent.star == "*":
-                yield Demand(parent, 2, False, "unpacked")
+                yield Demand(parent, 2, False, "unpacked", expr)
             case tree.Attribute(attr="T"):
                 yield from _demands(file, parent, depth + 1)
             case tree.Attribute() if isinstance(parent.parent, tree.Call):
                 if parent.attr in _KEEPS:
                     yield from _demands(file, parent.parent, depth + 1)
             case tree.Subscript() if parent.value is use.expr:
-                yield from _indexed(file, parent, use.expr)
+                yield from _indexed(file, parent, use.expr, expr)
             case tree.BinOp():
                 yield from _demands(file, parent, depth + 1)
             case tree.Arg() if isinstance(parent.parent, tree.Call):
@@ -281,17 +293,19 @@ def _demands(file: File, expr: tree.Expr, depth: int) -> Iterator[Demand]:
                 pass
 
 
-def _unpacked(statement: tree.Stmt, target: tree.Sequence) -> Iterator[Demand]:
+def _unpacked(statement: tree.Stmt, target: tree.Sequence, read: tree.Expr) -> Iterator[Demand]:
     number = len(target.elts)
     rows = any(isinstance(item, tree.Sequence) for item in target.elts)
     size = number if rows else round(number**0.5)
     if any(isinstance(item, tree.Starred) for item in target.elts):
-        yield Demand(statement, 2, False, "unpacked")
+        yield Demand(statement, 2, False, "unpacked", read)
     else:
-        yield Demand(statement, size, rows or size * size == number, "unpacked")
+        yield Demand(statement, size, rows or size * size == number, "unpacked", read)
 
 
-def _indexed(file: File, subscript: tree.Subscript, matrix: tree.Expr) -> Iterator[Demand]:
+def _indexed(
+    file: File, subscript: tree.Subscript, matrix: tree.Expr, read: tree.Expr
+) -> Iterator[Demand]:
     """Constant indices, and those that count classes which are not the matrix's own."""
     highest, what = -1, "walked through"
     for at, index in enumerate(_indices(subscript)):
@@ -301,7 +315,7 @@ def _indexed(file: File, subscript: tree.Subscript, matrix: tree.Expr) -> Iterat
         elif isinstance(index, tree.Name) and at < 2:
             highest = max(highest, _counted(file, index, matrix) - 1)
     if highest >= 0:
-        yield Demand(subscript, highest + 1, False, what)
+        yield Demand(subscript, highest + 1, False, what, read)
 
 
 def _indices(subscript: tree.Subscript) -> list[tree.Expr]:

@@ -37,6 +37,8 @@ def guards(node: Node) -> Iterator[Guard]:
                 yield Guard(above.test, any(below is statement for statement in above.body))
             case tree.IfExp() if below is not above.test:
                 yield Guard(above.test, below is above.body)
+            case tree.BoolOp() if below is above.right:
+                yield Guard(above.left, above.op == "and")
             case _:
                 pass
         if isinstance(below, Stmt):

@@ -63,13 +63,47 @@ def is_tested(file: File, labels: Expr | None, matrix: tree.Call, at: Node) -> b
     """True where a place runs only with labels, or a matrix, that were found large enough."""
     if labels is not None and occurrence.is_shown(file, labels, at):
         return True
-    for guard in guards(at):
-        for node in guard.test.walk():
-            sized = isinstance(node, tree.Attribute) and node.attr in {"shape", "size"}
-            counted = isinstance(node, tree.Call) and file.text(node.func) == "len"
-            if (sized or counted) and any(is_made_by(file, name, matrix) for name in node.walk()):
-                return True
-    return False
+    return any(
+        _is_size(node) and any(_shows(file, name, matrix) for name in node.walk())
+        for guard in guards(at)
+        for node in _told(file, guard.test)
+    )
+
+
+def _told(file: File, test: Expr) -> Iterator[Node]:
+    """The parts of a test, and of the sizes and comparisons that it knows by a name."""
+    for node in test.walk():
+        yield node
+        if not isinstance(node, tree.Name):
+            continue
+        for binding in file.values.definitions(node)[0]:
+            value = binding.value
+            read = value.value if isinstance(value, tree.Subscript) else value
+            if value is not None and (isinstance(read, tree.Compare) or _is_size(read)):
+                yield from value.walk()
+
+
+def _is_size(node: Node | None) -> bool:
+    match node:
+        case tree.Attribute(attr="shape" | "size"):
+            return True
+        case tree.Call(func=tree.Name(id="len")):
+            return True
+        case _:
+            return False
+
+
+def _shows(file: File, name: Node, matrix: tree.Call) -> bool:
+    """True for a name of a matrix, or of its cells in a row, which are as many."""
+    return is_made_by(file, name, matrix) or (
+        isinstance(name, tree.Name)
+        and any(
+            is_made_by(file, inner, matrix)
+            for binding in file.values.definitions(name)[0]
+            if isinstance(binding.value, tree.Call)
+            for inner in binding.value.func.walk()
+        )
+    )
 
 
 def is_made_by(file: File, name: Node, call: tree.Call) -> bool:
