@@ -14,8 +14,9 @@ than the score on new data will be: often slightly, with selectors and target en
 
 Encoders that only number the values which occur (`LabelEncoder`, `OrdinalEncoder`,
 `OneHotEncoder`) are left alone; so is scaling where only trees are fitted on the result (forests,
-boosting), as a tree splits a column at the same rows however it is scaled; and a fit on one file of
-many, where a loop reads them one after the other.
+boosting), as a tree splits a column at the same rows however it is scaled; a fit on one file of
+many, where a loop reads them one after the other; and a split whose test part nothing reads, where
+no score is measured.
 
 ## Example
 ```python
@@ -87,6 +88,7 @@ from trainlint.api import (
     splits,
     transformers,
     tree,
+    unread,
 )
 
 # A comment that calls what follows wrong, and is no promise to keep out of it.
@@ -137,7 +139,10 @@ def check(file: File) -> Iterator[Finding]:
     grouped: dict[object, Finding] = {}
     models = learners.Learners(file)
     for split in file.splits.all:
-        for deed, fit in sorted(_leaks(file, split), key=lambda leak: leak[1].start):
+        leaks = sorted(_leaks(file, split), key=lambda leak: leak[1].start)
+        if leaks and unread.is_held_out_unread(file, split):
+            continue
+        for deed, fit in leaks:
             if fit in met or is_dead(fit) or _is_shown_as_leak(file, fit):
                 continue
             met.add(fit)

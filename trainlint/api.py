@@ -38,6 +38,7 @@ from trainlint.semantics.data import (
     splits,
     subsets,
     transformers,
+    unread,
     wholeness,
 )
 from trainlint.semantics.facts import File
@@ -155,6 +156,7 @@ __all__ = [
     "thresholds",
     "transformers",
     "tree",
+    "unread",
     "unfrozen",
     "unswitched",
     "updates",
