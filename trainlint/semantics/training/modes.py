@@ -187,7 +187,7 @@ class _Search:
         for event in self.file.script.own_events.get(body, ()):
             if not flow.holds(event.call) or event.kind not in {MODE, BACKWARD}:
                 continue
-            if event.kind == MODE and not self._concerns(event):
+            if event.kind == MODE and not (self._concerns(event) or self._wakes_part(event)):
                 continue
             placed.append(
                 (flow.point(self._loop_over(event) or event.call), event.call.start, event)
@@ -212,6 +212,27 @@ class _Search:
         if event.training is False or known:
             return False
         return not isinstance(event.receiver, tree.Name | tree.Attribute) or self._is_element(event)
+
+    def _wakes_part(self, event: Event) -> bool:
+        """True for a switch to training of a part of this model, or of what it was made around.
+
+        Whether the rest of the model has a mode that matters is not known then.
+        """
+        part = event.receiver
+        if part is None or event.training is False:
+            return False
+        taken = [part]
+        if isinstance(part, tree.Name):
+            taken += [b.value for b in self.file.values.definitions(part)[0] if b.value is not None]
+        if any(models.same(self.file, w, self.model) for one in taken for w in models.wholes(one)):
+            return True
+        return any(
+            models.same(self.file, arg.value, part)
+            for maker in models.identities(self.file, self.model)
+            if isinstance(maker, tree.Call)
+            for arg in maker.args
+            if isinstance(arg.value, tree.Name | tree.Attribute)
+        )
 
     def _is_element(self, event: Event) -> bool:
         """True for ``for m in models: m.train()`` and ``self.train()``, which may reach it."""
