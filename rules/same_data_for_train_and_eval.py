@@ -7,8 +7,9 @@ array for training and validation, and scikit-learn models that are scored on no
 they were fitted on: in the whole file, or in a function that holds a part out and does not use it.
 
 A score on the training data beside a real evaluation is left alone, and so are nearest-neighbour
-models and data that cannot be told apart. Where a file holds nothing out and only scores linear
-regressions, it may want to know how well a line fits: then the confidence is low.
+models, data that cannot be told apart, and a handful of rows that are written out in the source to
+show how a call is used. Where a file holds nothing out and only scores linear regressions, it may
+want to know how well a line fits: then the confidence is low.
 
 ## Why is this bad?
 A model that remembers its training data gets a perfect score. Nothing is known about new data, and
@@ -76,6 +77,7 @@ from trainlint.api import (
     scores,
     tree,
     values,
+    written_rows,
 )
 
 RULE = Rule(
@@ -89,6 +91,7 @@ RULE = Rule(
     here=any_of("backward", "fit(", "eval_dataset"),
 )
 MAX_STEPS = 12
+MAX_WRITTEN = 30  # rows in the source that show how a call is used, and are no sample of anything
 _ONCE = frozenset({"train_test_split", "slicing", "sample"})
 _PREDICTS = frozenset({"predict", "predict_proba", "decision_function"})
 # What such a model leaves over on its own rows is how well a line fits, which may be all one wants.
@@ -243,7 +246,7 @@ def _in_the_file(file: File) -> Iterator[Finding]:
     known = {file.text(fit.data) for fit in fits}
     if any(file.text(data) not in known for data in scores.compared(file)):
         return
-    live = [(score, fit) for score, fit in own if not is_dead(score.call)]
+    live = [(s, f) for s, f in own if not is_dead(s.call) and not _is_written_out(file, f)]
     if not live:
         return
     (score, fit), others = live[0], live[1:]
@@ -296,6 +299,12 @@ def _in_functions(file: File) -> Iterator[Finding]:
 def _is_train_part(file: File, data: tree.Expr) -> bool:
     taken = parts.parts(file, backward.Use(data))
     return bool(taken) and all(parts.role(file, part) == roles.TRAIN for part in taken)
+
+
+def _is_written_out(file: File, fit: scores.Fitted) -> bool:
+    """True for a handful of rows that stand in the source, of which none could be held out."""
+    rows = written_rows.count(file, fit.data)
+    return rows is not None and rows <= MAX_WRITTEN
 
 
 def _predicts_others(file: File, fits: list[scores.Fitted]) -> bool:

@@ -40,6 +40,7 @@ from trainlint.semantics.data import (
     transformers,
     unread,
     wholeness,
+    written_rows,
 )
 from trainlint.semantics.facts import File
 from trainlint.semantics.flow import ENTRY, EXIT, Flow, is_dead
@@ -163,5 +164,6 @@ __all__ = [
     "uses",
     "values",
     "wholeness",
+    "written_rows",
     "written",
 ]
