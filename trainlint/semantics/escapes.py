@@ -46,6 +46,8 @@ _HARMLESS = frozenset(
     f"builtins.{name}"
     for name in "print type len id isinstance repr str hasattr bool super".split()
 ) | {"wandb.watch", "torchinfo.summary", "torch.save"}
+_SAID_OF_CLASSES = frozenset({"__name__", "__qualname__", "__module__", "__doc__"})
+_LOOK_UPS = frozenset({"builtins.getattr", "builtins.vars", "builtins.globals"})
 _PLAIN_DECORATORS = (
     NO_GRAD
     | AUTOCAST
@@ -298,6 +300,22 @@ def _of_class(file: File, cls: tree.ClassDef, callers: Collection[tree.Call]) ->
         for use in _references(file, each):
             if _keeps_class(file, use):
                 yield Escape(use, f"the class `{each.name}` is handed on or kept")
+        for call in _by_unknown_name(file, each):
+            yield Escape(call, f"`{file.text(call)}` may be `{each.name}`")
+
+
+def _by_unknown_name(file: File, cls: tree.ClassDef) -> Iterator[tree.Call]:
+    """The calls that take something of a module that holds a class, whatever its name."""
+    home, links = file.home(cls), file.view.links
+    holders = {other.path for other in file.view.takers([cls.name], home)}
+    for other in file.view.mentioning(["getattr", "vars", "globals"], home):
+        for call in other.calls_to(_LOOK_UPS.__contains__):
+            of, name = call.arg(0), call.arg(1)
+            if isinstance(name, tree.Constant):
+                continue
+            place = links.place(of) if links is not None and of is not None else None
+            if (other.path if of is None else place) in holders:
+                yield call
 
 
 def _possible_calls(file: File, classes: Collection[tree.ClassDef]) -> Iterator[tree.Call]:
@@ -336,6 +354,8 @@ def _keeps_class(file: File, use: tree.Name | tree.Attribute) -> bool:
     parent = use.parent
     if isinstance(parent, tree.Call):
         return parent.func is not use
+    if isinstance(parent, tree.Attribute) and parent.attr in _SAID_OF_CLASSES:
+        return False
     above = parent.parent if isinstance(parent, tree.Arg) else None
     is_super = isinstance(above, tree.Call) and (
         file.names.qualified(above.func) == "builtins.super"

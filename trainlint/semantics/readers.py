@@ -15,7 +15,7 @@ from trainlint.semantics.escapes import Escape
 from trainlint.semantics.reads import ALIASES, GRADIENT, ORDERED, UNCHANGED, Reads
 from trainlint.semantics.references import is_bound_by
 from trainlint.semantics.tree import Expr, Node
-from trainlint.semantics.values import ClassValue, FunctionValue, Object, Path, argument
+from trainlint.semantics.values import ClassValue, FunctionValue, Object, Path, Value, argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -114,19 +114,23 @@ class Readers:
         only = callees[0] if len(callees) == 1 else None
         if isinstance(only, ClassValue):
             return self._in_record(only.cls, call, arg, path)
-        if isinstance(only, FunctionValue):
-            function = only.function
-            if isinstance(function, tree.FunctionDef):
-                reads = self._parameter(function, call, arg, path)
-                if reads.losses or path:
-                    return reads
-                if reads.changes:
-                    return Reads(others=[expr], changes=reads.changes)
+        function = self._run_by(only)
+        if function is not None:
+            reads = self._parameter(function, call, arg, path)
+            if reads.losses or path:
+                return reads
+            if reads.changes:
+                return Reads(others=[expr], changes=reads.changes)
         return self._other(expr, path)
 
-    def _in_record(
-        self, cls: tree.ClassDef, call: tree.Call, arg: tree.Arg, path: Path
-    ) -> Reads:
+    def _run_by(self, callee: Value | None) -> tree.FunctionDef | None:
+        """The function of the project that a call runs, of an object its ``__call__``."""
+        if isinstance(callee, Object):
+            return self.file.values.graph.call_method(callee.cls)
+        function = callee.function if isinstance(callee, FunctionValue) else None
+        return function if isinstance(function, tree.FunctionDef) else None
+
+    def _in_record(self, cls: tree.ClassDef, call: tree.Call, arg: tree.Arg, path: Path) -> Reads:
         """The reads of a field, by its name, and of a named tuple by its place."""
         graph = self.file.values.graph
         fields = graph.record(cls)

@@ -20,7 +20,8 @@ _LOOKS = frozenset({"builtins.len", "builtins.print", "torch.save", "builtins.it
 def final_test(file: File, node: tree.Node, fed: Fed, named: bool = False) -> tree.Node | None:
     """Where the same data is evaluated behind the loop that selects on it (as a test by name)."""
     for end, body in _behind(file, node):
-        for call in file.calls:
+        home = file.home(body)
+        for call in home.calls:
             if call.start <= end or tree.body_of(call) is not body:
                 continue
             given = [a.value for a in call.args if isinstance(a.value, tree.Name | tree.Attribute)]
@@ -28,7 +29,7 @@ def final_test(file: File, node: tree.Node, fed: Fed, named: bool = False) -> tr
                 continue
             if any(_feeds(file, expr, fed, named) for expr in given):
                 return call
-        for loop in file.all(tree.For):
+        for loop in home.all(tree.For):
             here = loop.start > end and tree.body_of(loop) is body
             if here and _feeds(file, loop.iter, fed, named):
                 return loop

@@ -118,7 +118,10 @@ class Script:
         return found
 
     def events(self, body: Body) -> list[Event]:
-        """The acts of a body and of the functions of this file that it calls."""
+        """The acts of a body and of the functions of its file that it calls."""
+        home = self.file.home(body)
+        if home is not self.file:
+            return home.script.events(body)
         if body not in self._events:
             self._events[body] = sorted(
                 self._collect(body, _MAX_DEPTH, frozenset()), key=lambda e: e.site.start

@@ -262,18 +262,27 @@ def _made(file: File, model: Expr) -> tree.Node | None:
 
 
 def _stays(file: File, run: Forward, made: tree.Node) -> bool:
-    """True where nothing in the file can switch a model that is made in it."""
+    """True where nothing in the files that know of it can switch a model."""
     function = tree.function_of(run.call)
     here = function is tree.function_of(made)
     if function is not None and not here and not file.values.graph.callers(function):
         return False
-    for node in file.all(tree.Attribute):
-        if node.attr in _SWITCHES and not _is_call_on_another(file, node, run.model):
-            return False
-    modes = (e for events in file.script.own_events.values() for e in events if e.kind == MODE)
-    if any(e.training is not True and _may_concern(file, e, run.model) for e in modes):
+    around = dict.fromkeys(
+        each for home in (file, file.home(made)) for each in file.view.connected(home)
+    )
+    if any(_may_switch(each, run.model) for each in around):
         return False
-    return not any(_is_handed_out(file, call, made) for call in file.calls if call is not made)
+    homes = dict.fromkeys((file, file.home(made)))
+    calls = (call for home in homes for call in home.calls if call is not made)
+    return not any(_is_handed_out(file, call, made) for call in calls)
+
+
+def _may_switch(file: File, model: Expr) -> bool:
+    for node in file.all(tree.Attribute):
+        if node.attr in _SWITCHES and not _is_call_on_another(file, node, model):
+            return True
+    modes = (e for events in file.script.own_events.values() for e in events if e.kind == MODE)
+    return any(e.training is not True and _may_concern(file, e, model) for e in modes)
 
 
 def _is_call_on_another(file: File, method: tree.Attribute, model: Expr) -> bool:
@@ -333,9 +342,10 @@ def _kinds(name: str) -> Iterator[str]:
 
 
 def trains(file: File) -> bool:
-    """True where a model is trained in the file, which may go on after a pass."""
+    """True where a model is trained in the file or its callers, which may go on after a pass."""
     return any(
         event.kind in {STEP, BACKWARD}
-        for events in file.script.own_events.values()
+        for each in file.view.connected(file)
+        for events in each.script.own_events.values()
         for event in events
     )
