@@ -5,7 +5,8 @@ Finds loops that run a model in evaluation mode (or in a function, or over a loa
 for evaluation) while gradients are recorded: no `torch.no_grad()`, `torch.inference_mode()` or
 `torch.set_grad_enabled(False)` around them, as a decorator, or in the functions of the file that
 call them. It is silent where gradients are wanted (attacks, saliency, input gradients), where the
-model's own `forward` holds `no_grad`, and for the steps of frameworks, which hold it themselves.
+model's own `forward` holds `no_grad`, where `model.freeze()` or `model.requires_grad_(False)` has
+left nothing to record, and for the steps of frameworks, which hold it themselves.
 
 ## Why is this bad?
 Every forward of layers that are not frozen keeps its activations until the outputs are gone.

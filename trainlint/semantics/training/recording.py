@@ -56,7 +56,7 @@ def recorded(file: File, found: EvaluationPass) -> bool | None:
     """
     if _switched_off(file) or _unknown_decorator(file, found.function):
         return False
-    if any(_disables_itself(file, run) for run in found.runs):
+    if any(_disables_itself(file, run) or _is_frozen(file, run) for run in found.runs):
         return False
     function = found.function
     return True if function is None or file.values.graph.callers(function) else None
@@ -111,6 +111,50 @@ def _disables_itself(file: File, run: Forward) -> bool:
         for attribute in file.all(tree.Attribute)
     )
     return frozen and not _is_optimized(file, run.model)
+
+
+def _is_frozen(file: File, run: Forward) -> bool:
+    """True where ``model.freeze()`` comes before a run, and nothing thaws it in between.
+
+    Of a call in another function nobody knows when it runs: it counts if the model is not trained.
+    """
+    before: tree.Call | None = None
+    elsewhere = thawed = False
+    for call in file.calls:
+        func = call.func
+        if not isinstance(func, tree.Attribute) or func.attr not in {"freeze", "unfreeze"}:
+            continue
+        if not models.same(file, func.value, run.model) or not _is_of_all(file, call):
+            continue
+        if tree.body_of(call) is not tree.body_of(run.call):
+            elsewhere = elsewhere or func.attr == "freeze"
+            thawed = thawed or func.attr == "unfreeze"
+        elif call.start < run.call.start and (before is None or before.start < call.start):
+            before = call
+    if before is not None:
+        return models.last_name(before.func) == "freeze"
+    return elsewhere and not thawed and not _is_optimized(file, run.model)
+
+
+def _is_of_all(file: File, call: tree.Call) -> bool:
+    """True for a method of which it is not known that it only concerns parts of its object."""
+    known = [getattr(value, "function", None) for value in file.values.callees(call)]
+    return not known or any(
+        not isinstance(function, tree.FunctionDef) or _takes_all(function) for function in known
+    )
+
+
+def _takes_all(method: tree.FunctionDef) -> bool:
+    """True for a method that takes all parameters of its object, or hands on to its base."""
+    for node in own_nodes(method):
+        if not isinstance(node, tree.Call) or not isinstance(node.func, tree.Attribute):
+            continue
+        owner, name = node.func.value, node.func.attr
+        if name in {"parameters", "named_parameters", "requires_grad_", "freeze", "unfreeze"} and (
+            isinstance(owner, tree.Name) or models.last_name(owner) == "super"
+        ):
+            return True
+    return False
 
 
 def freezes_parts(file: File) -> bool:
