@@ -7,7 +7,8 @@ step whose errors it swallows, `swallowed-training-error` speaks instead.
 ## Why is this bad?
 A bare `except:` also catches `KeyboardInterrupt`, `SystemExit` and `GeneratorExit`: the run cannot
 be stopped, and a typo in the block above looks like the failure that was expected. Around one act
-of cleaning up whose outcome nobody needs (`os.remove`, `close`) with `pass` it is reported as info.
+of cleaning up whose outcome nobody needs (`os.remove`, `close`) with `pass` it is reported as info;
+so it is where imports are tried and the handler only imports from elsewhere instead.
 
 ## Example
 ```python
@@ -76,11 +77,12 @@ def check(file: File) -> Iterator[Finding]:
         if handlers.raises(handler) or handlers.leaves(file, handler) or handler.node in covered:
             continue
         fixes, why = _fix(file, handler)
+        harmless = handlers.is_best_effort(file, handler) or handlers.is_fallback_import(handler)
         yield Finding(
             handler.node,
             _message(file, handler) + why,
             fixes=fixes,
-            severity=Severity.INFO if handlers.is_best_effort(file, handler) else None,
+            severity=Severity.INFO if harmless else None,
         )
 
 

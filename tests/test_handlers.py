@@ -32,6 +32,23 @@ def test_one_act_of_cleaning_up_may_fail(tried: str, handler: str, wanted: Sever
 
 
 @pytest.mark.parametrize(
+    ("tried", "handler", "wanted"),
+    [
+        ("import tomllib", "import tomli as tomllib", Severity.INFO),
+        ("from yaml import CLoader as Loader", "from yaml import Loader", Severity.INFO),
+        ("import tomllib", "tomllib = None", Severity.WARNING),
+        ("import tomllib", "pass", Severity.WARNING),
+        ("import tomllib; settings = read(tomllib)", "import tomli as tomllib", Severity.WARNING),
+    ],
+)
+def test_an_import_that_another_import_stands_in_for_is_told_quietly(
+    tried: str, handler: str, wanted: Severity
+) -> None:
+    code = f"try:\n    {tried}\nexcept:\n    {handler}\n"
+    assert [found.severity for found in check_text(RULES["ERR001"], code)] == [wanted]
+
+
+@pytest.mark.parametrize(
     ("clauses", "said"),
     [
         ("except:\n    pass", "KeyboardInterrupt and SystemExit: Ctrl-C and `sys.exit()` end here"),

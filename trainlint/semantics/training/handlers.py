@@ -161,6 +161,14 @@ def is_best_effort(file: File, handler: Handler) -> bool:
             return False
 
 
+def is_fallback_import(handler: Handler) -> bool:
+    """True where imports are tried, and the handler only imports from elsewhere instead."""
+    return all(
+        isinstance(statement, tree.Import | tree.ImportFrom)
+        for statement in (*handler.tried.body, *handler.node.body)
+    )
+
+
 def caught_before(file: File, handler: Handler) -> frozenset[str]:
     """The names of what the clauses above a handler catch."""
     found: set[str] = set()
