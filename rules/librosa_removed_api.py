@@ -268,10 +268,23 @@ def _passed(
                 raise Unfixable(f"`{known.name}` does not do what `{old}` asks for")
             dropped.append(arg)
         elif name is None:
-            raise Unfixable(f"`{known.name}` has nothing like `{old}`")
+            raise Unfixable(_unlike(old, known))
         else:
             names[arg] = name
     return names, dropped
+
+
+def _unlike(old: str, known: signatures.Replacement) -> str:
+    """Why an argument cannot be handed on, by what the releases of the new function take."""
+    new = table().get(known.name)
+    for rename in new.renamed if new is not None else ():
+        if rename.old == old:
+            gone = f" and is refused since {_dotted(rename.removed)}" if rename.removed else ""
+            since = _dotted(rename.since)
+            return f"`{old}` of `{known.name}` is called `{rename.new}` since {since}{gone}"
+    if new is not None and old in new.parameters:
+        return f"`{old}` does not mean the same to `{known.name}`"
+    return f"`{known.name}` has nothing like `{old}`"
 
 
 # Imports and arguments

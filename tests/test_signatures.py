@@ -7,6 +7,7 @@ import json
 import pytest
 
 from trainlint.config.targets import Range, Version, settled
+from trainlint.registry import shipped
 from trainlint.semantics.signatures import (
     Rename,
     Row,
@@ -16,6 +17,7 @@ from trainlint.semantics.signatures import (
     reaches_back,
     replacements,
 )
+from trainlint.testing import check_text
 
 TABLE = json.dumps(
     {
@@ -148,3 +150,23 @@ def test_replacements_carry_source_text_and_a_reason_where_there_is_none() -> No
     assert found["lib.write"].add == {"subtype": '"FLOAT"'}
     assert found["lib.dct"].none == "it transforms"
     assert set(found) == {"lib.write", "lib.dct"}
+
+
+@pytest.mark.parametrize(
+    ("argument", "why"),
+    [
+        (
+            "x_axis='time'",
+            "`x_axis` of `librosa.display.waveshow` is called `axis` since 0.10 "
+            "and is refused since 1.0",
+        ),
+        ("max_points=100", "`max_points` does not mean the same to `librosa.display.waveshow`"),
+        ("max_sr=100", "`librosa.display.waveshow` has nothing like `max_sr`"),
+    ],
+)
+def test_an_argument_without_a_counterpart_is_told_as_the_table_knows_it(
+    argument: str, why: str
+) -> None:
+    code = f"import librosa.display\n\nlibrosa.display.waveplot(wave, {argument})\n"
+    [found] = check_text(shipped().by_code["AUD002"], code)
+    assert f"(no fix here: {why})" in found.message
