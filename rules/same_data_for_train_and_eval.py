@@ -8,8 +8,9 @@ they were fitted on: in the whole file, or in a function that holds a part out a
 
 A score on the training data beside a real evaluation is left alone, and so are nearest-neighbour
 models, data that cannot be told apart, and a handful of rows that are written out in the source to
-show how a call is used. Where a file holds nothing out and only scores linear regressions, it may
-want to know how well a line fits: then the confidence is low.
+show how a call is used. Where a file holds nothing out and only scores linear regressions, or
+measures nothing but the log loss of a linear classifier, which its fit makes small, it may want to
+know how well a line fits: then the confidence is low.
 
 ## Why is this bad?
 A model that remembers its training data gets a perfect score. Nothing is known about new data, and
@@ -99,6 +100,12 @@ _LINEAR = re.compile(
     r"\.linear_model\.(Linear|Ridge|Lasso|ElasticNet|Huber|TheilSen|Lars|Bayesian|ARD|Quantile|"
     r"RANSAC|Orthogonal|Poisson|Gamma|Tweedie)(?!\w*Classifier)"
 )
+# Their fit makes a loss as small as it gets, so that the loss on these rows tells how it went.
+_BY_LOSS = re.compile(
+    r"\.(linear_model\.(Logistic|SGD|RidgeClassifier)|svm\.LinearSV|"
+    r"discriminant_analysis\.LinearDiscriminant)"
+)
+_LOSSES = frozenset({"log_loss", "hinge_loss"})
 _MADE_UP = ("random", "dummy", "fake", "synth", "toy", "cycle")
 
 
@@ -257,7 +264,7 @@ def _in_the_file(file: File) -> Iterator[Finding]:
     )
     steps = [Step(fit.call, "it is fitted on the same data here")]
     steps += [Step(s.call, "the same is done here") for s, _ in others[:MAX_STEPS]]
-    plain = all(_LINEAR.search(fit.name) for _, fit in live) and not file.splits.all
+    plain = all(_tells_the_fit(file, s, f) for s, f in live) and not file.splits.all
     confidence = Confidence.LOW if plain else Confidence.HIGH
     yield Finding(score.call, message, tuple(steps), confidence=confidence)
 
@@ -299,6 +306,14 @@ def _in_functions(file: File) -> Iterator[Finding]:
 def _is_train_part(file: File, data: tree.Expr) -> bool:
     taken = parts.parts(file, backward.Use(data))
     return bool(taken) and all(parts.role(file, part) == roles.TRAIN for part in taken)
+
+
+def _tells_the_fit(file: File, score: scores.Score, fit: scores.Fitted) -> bool:
+    """True where a score on the fitted rows may be wanted for itself: of a line, or its loss."""
+    if _LINEAR.search(fit.name):
+        return True
+    measure = (file.names.qualified(score.call.func) or "").rpartition(".")[2]
+    return measure in _LOSSES and _BY_LOSS.search(fit.name) is not None
 
 
 def _is_written_out(file: File, fit: scores.Fitted) -> bool:
