@@ -15,8 +15,8 @@ than the score on new data will be: often slightly, with selectors and target en
 Encoders that only number the values which occur (`LabelEncoder`, `OrdinalEncoder`,
 `OneHotEncoder`) are left alone; so is scaling where only trees are fitted on the result (forests,
 boosting), as a tree splits a column at the same rows however it is scaled; a fit on one file of
-many, where a loop reads them one after the other; and a split whose test part nothing reads, where
-no score is measured.
+many, where a loop reads them one after the other; a column that is dropped before the split; and a
+split whose test part nothing reads, where no score is measured.
 
 ## Example
 ```python
@@ -78,6 +78,7 @@ from trainlint.api import (
     all_of,
     any_of,
     backward,
+    columns,
     deeds,
     is_dead,
     learners,
@@ -200,7 +201,9 @@ def _leaks(file: File, split: splits.Split) -> Iterator[tuple[deeds.Deed, tree.C
         for deed in past:
             if split.name in splits.BY_HAND and not _is_known(deed):
                 continue
-            yield from _of_deed(file, split, deed)
+            for found, fit in _of_deed(file, split, deed):
+                if not columns.is_left_out(file, found, expr):
+                    yield found, fit
         if index == 0:
             yield from _applied_to_parts(file, split, parts.origins(file, use))
 
