@@ -18,6 +18,7 @@ from trainlint.fixing import Applied, Fixed, Withheld, fix_sources
 from trainlint.run import Checked, Item, Tick
 from trainlint.storage.cache import default_directory
 from trainlint.text.source import Source, SourceError, decode
+from trainlint.work.context import Context
 
 JOURNAL = "journal"
 
@@ -89,10 +90,11 @@ def _repair_group(
         return
     kinds = {item.path: item for item in items}
     known = _Baselined(checked.report.diagnostics, sources)
+    again = _Rechecks(checked)
 
     def look(source: Source, others: Mapping[str, Source]) -> Outcome:
         changed = {p: s for p, s in others.items() if s.text != sources[p].text}
-        return known.mark(check_again(checked, kinds[source.path], source, changed), source)
+        return known.mark(again.check(kinds[source.path], source, changed), source)
 
     def refuse(path: str) -> str | None:
         item = kinds.get(path)
@@ -101,6 +103,7 @@ def _repair_group(
     fixed: Fixed = fix_sources(
         sources, look, allowed, shown=visibility(checked.report.pedantic), refuse=refuse
     )
+    again.close()
     repair.before |= {path: sources[path] for path in fixed.sources}
     repair.after |= fixed.sources
     repair.applied += fixed.applied
@@ -114,19 +117,45 @@ def visibility(pedantic: bool) -> Callable[[Diagnostic], bool]:
     return lambda d: d.suppressed is None and (pedantic or not d.hidden)
 
 
-def check_again(
-    checked: Checked, item: Item, source: Source, changed: Mapping[str, Source]
-) -> Outcome:
-    """The findings in a text under the terms of its file, in a project with changed texts."""
-    from trainlint.discovery.localmodules import import_words
-    from trainlint.work import worker
+class _Rechecks:
+    """The checks of texts that are not on the disk yet, in a project where they are."""
 
-    local = checked.run.local_among(import_words(source.code), item.file)
-    project = item.context.modules() if item.context is not None else None
-    if project is not None and changed:
-        project = project.replaced({path: text.to_bytes() for path, text in changed.items()})
-    result = worker.check(source, worker.Orders.of(item.terms), local, context=project)
-    return Outcome(result.diagnostics, result.failures, parsed=True)
+    def __init__(self, checked: Checked) -> None:
+        self.run = checked.run
+        self._texts: dict[str, Source] = {}
+        self._contexts: dict[int, Context] = {}
+
+    def check(self, item: Item, source: Source, changed: Mapping[str, Source]) -> Outcome:
+        """The findings in a text under the terms of its file, beside other changed texts."""
+        from trainlint.discovery.localmodules import import_words
+        from trainlint.work import worker
+
+        local = self.run.local_among(import_words(source.code), item.file)
+        orders = worker.Orders.of(item.terms)
+        context = item.context if item.context is None else self._context(item.context, changed)
+        result = worker.check(source, orders, local, context=context)
+        if context is not None:
+            context.trim()
+        return Outcome(result.diagnostics, result.failures, parsed=True)
+
+    def _context(self, context: Context, changed: Mapping[str, Source]) -> Context:
+        if not changed:
+            return context
+        if self._texts.keys() != changed.keys() or any(
+            self._texts[path] is not changed[path] for path in changed
+        ):
+            self.close()
+            self._texts = dict(changed)
+        if id(context) not in self._contexts:
+            texts = {path: source.to_bytes() for path, source in changed.items()}
+            self._contexts[id(context)] = context.replaced(texts)
+        return self._contexts[id(context)]
+
+    def close(self) -> None:
+        """Forget the changed texts."""
+        for context in self._contexts.values():
+            context.close()
+        self._contexts.clear()
 
 
 class _Baselined:

@@ -66,6 +66,10 @@ class Graph:
         """The same project, in which some files have other texts."""
         other = Graph(_Replaced(self.texts, texts))
         other._base, other._new = self, frozenset(texts)
+        other.places = self.places
+        if all(list(imports(data)) == self._imports(path) for path, data in texts.items()):
+            other._graph, other._importers = self._graph, self._importers
+            other._reachable = self._reachable
         return other
 
     # Questions

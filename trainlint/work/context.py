@@ -31,7 +31,7 @@ class Context:
     files: Mapping[str, File]
     _graph: Graph | None = field(default=None, repr=False, compare=False)
     _modules: Modules | None = field(default=None, repr=False, compare=False)
-    _views: dict[int, View] = field(default_factory=dict, repr=False, compare=False)
+    _views: dict[str, View] = field(default_factory=dict, repr=False, compare=False)
     _keys: dict[frozenset[str], str] = field(default_factory=dict, repr=False, compare=False)
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -65,7 +65,12 @@ class Context:
             self._modules = Modules(self.graph)
         return self._modules
 
-    def view(self, key: int, surroundings: Surroundings) -> View:
+    def replaced(self, texts: Mapping[str, bytes]) -> Context:
+        """The same project, in which some files have other texts."""
+        modules = self.modules().replaced(texts)
+        return Context(self.folder, self.root, self.files, modules.graph, modules)
+
+    def view(self, key: str, surroundings: Surroundings) -> View:
         """The view of the project under the terms that have this key."""
         from trainlint.semantics.view import View
 
@@ -76,9 +81,14 @@ class Context:
     def trim(self) -> None:
         """Forget what is open where that has become too much; between two files only."""
         if self._modules is not None and self._modules.is_full:
-            for view in self._views.values():
-                view.release()
-            self._views.clear()
+            self.close()
+
+    def close(self) -> None:
+        """Forget what is open."""
+        for view in self._views.values():
+            view.release()
+        self._views.clear()
+        if self._modules is not None:
             self._modules.close()
 
 

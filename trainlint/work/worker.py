@@ -33,6 +33,7 @@ class Orders:
     severities: dict[str, Severity]
     targets: dict[str, Range]
     options: dict[str, dict[str, Any]]
+    key: str = ""
 
     @staticmethod
     def of(terms: Terms) -> Orders:
@@ -42,6 +43,7 @@ class Orders:
             dict(terms.severities),
             dict(terms.targets),
             {rule: dict(given) for rule, given in terms.options.items()},
+            terms.key,
         )
 
 
@@ -96,7 +98,7 @@ def do(job: Job, briefing: Briefing) -> Result:
     context = None if job.context is None else briefing.contexts[job.context]
     orders, words = briefing.orders[job.orders], job.words or frozenset()
     try:
-        return check(source, orders, job.local, words, context, job.orders)
+        return check(source, orders, job.local, words, context)
     except Exception as error:
         return Result(SCANNED, failures=[_defect(job.path, error)])
     finally:
@@ -126,23 +128,18 @@ def check(
     orders: Orders,
     local: frozenset[str],
     words: frozenset[bytes] | None = None,
-    context: Context | Modules | None = None,
-    key: int = 0,
+    context: Context | None = None,
 ) -> Result:
-    """Run the rules on a source; with ``words`` only those that can find theirs among them.
-
-    In a context the source is a file as it is on the disk; modules hold the texts that are not.
-    ``key`` tells apart the terms of files of one context.
-    """
+    """Run the rules on a source; with ``words`` only those that can find theirs among them."""
     from trainlint.check import check_source
     from trainlint.semantics.facts import Surroundings
 
     found = rulebooks.load(orders.sources)
-    project = context.modules() if isinstance(context, Context) else context
+    project = context.modules() if context is not None else None
     rules = [_of(found.by_code[code], words, project) for code in orders.codes]
     surroundings = Surroundings(orders.targets, orders.options, local, project)
     wide = any(rule.here is not None and rule.checks for rule in rules)
-    view = context.view(key, surroundings) if wide and isinstance(context, Context) else None
+    view = context.view(orders.key, surroundings) if wide and context is not None else None
     outcome = check_source(
         source, rules, surroundings, severities=orders.severities, known=found.names, view=view
     )
