@@ -98,10 +98,10 @@ def _summary(
         yield "Nothing was applied." if args.apply else "There is nothing to apply."
     for withheld in sorted(repair.withheld, key=lambda w: w.diagnostic.sort_key()):
         yield "withheld " + _line(withheld.diagnostic, f"{withheld.fix.title}: {withheld.reason}")
-    yield from _left(checked, repair, stdin)
+    yield from _left(checked, repair, stdin, args.unsafe)
 
 
-def _left(checked: Checked, repair: Repair, stdin: bytes | None) -> Iterator[str]:
+def _left(checked: Checked, repair: Repair, stdin: bytes | None, unsafe: bool) -> Iterator[str]:
     """What remains: fixes that need --unsafe, fixes for a person's hand, findings without any."""
     kinds: Counter[str] = Counter()
     quoted: list[str] = []
@@ -114,7 +114,7 @@ def _left(checked: Checked, repair: Repair, stdin: bytes | None) -> Iterator[str
     if quoted:
         yield "Only shown, for you to judge; nothing applies these:"
         yield from quoted
-    if kinds["unsafe"]:
+    if kinds["unsafe"] and not unsafe:
         yield f"{_fixes(kinds['unsafe'])} more with --unsafe."
     if repair.remaining:
         total = counted(len(repair.remaining), "finding")
