@@ -45,9 +45,7 @@ def info_nce(queries, keys, temperature=0.07):
 
 def loss(first, second):
     first, second = head(first), head(second)
-    return info_nce(
-        nn.functional.normalize(first, dim=-1), nn.functional.normalize(second, dim=-1)
-    )
+    return info_nce(nn.functional.normalize(first, dim=-1), nn.functional.normalize(second, dim=-1))
 ```
 
 ## Fix safety
