@@ -161,13 +161,16 @@ def _fix(
 
 def _clear(file: File, window: updates.UpdateWindow, step: script.Event) -> tuple[Edit, ...]:
     assert step.receiver is not None
-    line = f"{_name(file, step)}.zero_grad()"
     condition = updates.is_conditional(file, window, step)
     if condition is not None:
         if not updates.counts_batches(condition):
             raise Unfixable("the step runs under a condition, so that its windows are not known")
+        if file.home(step.call) is not file.home(window.site):
+            raise Unfixable("a function of another file steps, which others may call")
+        line = f"{_name(file, step)}.zero_grad()"
         return rewrite.insert_after(file, updates.statement(step.call), [line])
     head = updates.head(file, window)
-    if head is None or not updates.visible(file, step.receiver, head):
-        raise Unfixable("the optimizer is not known by a name where the backward runs")
-    return rewrite.insert_before(file, head, [line])
+    for optimizer in (step.receiver, updates.named_at_site(step)):
+        if head is not None and optimizer is not None and updates.visible(file, optimizer, head):
+            return rewrite.insert_before(file, head, [f"{file.text(optimizer)}.zero_grad()"])
+    raise Unfixable("the optimizer is not known by a name where the backward runs")

@@ -111,15 +111,12 @@ def _add_up(file: File, window: UpdateWindow, step: Event, clears: list[Event]) 
 
 def _clearing(file: File, window: UpdateWindow) -> Iterator[tuple[Body, list[Event]]]:
     """The bodies beside a window, and callbacks, with what clears gradients in them."""
-    beside: set[Body] | None = None
-    for body, events in file.script.own_events.items():
-        clears = [event for event in events if event.kind == ZERO_GRAD]
-        if not clears:
-            continue
-        if beside is None:
-            beside = _beside(file, window)
-        if body in beside or _may_call_back(file, body):
-            yield body, clears
+    beside = _beside(file, window)
+    for home in dict.fromkeys((file, *(file.home(body) for body in beside))):
+        for body, events in home.script.own_events.items():
+            clears = [event for event in events if event.kind == ZERO_GRAD]
+            if clears and (body in beside or _may_call_back(home, body)):
+                yield body, clears
 
 
 def _clears_beside(file: File, window: UpdateWindow) -> list[Event]:
@@ -145,7 +142,8 @@ def _called_from(file: File, body: Body) -> set[Body]:
     stack: list[Body] = [body]
     while stack:
         for node in own_nodes(stack.pop()):
-            functions = file.script.called(node) if isinstance(node, tree.Call) else [node]
+            script = file.home(node).script
+            functions = script.called(node) if isinstance(node, tree.Call) else [node]
             for function in functions:
                 if isinstance(function, tree.FunctionDef) and function not in found:
                     found.add(function)

@@ -18,6 +18,7 @@ from trainlint.semantics.values import FunctionValue, Instance, Literal, Method,
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
+    from trainlint.semantics.names import Binding
     from trainlint.semantics.training.accumulation import AccumulationWindow
 
 Body = tree.Module | tree.FunctionDef
@@ -58,6 +59,7 @@ _SCHEDULER = re.compile(r"sched", re.I)
 _SCHEDULES = re.compile(r"lr_scheduler|SWALR$|(?i:schedule)[^.]*$")
 _SCALER = re.compile(r"scaler", re.I)
 _MAX_DEPTH = 4
+_ACTS = ("backward", "zero_grad", "step")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ class Script:
         return found
 
     def events(self, body: Body) -> list[Event]:
-        """The acts of a body and of the functions of its file that it calls."""
+        """The acts of a body and of the functions of the project that it calls."""
         home = self.file.home(body)
         if home is not self.file:
             return home.script.events(body)
@@ -129,6 +131,10 @@ class Script:
         return self._events[body]
 
     def _collect(self, body: Body, depth: int, seen: frozenset[Body]) -> Iterator[Event]:
+        home = self.file.home(body)
+        if home is not self.file:
+            yield from home.script._collect(body, depth, seen)
+            return
         yield from self.own_events.get(body, ())
         if depth == 0 or body in seen:
             return
@@ -138,16 +144,62 @@ class Script:
                     yield event.at(call)
 
     def called(self, call: tree.Call) -> list[tree.FunctionDef]:
-        """The functions of this file that a call can run and in which something happens."""
+        """The functions that a call can run and in which something happens."""
         func = call.func
         name = func.id if isinstance(func, tree.Name) else getattr(func, "attr", None)
-        if name not in self._eventful:
+        if name not in self._eventful and not self._happens_elsewhere(func):
             return []
         return [
             value.function
             for value in self.file.values.callees(call)
             if isinstance(value, FunctionValue) and isinstance(value.function, tree.FunctionDef)
         ]
+
+    def _happens_elsewhere(self, func: Expr) -> bool:
+        """Whether a function that is taken from another file leads to an act there."""
+        links = self.file.view.links
+        if links is None or not self._taken_from(func):
+            return False
+        linked: list[Binding] = []
+        if isinstance(func, tree.Name):
+            found = self.file.names.find(func.id, func)
+            for binding in found[1] if found is not None else ():
+                linked += links.bindings(binding) or []
+        else:
+            linked += links.definitions(func) or []
+        return any(
+            isinstance(one.node, tree.FunctionDef)
+            and one.name in self.file.home(one.node).script._eventful
+            for one in linked
+        )
+
+    def _taken_from(self, func: Expr) -> bool:
+        """Whether a callee is of a module in which a word of an act stands; none is opened."""
+        links = self.file.view.links
+        assert links is not None
+        places: set[str | None] = set()
+        if isinstance(func, tree.Attribute):
+            places.add(links.place(func.value))
+        elif isinstance(func, tree.Name):
+            found = self.file.names.find(func.id, func)
+            for binding in found[1] if found is not None else ():
+                statement = binding.node.parent
+                if binding.kind == "import" and isinstance(statement, tree.ImportFrom):
+                    find = links.graph.find
+                    places.add(find(self.file.path, statement.level, statement.module))
+        return any(
+            place is not None and (place in self._acting or place.endswith("__init__.py"))
+            for place in places
+        )
+
+    @cached_property
+    def _acting(self) -> frozenset[str]:
+        """The files of the project in which a word of an act stands."""
+        project = self.file.view.project
+        if project is None:
+            return frozenset()
+        words = (frozenset({word}) for word in _ACTS)
+        return frozenset(path for w in words for path in project.graph.holding(w, self.file.path))
 
     @cached_property
     def _eventful(self) -> frozenset[str]:

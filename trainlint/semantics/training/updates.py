@@ -10,7 +10,7 @@ from trainlint.semantics import tree
 from trainlint.semantics.flow import Flow
 from trainlint.semantics.training.script import BACKWARD, STEP, Body, Event
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import Instance
+from trainlint.semantics.values import Instance, argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -208,6 +208,17 @@ def _statement_in(node: tree.Node, block: tree.Node) -> tree.Stmt | None:
             return below if isinstance(below, tree.Stmt) else None
         below = ancestor
     return None
+
+
+def named_at_site(step: Event) -> Expr | None:
+    """The optimizer of a step as the body that holds its site names it."""
+    owner, site = tree.function_of(step.call), step.site
+    if site is step.call or not isinstance(step.receiver, tree.Name):
+        return step.receiver
+    param = owner.param(step.receiver.id) if owner is not None else None
+    if owner is None or param is None or not isinstance(site, tree.Call):
+        return step.receiver
+    return argument(owner, site, param) or step.receiver
 
 
 def visible(file: File, optimizer: Expr, at: tree.Stmt) -> bool:

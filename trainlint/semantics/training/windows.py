@@ -108,6 +108,8 @@ def _ends(
     helper = tree.function_of(step.call)
     if helper is None or helper is body or not isinstance(step.site, tree.Call):
         return
+    if file.home(helper) is not file.home(body):
+        return
     for guard in guards(step.call, helper):
         yield from _counting(file, body, loop, backwards, step, guard, helper)
 
