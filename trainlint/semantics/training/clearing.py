@@ -12,7 +12,7 @@ from trainlint.semantics.training import models, updates
 from trainlint.semantics.training.script import BACKWARD, ZERO_GRAD, Body, Event
 from trainlint.semantics.training.updates import UpdateWindow
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import Display, Element, Instance, Unknown
+from trainlint.semantics.values import Display, Element, FunctionValue, Instance, Unknown
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -46,7 +46,23 @@ def uncleared(file: File, window: UpdateWindow) -> tuple[Event, ...]:
         if any(_may_concern(file, clear, step.receiver) for clear in clears):
             continue
         found.setdefault(file.text(step.receiver), step)
+    if found and _cleared_by_methods(file, window):
+        return ()
     return tuple(found.values())
+
+
+def _cleared_by_methods(file: File, window: UpdateWindow) -> bool:
+    """True where a method that another file defines clears gradients in the rounds of a loop."""
+    for node in window.loop.walk():
+        for value in file.values.callees(node) if isinstance(node, tree.Call) else ():
+            function = value.function if isinstance(value, FunctionValue) else None
+            if not isinstance(function, tree.FunctionDef) or file.home(function) is file:
+                continue
+            for body in _called_from(file, function):
+                events = file.home(body).script.own_events.get(body, ())
+                if any(event.kind == ZERO_GRAD for event in events):
+                    return True
+    return False
 
 
 def cleared_before(file: File, window: UpdateWindow, step: Event) -> Event | None:
@@ -60,6 +76,8 @@ def cleared_before(file: File, window: UpdateWindow, step: Event) -> Event | Non
     if file.script.frameworks & _CLEAR_THEMSELVES or _cleared_out_of_sight(file, window):
         return None
     if not _clears_nothing_itself(file, step, window) or _is_handed_on(file, step, window.loop):
+        return None
+    if _cleared_by_methods(file, window):
         return None
     inside = _in_rounds(file, window)
     above = _callers_of(file, window.body)
