@@ -48,6 +48,18 @@ def device(file: File) -> Device:
     return found
 
 
+def demands_gpu(file: File) -> bool:
+    """True where something is moved to a GPU whatever there is: the file runs nowhere else."""
+    return not _is_spread(file) and any(
+        isinstance(call.func, tree.Attribute)
+        and call.func.attr == "cuda"
+        and file.names.qualified(call.func) is None
+        and not call.args
+        and not _is_guarded(call)
+        for call in file.calls
+    )
+
+
 def needs_gpu(file: File, names: Collection[str]) -> bool:
     """True where the models of these names go to a GPU whatever there is."""
     found = {

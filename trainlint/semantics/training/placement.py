@@ -8,7 +8,6 @@ run that saved it. Where one of them is open, the answer is only possible.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -60,6 +59,8 @@ def chance(file: File, load: tree.Call, restored: Restored) -> Chance:
         return Chance.POSSIBLE
     if devices.needs_gpu(file, {models.last_name(model) for model in _receivers(restored)}):
         return Chance.POSSIBLE
+    if file.once(devices.demands_gpu) or _has_another_way(file, load):
+        return Chance.POSSIBLE
     match file.once(devices.device):
         case devices.Device.OPEN:
             return Chance.LIKELY
@@ -76,7 +77,29 @@ def chance(file: File, load: tree.Call, restored: Restored) -> Chance:
 def _holds_states(file: File, load: tree.Call, restored: Restored) -> bool:
     if restored.states or any(_STATE_KEY.search(key) for key in restored.keys):
         return True
-    return is_whole_model(file, load) or any(_STATE.search(text) for text in _names(file, load))
+    return is_whole_model(file, load)
+
+
+def _has_another_way(file: File, load: tree.Call) -> bool:
+    """True where the other branch of a choice, or the handler of a failure, loads it in its way."""
+    for above in load.ancestors():
+        match above:
+            case tree.Try() if any(load in statement.walk() for statement in above.body):
+                others: list[Node] = list(above.handlers)
+            case tree.If() if load not in above.test.walk():
+                inside = any(load in statement.walk() for statement in above.body)
+                others = list(above.orelse if inside else above.body)
+            case tree.FunctionDef() | tree.ClassDef():
+                return False
+            case _:
+                continue
+        if any(_is_load(file, node) for other in others for node in other.walk()):
+            return True
+    return False
+
+
+def _is_load(file: File, node: Node) -> bool:
+    return isinstance(node, tree.Call) and file.names.qualified(node.func) == "torch.load"
 
 
 def is_whole_model(file: File, load: tree.Call) -> bool:
@@ -86,26 +109,6 @@ def is_whole_model(file: File, load: tree.Call) -> bool:
         if isinstance(parent, tree.Attribute) and parent.attr in _OF_MODELS:
             return isinstance(parent.parent, tree.Call) and parent.parent.func is parent
     return False
-
-
-def _names(file: File, load: tree.Call) -> Iterator[str]:
-    """What the script calls the file, and what it reads from it."""
-    path = load.arg(0, "f")
-    if path is not None:
-        yield file.text(path)
-        yield from (
-            value.value
-            for value in file.values.of(path)
-            if isinstance(value, Literal) and isinstance(value.value, str)
-        )
-        spelled = written.spelled(file, path)
-        yield file.text(spelled)
-    statement = tree.statement_of(load)
-    if isinstance(statement, tree.Assign):
-        yield from (file.text(target) for target in statement.targets)
-    elif isinstance(statement, tree.Return):
-        function = tree.function_of(load)
-        yield function.name if function is not None else ""
 
 
 def _is_published(file: File, load: tree.Call) -> bool:
