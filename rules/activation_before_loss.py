@@ -123,7 +123,9 @@ def sigmoid_before_bce(file: File) -> Iterator[Finding]:
             "gradient is exactly 0 and a confidently wrong sample teaches nothing; the logits form "
             "of the loss has no such limit",
             trail=_trail(evaluation, origins, "sigmoid"),
-            confidence=_confidence(file, evaluation, origins),
+            confidence=Confidence.LOW
+            if contexts.under_no_grad(file, evaluation.call)
+            else _confidence(file, evaluation, origins),
             fixes=tuple(_move(file, evaluation, evaluations, tensors.SIGMOID, logits_form=True)),
         )
 

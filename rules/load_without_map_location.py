@@ -49,6 +49,7 @@ the same run has saved the file before (by `torch.save`, or by the fit of a Ligh
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from trainlint.api import (
@@ -77,6 +78,7 @@ RULE = Rule(
     here=all_of("torch", "load"),
     fix=Safety.SAFE,
 )
+_OPTIMIZER = re.compile(r"optim", re.I)
 _DEFAULT_DEVICE = frozenset({"torch.set_default_device", "torch.set_default_tensor_type"})
 
 
@@ -152,4 +154,7 @@ def _fixes(
     if restored.states and not restored.others:
         return (Fix(title, edits, Safety.SAFE),), ""
     note = "what is loaded is used directly, and will be on the CPU"
+    if any(_OPTIMIZER.search(file.text(other)) for other in restored.others):
+        note = "a whole optimizer would keep its state on the CPU while the model moves on"
+        return (Fix(title, edits, Safety.SHOWN, note),), ""
     return (Fix(title, edits, Safety.UNSAFE, note),), ""

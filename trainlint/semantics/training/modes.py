@@ -114,7 +114,7 @@ class _Search:
                     if not copies.are_one(self.file, model, run.model):
                         continue
                     loop = self._common_loop(owner, site, backward)
-                    if loop is not None:
+                    if loop is not None and not self._is_put_back(owner, loop):
                         return StuckMode(self.switch, site, loop, backward, run)
                 if leaves and isinstance(owner, tree.FunctionDef):
                     for call, _owner in self.file.values.graph.callers(owner):
@@ -122,6 +122,18 @@ class _Search:
                         callers.append((tree.body_of(call), call, given))
             places = callers
         return None
+
+    def _is_put_back(self, body: Body, loop: tree.Loop) -> bool:
+        """True where a model takes turns with another one, and is switched back for its own."""
+        inside = [e for e in self.file.script.events(body) if loop in e.site.ancestors()]
+        turns = {e.call for e in inside if e.kind == BACKWARD}
+        return len(turns) > 1 and any(
+            event.kind == MODE
+            and event.training is True
+            and event.receiver is not None
+            and models.same(self.file, event.receiver, self.model)
+            for event in inside
+        )
 
     def _given(self, function: tree.FunctionDef, call: tree.Call, model: Expr) -> Expr:
         """A model of a function as one of its calls gives it."""
