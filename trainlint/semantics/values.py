@@ -20,6 +20,7 @@ from trainlint.semantics.flow import ENTRY
 from trainlint.semantics.links import flow_in
 from trainlint.semantics.names import Binding
 from trainlint.semantics.questions import Questions
+from trainlint.semantics.tables import entries, is_changed
 from trainlint.semantics.trail import Step
 from trainlint.semantics.tree import Expr, Node
 
@@ -302,6 +303,8 @@ class Values:
                         yield Computed(expr, frame, value.trail, expr)
                     else:
                         yield value
+            case tree.Subscript() if not path and (picked := self._picked(expr, frame)):
+                yield from picked
             case tree.Lambda():
                 yield FunctionValue(expr, frame, (), expr)
             case _:
@@ -317,6 +320,18 @@ class Values:
         if isinstance(key, bool) or not isinstance(key, int | str):
             return None
         return key
+
+    def _picked(self, expr: tree.Subscript, frame: Frame | None) -> list[Value]:
+        """The classes or functions of which an unknown key picks one from a table."""
+        table = self.only(expr.value, frame)
+        if not isinstance(table, Display):
+            return []
+        found = [v for entry in entries(table.expr) for v in self.of(entry, table.frame)]
+        if not all(isinstance(v, ClassValue | FunctionValue | Symbol) for v in found):
+            return []
+        if found and is_changed(self.view, table.expr):
+            found.append(Unknown(expr, frame, (), "its table is changed"))
+        return found
 
     def _name(self, expr: tree.Name, frame: Frame | None, path: Path) -> Iterator[Value]:
         bindings, unbound = self.definitions(expr)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.values import Frame, Instance, Symbol, Value
+from trainlint.semantics.values import Frame, Instance, Literal, Symbol, Value
 from trainlint.triage import any_of
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _may_be_criterion(file: File, call: tree.Call) -> bool:
 
 
 def _evaluations(file: File, call: tree.Call, names: frozenset[str]) -> Iterator[LossEvaluation]:
-    callees = file.values.callees(call)
+    callees = [value for value in file.values.callees(call) if not _is_none(value)]
     for value in callees:
         evaluated = _evaluated(value)
         if evaluated is None or evaluated[0] not in names:
@@ -81,6 +81,11 @@ def _evaluations(file: File, call: tree.Call, names: frozenset[str]) -> Iterator
             continue
         target = call.arg(1, "target")
         yield LossEvaluation(call, name, criterion, given, target, None, certain=len(callees) == 1)
+
+
+def _is_none(value: Value) -> bool:
+    """True for what stands for a criterion until there is one, and cannot be called."""
+    return isinstance(value, Literal) and value.value is None
 
 
 def _evaluated(value: Value) -> tuple[str, Instance | None] | None:
