@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
@@ -83,7 +83,10 @@ class CallGraph(Classes):
             return _calls_named(view.takers([function.name], home), {function.name})
         if function.name in CALLED_AS_OBJECT:
             files = view.connected(home)
-            return [c for file in files for c in file.calls if self._may_call_object(file, c)]
+            names = {name for file in files for name in file.contents.attributes}
+            return [
+                c for file in files for c in file.calls if self._may_call_object(file, c, names)
+            ]
         if function.name == "__init__":
             family = (cls, *self.subclasses(cls))
             owners = {owner.name for owner in family}
@@ -92,7 +95,7 @@ class CallGraph(Classes):
             return _calls_named(takers, {*owners, "super", "cls", "__init__"})
         return _calls_named(view.mentioning([function.name], home), {function.name})
 
-    def _may_call_object(self, file: File, call: tree.Call) -> bool:
+    def _may_call_object(self, file: File, call: tree.Call, attributes: Collection[str]) -> bool:
         func = call.func
         if isinstance(func, tree.Attribute) and func.attr in {"forward", "__call__"}:
             return True
@@ -105,7 +108,8 @@ class CallGraph(Classes):
             return found is not None and any(
                 b.kind in {"assign", "param", "each"} for b in found[1]
             )
-        return func.attr == "module" or func.attr in file.contents.attributes
+        known = func.attr == "module" or func.attr in attributes
+        return known or self.is_attribute(file, func.attr)
 
 
 def _calls_named(files: Iterable[File], names: set[str]) -> list[tree.Call]:

@@ -107,6 +107,15 @@ class Classes:
         below = [m for c in self.subclasses(cls) if (m := c.method(name)) is not None]
         return below[0] if len(below) == 1 else None
 
+    def implementations(
+        self, cls: tree.ClassDef, method: tree.FunctionDef
+    ) -> list[tuple[tree.ClassDef, tree.FunctionDef]]:
+        """The methods of subclasses that stand in for one that only says that they must."""
+        if not any(isinstance(s, tree.Raise) for s in method.body):
+            return []
+        below = ((sub, sub.method(method.name)) for sub in self.subclasses(cls))
+        return [(sub, own) for sub, own in below if own is not None]
+
     def call_method(self, cls: tree.ClassDef) -> tree.FunctionDef | None:
         """What runs when an object of the class is called."""
         return self.method(cls, "__call__") or self.method(cls, "forward")

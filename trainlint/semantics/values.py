@@ -541,7 +541,12 @@ class Values:
         if method is None and name == "__call__":
             method = self.graph.call_method(owner.cls)
         if method is not None:
-            yield FunctionValue(method, owner.frame, owner.trail, method, owner)
+            below = self.graph.implementations(owner.cls, method) if owner.call is None else []
+            for cls, own in below:
+                found = Object(owner.node, owner.frame, owner.trail, cls, None)
+                yield FunctionValue(own, owner.frame, owner.trail, own, found)
+            if not below:
+                yield FunctionValue(method, owner.frame, owner.trail, method, owner)
             return
         yield Unknown(owner.node, owner.frame, owner.trail, f"`{owner.cls.name}.{name}` is not set")
 
