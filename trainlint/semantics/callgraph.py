@@ -43,6 +43,7 @@ class CallGraph(Classes):
         if function in self._callers:
             return self._callers[function]
         if function in self._resolving:
+            self.values.cut += 1  # what is found without its callers is not kept
             return []
         self._resolving.add(function)
         try:
