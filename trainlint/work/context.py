@@ -147,14 +147,19 @@ class Contexts:
 
     def _make(self, root: str) -> Context:
         files = {file.reported: file for file in self._given[root]}
-        covered = any((root + os.sep).startswith(top.rstrip(os.sep) + os.sep) for top in self.tops)
-        if not covered and _is_marked(root):
+        covered = any(_is_below(root, top) for top in self.tops)
+        own = any(_is_below(file.path, root) for file in files.values())
+        if own and not covered and _is_marked(root):
             self.walked.append(root)
             for file in discover([root], settings_for=self.settings_for, cwd=self.cwd).files:
                 if file.settings.root == root:
                     files.setdefault(file.reported, file)
         reported = os.path.relpath(root, self.cwd).replace(os.sep, "/")
         return Context(root, reported, {path: files[path] for path in sorted(files)})
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return (path + os.sep).startswith(folder.rstrip(os.sep) + os.sep)
 
 
 def _is_marked(root: str) -> bool:
