@@ -261,8 +261,8 @@ def _report(rows: Sequence[Row], cores: int) -> str:
         "Medians of commands run in turn on one machine, as ratios "
         f"(Python {version}, {cores} cores).\n"
         "Made by `python bench/speed.py CORPUS --peers --write docs/performance.md`; the corpus of "
-        "these figures is\nthe `.py` files of the repositories marked *speed* in "
-        "`docs/accuracy/pins.md`.\n\n"
+        "these figures is\nthe `.py` files of twelve of the repositories of "
+        "`docs/accuracy/pins.csv`.\n\n"
         f"| what | aim | reached |\n|---|---|---|\n{table}\n"
     )
 

@@ -27,7 +27,14 @@ from judging.verdicts import (  # noqa: E402
 )
 
 COMMIT = "0" * 40
-CODE = "import torch\n\nweights = torch.load('weights.pt')\nprint(weights)\n"
+CODE = """import torch
+from net import Net
+
+device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+net = Net()
+net.load_state_dict(torch.load("weights.pt"))
+net.to(device)
+"""
 
 
 @pytest.fixture
