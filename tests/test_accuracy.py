@@ -32,7 +32,7 @@ from net import Net
 
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 net = Net()
-net.load_state_dict(torch.load("weights.pt"))
+net.load_state_dict(torch.load('weights.pt'))
 net.to(device)
 """
 
@@ -115,7 +115,7 @@ def test_a_finding_goes_from_the_corpus_into_the_document(
 
     (corpus / "tuning/ann+one/use.py").write_text("import torch\n")
     assert command(data, "run", "--corpus", str(corpus), "--set", "tuning") == 0
-    assert "gone: CKP001 ann/one use.py:3 (was true)" in capsys.readouterr().out
+    assert "gone: CKP001 ann/one use.py:6 (was true)" in capsys.readouterr().out
     assert command(data, "report", "--output", str(output), "--check") == 1
     assert command(data, "report", "--output", str(output)) == 0
     gone = "| tuning | shown | 0 | 1 | 1 | 0 | 0 | 100.0 % | 20.7 % |  | 1 |"
@@ -137,7 +137,7 @@ def test_a_work_file_stays_outside_the_repository(
     [
         ("maybe", "who knows", "no verdict"),
         ("true", "", "a reason"),
-        ("true", "it says weights = torch.load('weights.pt')", "quotes"),
+        ("true", "it says net.load_state_dict(torch.load('weights.pt'))", "quotes"),
     ],
 )
 def test_a_judgement_needs_a_verdict_and_a_reason_in_own_words(
@@ -147,7 +147,7 @@ def test_a_judgement_needs_a_verdict_and_a_reason_in_own_words(
         **_row(),
         "verdict": verdict,
         "reason": reason,
-        "excerpt": [f">    3 {CODE.splitlines()[2]}"],
+        "excerpt": [f">    6 {CODE.splitlines()[5]}"],
     }
     with pytest.raises(ValueError, match=complaint):
         merged({}, {"reader": "first", "findings": [row]})
