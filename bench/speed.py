@@ -84,7 +84,8 @@ def main() -> int:
         rows += _memory(options.corpus)
         if options.peers:
             rows += _peers(options.corpus, Path(folder), options.runs)
-    text = _report(rows, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+    text = _report(rows, cores, "--peers " if options.peers else "")
     print(text)
     if options.write is not None:
         options.write.write_text(text, encoding="utf-8")
@@ -253,15 +254,15 @@ def _seconds(command: Sequence[str]) -> float:
     return time.perf_counter() - start
 
 
-def _report(rows: Sequence[Row], cores: int) -> str:
+def _report(rows: Sequence[Row], cores: int, options: str) -> str:
     version = json.dumps(sys.version.split()[0]).strip('"')
     table = "\n".join(f"| {row.what} | {row.aim} | {row.reached} |" for row in rows)
     return (
         "# Performance\n\n"
         "Medians of commands run in turn on one machine, as ratios "
         f"(Python {version}, {cores} cores).\n"
-        "Made by `python bench/speed.py CORPUS --peers --write docs/performance.md`; the corpus of "
-        "these figures is\nthe `.py` files of twelve of the repositories of "
+        f"Made by `python bench/speed.py CORPUS {options}--write docs/performance.md`; the corpus "
+        "of these figures is\nthe `.py` files of twelve of the repositories of "
         "`docs/accuracy/pins.csv`.\n\n"
         f"| what | aim | reached |\n|---|---|---|\n{table}\n"
     )
