@@ -212,7 +212,7 @@ numpy==1.26.4 \\
 scikit_learn==1.4.*
 timm
 git+https://example.org/repo.git@main#egg=pytorch-metric
-soundfile @ file:///tmp/soundfile.whl
+soundfile @ file:///wheels/soundfile.whl
 https://example.org/torchaudio-2.1.0-cp310-none-any.whl
 pandas = what is this
 opencv-python>=4

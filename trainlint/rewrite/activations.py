@@ -239,6 +239,9 @@ def dim_of(file: File, origin: Origin) -> int | None:
 def _doubts(file: File, homes: Iterable[File]) -> list[str]:
     """What tells that others may read the model's output, or its whole object."""
     found = []
+    homes = list(homes)
+    if not all(file.view.sees_all(home) for home in homes):
+        found.append("the project is too large to look at all that may read the output")
     around = dict.fromkeys(each for home in homes for each in file.view.connected(home))
     for call in (call for each in around for call in each.calls):
         name = file.names.qualified(call.func)
