@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trainlint.cli import main
 from trainlint.config.targets import (
     NEWEST,
     Range,
@@ -16,6 +20,10 @@ from trainlint.config.targets import (
     parse_version,
     requirement_ranges,
 )
+from trainlint.discovery.project_files import requirement_files
+from trainlint.semantics import lower
+from trainlint.semantics.facts import File, Surroundings
+from trainlint.text.source import decode
 
 
 @pytest.mark.parametrize(
@@ -204,7 +212,7 @@ def test_requirements_txt_is_read_line_by_line() -> None:
 --extra-index-url https://download.example.org/whl/cu118
 -e .
 torch>=2.0,<2.6  # pinned by hand
-torchvision[scipy] ~= 0.15.1 ; python_version >= "3.9"
+torchmetrics[image] ~= 0.15.1 ; python_version >= "3.9"
 librosa (>=0.9)
 numpy==1.26.4 \\
     --hash=sha256:0123 \\
@@ -219,7 +227,7 @@ opencv-python>=4
 """
     assert _read("requirements-dev.txt", text) == {
         "torch": ">=2.0,<2.6",
-        "torchvision": ">=0.15.1,<0.16",
+        "torchmetrics": ">=0.15.1,<0.16",
         "librosa": ">=0.9",
         "numpy": "1.26.4",
         "sklearn": "1.4",
@@ -258,7 +266,7 @@ scikit-learn = "*"
 torchaudio = ">=2.0 <2.3"
 """
     assert _read("pyproject.toml", text) == {
-        "torch": ">=2.1,<3",
+        "torch": "2.1",  # as torchvision wants it
         "numpy": "1.26.4",
         "torchvision": ">=0.16,<0.17",
         "librosa": ">=0.9,<0.11",
@@ -322,9 +330,293 @@ def test_files_that_disagree_widen_the_range() -> None:
     assert str(requirement_ranges(files)["torch"]) == "1.13..2.1.0"
 
 
-@pytest.mark.parametrize("name", ["pyproject.toml", "setup.cfg", "environment.yml", "req.txt"])
+@pytest.mark.parametrize(
+    ("line", "torch"),
+    [
+        ("torchaudio==2.2.2", "2.2"),
+        ("torchaudio==0.8.1", "1.8"),
+        ("torchvision==0.15.2+cu118", "2.0"),
+        ("torchvision~=0.11.2", "1.10"),
+        ("torchvision==0.4.1", "1.2..1.3"),
+        ("torchvision<0.15", "..1.13"),
+        ("torchvision<=0.15.0", "..2.0"),
+        ("torchvision>=0.9,<0.16", "1.8..2.0"),
+        ("torchvision>=0.16", ">=2.1"),
+        ("torchvision>=0.16,<1", ">=2.1"),
+        ("torchaudio<1", "..1.13"),
+        ("torchtext==0.10.0", "1.9"),
+        ("torchtext==0.18.0", ">=2.2"),  # goes with any newer torch
+        ("torchaudio==2.11.0", ">=2.9"),
+        ("torchvision==0.2.2", "None"),  # goes with any torch
+        ("torchvision", "None"),
+        ("torchmetrics==0.15.2", "None"),
+    ],
+)
+def test_a_companion_says_which_torch_goes_with_it(line: str, torch: str) -> None:
+    assert str(requirement_ranges({"requirements.txt": line}).get("torch")) == torch
+
+
+@pytest.mark.parametrize(
+    ("lines", "torch"),
+    [
+        ("torch\ntorchaudio==2.2.2", "2.2"),
+        ("torch>=2.0\ntorchvision==0.16.0", "2.1"),
+        ("torch==2.1.2\ntorchvision==0.16.2", "2.1.2"),
+        ("torch==1.13.1\ntorchvision==0.9.1", "1.13.1"),  # what is said of torch itself
+        ("torchaudio>=2.0\ntorchvision<0.18", "2.0..2.2"),
+        ("torchaudio==2.0.2\ntorchvision==0.16.2", "2.0..2.1"),  # one of both is not used
+    ],
+)
+def test_a_companion_narrows_what_its_file_says_of_torch(lines: str, torch: str) -> None:
+    assert _read("requirements.txt", lines)["torch"] == torch
+
+
+def test_a_companion_of_one_file_does_not_narrow_another_file() -> None:
+    files = {"requirements.txt": "torch>=2.0\n", "requirements_old.txt": "torchaudio==0.13.1\n"}
+    assert str(requirement_ranges(files)["torch"]) == ">=1.13"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "torch"),
+    [
+        ("environment.yml", "dependencies:\n  - python=3.6\n", "..1.10.2"),
+        ("environment.yml", "dependencies:\n  - python=3.7.12\n  - pytorch>=1.8\n", "1.8..1.13.1"),
+        ("pyproject.toml", '[project]\nrequires-python = ">=3.7,<3.9"\n', "..2.4.1"),
+        ("pyproject.toml", '[project]\nrequires-python = ">=3.8,<4"\n', "None"),
+        ("pyproject.toml", '[tool.poetry.dependencies]\npython = "~3.8"\n', "..2.4.1"),
+        ("pyproject.toml", '[tool.poetry.dependencies]\npython = "^3.8"\n', "None"),
+        ("setup.cfg", "[options]\npython_requires = ==3.7.*\n", "..1.13.1"),
+        ("setup.py", "setup(python_requires='<=3.9')\n", "..2.8.0"),
+        ("Pipfile", '[requires]\npython_version = "3.8"\n', "..2.4.1"),
+        ("Dockerfile", "FROM python:3.7-slim\n", "..1.13.1"),
+        ("Dockerfile", "FROM python:3.12\n", "None"),
+    ],
+)
+def test_an_old_python_bounds_torch(name: str, text: str, torch: str) -> None:
+    assert str(requirement_ranges({name: text}).get("torch")) == torch
+
+
+def test_the_newest_python_of_all_files_bounds_torch() -> None:
+    files = {
+        "setup.cfg": "[options]\npython_requires = <3.9\n",
+        "environment.yml": "dependencies:\n  - python=3.7\n",
+        "requirements.txt": "torch>=1.8\n",
+    }
+    assert str(requirement_ranges(files)["torch"]) == "1.8..2.4.1"
+    files["Dockerfile"] = "FROM python:3.11\n"
+    assert str(requirement_ranges(files)["torch"]) == ">=1.8"
+
+
+def test_a_python_that_contradicts_the_torch_that_is_asked_for_changes_nothing() -> None:
+    text = "dependencies:\n  - python=3.6\n  - pytorch==2.1.0\n"
+    assert _read("environment.yml", text) == {"torch": "2.1.0"}
+
+
+def test_a_setup_script_is_read_without_being_run() -> None:
+    text = """\
+import os
+from setuptools import find_packages, setup
+
+needed = ["torch>=1.10,<2", f"own{os.sep}"]
+setup(
+    name="torch==0.1",
+    packages=find_packages(exclude=["librosa==0.1"]),
+    install_requires=needed,
+    extras_require={"audio": ["librosa==0.9.2"], "all": needed + ["numpy<2"]},
+)
+"""
+    expected = {"torch": ">=1.10,<2", "librosa": "0.9.2", "numpy": "<2"}
+    assert _read("setup.py", text) == expected
+    assert _read("setup.py", "setup(install_requires=[") == {}
+
+
+def test_a_pipfile_is_read() -> None:
+    text = """\
+[packages]
+torch = "==1.12.1"
+librosa = {version = ">=0.9", extras = ["x"]}
+rich = "*"
+[dev-packages]
+numpy = "1.26.4"
+"""
+    assert _read("Pipfile", text) == {"torch": "1.12.1", "librosa": ">=0.9", "numpy": "1.26.4"}
+
+
+def test_the_dependencies_that_uv_is_given_are_read() -> None:
+    text = '[tool.uv]\ndev-dependencies = ["numpy<2"]\nconstraint-dependencies = ["torch<2.4"]\n'
+    assert _read("pyproject.toml", text) == {"numpy": "<2", "torch": "<2.4"}
+
+
+@pytest.mark.parametrize(
+    ("text", "torch"),
+    [
+        ("FROM pytorch/pytorch:1.13.1-cuda11.6-cudnn8-runtime AS base\n", "1.13.1"),
+        ("from --platform=linux/amd64 docker.io/pytorch/pytorch:2.1.0-cuda12.1\n", "2.1.0"),
+        ("FROM nvcr.io/nvidia/pytorch:22.04-py3\n", "None"),
+        ("FROM pytorch/pytorch:latest\n", "None"),
+        ("FROM ubuntu:20.04\nRUN pip3 install --no-cache-dir torch==1.10.0+cu113\n", "1.10.0"),
+        (
+            "RUN apt-get update && \\\n    pip install \\\n    torch==1.9.0 rich && rm -r /x\n",
+            "1.9.0",
+        ),
+        ("# FROM pytorch/pytorch:1.13.1\n# RUN pip install torch==1.9\n", "None"),
+    ],
+)
+def test_a_dockerfile_names_an_image_or_installs(text: str, torch: str) -> None:
+    assert str(requirement_ranges({"Dockerfile": text}).get("torch")) == torch
+    assert str(requirement_ranges({"gpu.Dockerfile": text}).get("torch")) == torch
+
+
+@pytest.mark.parametrize(
+    ("command", "torch"),
+    [
+        ("pip install torch==1.13.1 -f https://example.org/torch==9.9", "1.13.1"),
+        ("python -m pip install -U 'torch>=2.0,<2.3'", ">=2.0,<2.3"),
+        ("pip install \"torch >= 2.0 ; python_version >= '3.9'\"", ">=2.0"),
+        ("uv pip install torchaudio==2.2.2", "2.2"),
+        ("conda install -y pytorch=1.7 cudatoolkit=10.2 -c pytorch", "1.7"),
+        ("conda create -n own python=3.7 && pip install torch", "..1.13.1"),
+        ("mamba install 'pytorch::pytorch=2.1.*'", "2.1"),
+        ("(pip install torch==2.0.1)", "2.0.1"),
+        ("pip install rich; echo torch==1.5.0", "None"),
+        ("pip install rich # not torch==1.5.0", "None"),
+        ("# pip install torch==1.5.0", "None"),
+        ("pip uninstall torch==1.5.0", "None"),
+        ("pip install git+https://example.org/x.git@v1.0#egg=torch", "None"),
+        ("python train.py --name torch==1.5.0", "None"),
+    ],
+)
+def test_a_script_that_sets_up_a_machine_installs_what_its_commands_say(
+    command: str, torch: str
+) -> None:
+    assert str(requirement_ranges({"setup_env.sh": command + "\n"}).get("torch")) == torch
+
+
+def test_requirement_files_go_by_many_names(tmp_path: Path) -> None:
+    read = (
+        "requirements.txt requirements_ngc.txt requirements-dev.txt dev-requirements.txt req.txt "
+        "reqs_gpu.txt environment.yml environment-gpu.yaml env.yml conda.yaml conda_env.yml "
+        "Pipfile setup.cfg setup.py pyproject.toml Dockerfile Dockerfile.gpu gpu.Dockerfile "
+        "install.sh setup_env.sh requirements/base.txt"
+    ).split()
+    others = (
+        "request.txt notes.txt train.sh config.yaml Pipfile.lock envelope.yml docker.md".split()
+    )
+    (tmp_path / "requirements").mkdir()
+    for name in (*read, *others):
+        (tmp_path / name).write_text("\n")
+    assert sorted(requirement_files(str(tmp_path))) == sorted(read)
+
+
+def _target(path: str, text: str, stated: Range | None = None) -> str:
+    source = decode(path, text.encode())
+    targets = {} if stated is None else {"torch": stated}
+    file = File(source, lower.parse(source.code), Surroundings(targets, {}))
+    return str(file.target("torch"))
+
+
+@pytest.mark.parametrize(
+    ("test", "torch"),
+    [
+        ("assert torch.__version__ == '1.5.0'", "1.5.0"),
+        ("assert torch.__version__.startswith('1.5.')", "1.5"),
+        ("assert version.parse(torch.__version__) < version.parse('2.0')", "<2.0"),
+        ("assert Version('1.6') <= Version(torch.__version__), 'too old'", ">=1.6"),
+        ("assert torch.__version__ >= '1.6' and torch.__version__ < '1.9'", ">=1.6,<1.9"),
+        ("assert not torch.__version__ > '2.3'", "..2.3"),
+        ("assert torch.__version__.split('.')[0] == '1'", "1"),
+        ("assert int(torch.__version__.split('.')[0]) < 2", "<2"),
+        ("assert torch.__version__.split('.')[1] == '4'", "..2.4"),
+        ("if torch.__version__ != '1.5.0':\n    raise ImportError('no')", "1.5.0"),
+        ("if Version(torch.__version__) >= Version('2.1'):\n    sys.exit('no')", "<2.1"),
+        (
+            "if torch.__version__ < '1.5' or torch.__version__ > '1.9':\n    raise OSError",
+            "1.5..1.9",
+        ),
+        # What only chooses, or says nothing of a single range.
+        ("if torch.__version__ < '1.5':\n    print('old')", "any"),
+        ("if torch.__version__ < '1.5':\n    raise OSError\nelse:\n    pass", "any"),
+        ("assert torch.__version__ == '1.5' or torch.cuda.is_available()", "any"),
+        ("assert torch.__version__ != '1.5'", "any"),
+        ("assert numpy.__version__ == '1.5'", "any"),
+        ("assert torch.__version__ == wanted", "any"),
+        ("def old():\n    assert torch.__version__ == '1.5.0'", "any"),
+    ],
+)
+def test_a_test_of_the_release_that_ends_the_module_bounds_torch(test: str, torch: str) -> None:
+    head = "import sys\nimport numpy\nimport torch\nfrom packaging import version\n"
+    head += "from packaging.version import Version\n"
+    assert _target("train.py", f"{head}{test}\n") == torch
+
+
+@pytest.mark.parametrize(
+    ("cell", "torch"),
+    [
+        ("!pip install -q torch==1.13.1 torchvision==0.14.1", "1.13.1"),
+        ("%pip install torchaudio==2.0.2", "2.0"),
+        ("%%bash\npip install \\\n  torch==1.9.0", "1.9.0"),
+        ("# !pip install torch==1.5.0", "any"),
+        ("print('pip install torch==1.5.0')", "any"),
+        ("!pip install torch", "any"),
+    ],
+)
+def test_a_notebook_runs_on_the_torch_that_it_installs(cell: str, torch: str) -> None:
+    assert _target("train.ipynb", _notebook(cell)) == torch
+
+
+def _notebook(*cells: str) -> str:
+    listed = [{"cell_type": "code", "metadata": {}, "outputs": [], "source": c} for c in cells]
+    return json.dumps({"cells": listed, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+
+
+def test_what_a_file_says_itself_narrows_what_is_stated_and_goes_before_what_is_installed() -> None:
+    pinned = "import torch\nassert torch.__version__ < '2.0'\n"
+    assert _target("train.py", pinned, Range.parse(">=1.8")) == ">=1.8,<2.0"
+    assert _target("train.py", pinned, Range.parse("2.4..2.13")) == "2.4..2.13"
+    assert _target("train.py", pinned, Range((2, 13), (2, 13), known=False)) == "<2.0"
+
+
+def test_a_changed_requirement_changes_a_result_that_was_cached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "trainlint.toml").write_text("root = true\n")
+    (project / "train.py").write_text("import torch\n\nscaler = torch.cuda.amp.GradScaler()\n")
+    monkeypatch.chdir(project)
+    monkeypatch.setenv("TRAINLINT_CACHE_DIR", str(tmp_path / "cache"))
+    for line, code in (("torchaudio==2.2.2", 0), ("torchaudio==2.6.0", 1)) * 2:
+        (project / "requirements_gpu.txt").write_text(line + "\n")
+        assert main(["check", "--select", "AMP004"]) == code, line
+    (project / "requirements_gpu.txt").unlink()
+    assert main(["check", "--select", "AMP004"]) == 1
+    (project / "Dockerfile").write_text("FROM pytorch/pytorch:1.13.1-cuda11.6\n")
+    assert main(["check", "--select", "AMP004"]) == 0
+    capsys.readouterr()
+
+
+@given(_versions, _versions, _versions, _versions, _versions)
+def test_a_narrowed_range_holds_what_both_held(
+    a: Version, b: Version, c: Version, d: Version, probe: Version
+) -> None:
+    left = Range(*sorted((a, b), key=_stripped))
+    right = Range(*sorted((c, d), key=_stripped))
+    both = left.narrow(right)
+    if both is not None:
+        assert both.overlaps_from(probe) == (
+            left.overlaps_from(probe) and right.overlaps_from(probe)
+        )
+        assert both.wholly_from(probe) == (left.wholly_from(probe) or right.wholly_from(probe))
+
+
+_NAMES = ["pyproject.toml", "setup.cfg", "environment.yml", "req.txt", "setup.py", "Pipfile"]
+
+
+@pytest.mark.parametrize("name", [*_NAMES, "Dockerfile", "setup.sh"])
 @given(text=st.text(alphabet="torch=<>~^!*.,;[]()-#:\\\"' \n\r0129{}@", max_size=120))
 def test_no_text_of_a_requirement_file_is_an_error(name: str, text: str) -> None:
     requirement_ranges({name: text})
     requirement_ranges({name: f"[project]\ndependencies = {text}"})
     requirement_ranges({name: f"dependencies:\n  - {text}"})
+    requirement_ranges({name: f"pip install {text}"})
+    requirement_ranges({name: f"setup(install_requires={text})"})

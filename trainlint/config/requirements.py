@@ -6,7 +6,9 @@ wrong with it.
 
 from __future__ import annotations
 
+import ast
 import re
+import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -17,15 +19,32 @@ Entry = tuple[str, str]  # distribution and specifier; an empty specifier is any
 _REQUIREMENT = re.compile(r"([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*\(?([^;()#]*)")
 _CONDA = re.compile(r"(?:[\w./-]+::)?([A-Za-z0-9][\w.-]*)\s*(.*)")
 _ITEM = re.compile(r"(\s*)-\s+(.*)")
+# The tag of an image begins with the release; NVIDIA's images, for one, count months instead.
+_IMAGE = re.compile(
+    r"^[ \t]*FROM[ \t]+(?:--\S+[ \t]+)*(?:docker\.io/)?(?:library/)?"
+    r"(?P<image>pytorch/pytorch|python):(?P<release>\d+(?:\.\d+)+)",
+    re.IGNORECASE | re.MULTILINE,
+)
 
 
 def requirement_entries(file: str, text: str) -> Iterator[Entry]:
-    """Distribution and specifier of each requirement in a file, whose kind its name tells."""
+    """Distribution and specifier of each requirement in a file, whose kind its name tells.
+
+    The Python that is asked for is an entry of its own, ``python``.
+    """
     name = file.replace("\\", "/").rpartition("/")[2].lower()
     if name == "pyproject.toml":
         yield from _pyproject(text)
     elif name == "setup.cfg":
         yield from _setup_cfg(text)
+    elif name == "setup.py":
+        yield from _setup_py(text)
+    elif name == "pipfile":
+        yield from _pipfile(text)
+    elif "dockerfile" in name:
+        yield from _dockerfile(text)
+    elif name.endswith(".sh"):
+        yield from _installed(text)
     elif name.endswith((".yml", ".yaml")):
         yield from _conda(text)
     else:
@@ -54,11 +73,14 @@ def _pyproject(text: str) -> Iterator[Entry]:
     except ValueError:
         return
     project = _table(data, "project")
+    yield from _python(project.get("requires-python"))
     yield from _pip(_list(project.get("dependencies")))
     for group in _table(project, "optional-dependencies").values():
         yield from _pip(_list(group))
     for group in _table(data, "dependency-groups").values():
         yield from _pip(item for item in _list(group) if isinstance(item, str))
+    for key in ("dev-dependencies", "constraint-dependencies", "override-dependencies"):
+        yield from _pip(_list(_table(data, "tool", "uv").get(key)))
     poetry = _table(data, "tool", "poetry")
     yield from _poetry(_table(poetry, "dependencies"))
     yield from _poetry(_table(poetry, "dev-dependencies"))
@@ -70,10 +92,74 @@ def _poetry(dependencies: dict[str, Any]) -> Iterator[Entry]:
     for name, wanted in dependencies.items():
         for choice in wanted if isinstance(wanted, list) else [wanted]:
             version = choice.get("version") if isinstance(choice, dict) else choice
-            if name != "python" and isinstance(version, str):
-                # Alone among the tools, poetry reads a bare version as this very one.
+            if isinstance(version, str):
+                # Other than conda, these tools read a bare version as this very one.
                 exact = re.fullmatch(r"\s*v?\d[\w.+]*\s*", version)
                 yield name, f"=={version.strip()}" if exact else version
+
+
+def _pipfile(text: str) -> Iterator[Entry]:
+    try:
+        data = load_toml(text)
+    except ValueError:
+        return
+    for key in ("python_version", "python_full_version"):
+        version = _table(data, "requires").get(key)
+        if isinstance(version, str):
+            yield "python", f"={version}"
+    yield from _poetry(_table(data, "packages"))
+    yield from _poetry(_table(data, "dev-packages"))
+
+
+def _dockerfile(text: str) -> Iterator[Entry]:
+    for found in _IMAGE.finditer(text):
+        yield found["image"].rpartition("/")[2], f"={found['release']}"
+    yield from _installed(text)
+
+
+def _installed(text: str) -> Iterator[Entry]:
+    from trainlint.config.installs import installed_entries
+
+    return installed_entries(text)
+
+
+def _setup_py(text: str) -> Iterator[Entry]:
+    """What is written out in the call of ``setup``, or in the module's variables that it gets."""
+    if "_requires" not in text:
+        return
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            module = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return
+    assigned = {
+        target.id: statement.value
+        for statement in module.body
+        if isinstance(statement, ast.Assign)
+        for target in statement.targets
+        if isinstance(target, ast.Name)
+    }
+    for node in ast.walk(module):
+        if not isinstance(node, ast.Call) or "setup" not in _last_name(node.func):
+            continue
+        for keyword in node.keywords:
+            value = keyword.value
+            if isinstance(value, ast.Name):
+                value = assigned.get(value.id, value)
+            texts = [
+                part.value
+                for part in ast.walk(value)
+                if isinstance(part, ast.Constant) and isinstance(part.value, str)
+            ]
+            if keyword.arg == "python_requires":
+                yield from _python(*texts[:1])
+            elif keyword.arg in ("install_requires", "extras_require", "tests_require"):
+                yield from _pip(line for each in texts for line in each.splitlines())
+
+
+def _last_name(func: ast.expr) -> str:
+    return getattr(func, "attr", "") or getattr(func, "id", "")
 
 
 def _setup_cfg(text: str) -> Iterator[Entry]:
@@ -84,6 +170,7 @@ def _setup_cfg(text: str) -> Iterator[Entry]:
         parser.read_string(text)
     except configparser.Error:
         return
+    yield from _python(parser.get("options", "python_requires", fallback=None))
     yield from _pip(parser.get("options", "install_requires", fallback="").splitlines())
     if parser.has_section("options.extras_require"):
         for _, value in parser.items("options.extras_require"):
@@ -113,8 +200,13 @@ def _conda(text: str) -> Iterator[Entry]:
         else:
             pip_indent = None
             package = _CONDA.fullmatch(item)
-            if package is not None and package[1] != "python":
+            if package is not None:
                 yield package[1], package[2].strip()
+
+
+def _python(specifier: object = None) -> Iterator[Entry]:
+    if isinstance(specifier, str):
+        yield "python", specifier.strip()
 
 
 def _table(data: object, *keys: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 Version = tuple[int, ...]
@@ -107,6 +107,17 @@ class Range:
             top.below and not open_end,
         )
 
+    def narrow(self, other: Range) -> Range | None:
+        """The releases that lie in both ranges; None where there are none."""
+        lows = [each.low for each in (self, other) if each.low is not None]
+        tops = [each for each in (self, other) if each.high is not None]
+        top = min(tops, key=_ceiling, default=self)
+        try:
+            known = self.known or other.known
+            return Range(max(lows, key=_key, default=None), top.high, known, top.below)
+        except ValueError:
+            return None
+
     def overlaps_from(self, version: Version) -> bool:
         """True if some release in the range is ``version`` or newer."""
         return self.high is None or _key(version) < _ceiling(self)
@@ -170,22 +181,46 @@ def parse_target(text: str) -> tuple[str, Range]:
 def requirement_ranges(files: Mapping[str, str]) -> dict[str, Range]:
     """The ranges that a project's requirement files, given by name, ask for.
 
-    A library that is named without a version is left out; entries that disagree are widened, and
-    what cannot be read is passed over.
+    A library without a version is left out, entries that disagree are widened, and what cannot be
+    read is passed over. Torch is bound by its companions in a file and by the Pythons of all files.
     """
+    from trainlint.config.companions import torch_beside, torch_for_python
     from trainlint.config.requirements import requirement_entries
 
     ranges: dict[str, Range] = {}
     for name in sorted(files):
-        for distribution, specifier in requirement_entries(name, files[name]):
-            try:
-                found = Range.parse(specifier)
-            except ValueError:
-                continue
-            library = library_name(distribution)
-            if found.known:
-                ranges[library] = ranges[library].widen(found) if library in ranges else found
+        asked = stated_ranges(requirement_entries(name, files[name]))
+        _bound(asked, torch_beside(asked))
+        _widen(ranges, asked)
+    python = ranges.pop("python", None)
+    if python is not None:
+        _bound(ranges, torch_for_python(python))
     return ranges
+
+
+def stated_ranges(entries: Iterable[tuple[str, str]]) -> dict[str, Range]:
+    """The ranges of libraries that pairs of distribution and specifier ask for."""
+    ranges: dict[str, Range] = {}
+    for distribution, specifier in entries:
+        try:
+            found = Range.parse(specifier)
+        except ValueError:
+            continue
+        if found.known:
+            _widen(ranges, {library_name(distribution): found})
+    return ranges
+
+
+def _widen(ranges: dict[str, Range], others: Mapping[str, Range]) -> None:
+    for library, other in others.items():
+        ranges[library] = ranges[library].widen(other) if library in ranges else other
+
+
+def _bound(ranges: dict[str, Range], torch: Range | None) -> None:
+    """Takes in what else is known of torch; a range of its own that contradicts it stays."""
+    if torch is not None:
+        own = ranges.get("torch", torch)
+        ranges["torch"] = own.narrow(torch) or own
 
 
 def _release(text: str) -> Version:

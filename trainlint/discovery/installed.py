@@ -32,12 +32,12 @@ class Installed:
     versions: Mapping[str, str] | None = None
 
     def ranges(self) -> dict[str, Range]:
-        """The installed version of each known library, as a range of this very version."""
+        """The installed version of each known library: a range of this very one, nobody's wish."""
         found: dict[str, Range] = {}
         for library, text in (self.versions or {}).items():
             with suppress(ValueError):
                 version = parse_version(text)
-                found[library] = Range(version, version)
+                found[library] = Range(version, version, known=False)
         return found
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import fnmatch
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -12,12 +12,12 @@ from trainlint.config.settings import Settings, SettingsError, parse_settings
 from trainlint.config.targets import Range, requirement_ranges
 
 SETTINGS_FILES = ("trainlint.toml", "pyproject.toml")
-_REQUIREMENT_FILES = (
-    "pyproject.toml",
-    "setup.cfg",
-    "requirements*.txt",
-    "environment*.yml",
-    "environment*.yaml",
+_REQUIREMENT_FILES = re.compile(
+    r"pyproject\.toml|setup\.(?:cfg|py)|Pipfile"
+    r"|(?:.*[-_.])?requirements.*\.txt|reqs?(?:[-_.].*)?\.txt"
+    r"|(?:.*[-_.])?(?:env|environment|conda)(?:[-_.].*)?\.ya?ml"
+    r"|Dockerfile(?:[-_.].*)?|.*\.[Dd]ockerfile"
+    r"|.*(?:install|setup|env).*\.sh"  # the other scripts, which run something, are many
 )
 _LARGEST = 1 << 20
 
@@ -97,16 +97,16 @@ class TargetFinder:
 def requirement_files(root: str) -> dict[str, str]:
     """The requirement files of a folder and of its ``requirements`` folder, by name."""
     files: dict[str, str] = {}
-    for folder, prefix, patterns in (
+    for folder, prefix, pattern in (
         (root, "", _REQUIREMENT_FILES),
-        (os.path.join(root, "requirements"), "requirements/", ("*.txt",)),
+        (os.path.join(root, "requirements"), "requirements/", re.compile(r".*\.txt")),
     ):
         try:
             names = sorted(os.listdir(folder))
         except OSError:
             continue
         for name in names:
-            if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns):
+            if pattern.fullmatch(name):
                 data = _bytes(os.path.join(folder, name))
                 if data is not None:
                     files[prefix + name] = _decode(data)

@@ -95,8 +95,20 @@ class File:
         return self.view.text(node)
 
     def target(self, library: str) -> Range:
-        """The releases of a library that the project must work on."""
-        return self.surroundings.targets.get(library, ANY_RELEASE)
+        """The releases of a library that the project must work on.
+
+        What the file itself asks for bounds what was stated for it, and goes before what is only
+        installed beside trainlint.
+        """
+        stated = self.surroundings.targets.get(library, ANY_RELEASE)
+        if library != "torch":
+            return stated
+        from trainlint.semantics.pins import pinned
+
+        own = self.once(pinned)
+        if own is None:
+            return stated
+        return (stated.narrow(own) or stated) if stated.known else own
 
     def option(self, rule: str, name: str, default: Any) -> Any:
         return self.surroundings.options.get(rule, {}).get(name, default)

@@ -1,0 +1,42 @@
+"""What the commands of a shell install: the distributions and specifiers that they name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+Entry = tuple[str, str]
+
+# Expressions stay text until they are used: starting up must cost nothing.
+_COMMAND = (
+    r"\b(?:pip(?:3(?:\.\d+)?)?|conda|mamba|micromamba)(?:[ \t]+-\S+)*[ \t]+"
+    r"(?:install|create)[ \t](?P<words>[^\n]*)"
+)
+_WORD = r"\"[^\"]*\"|'[^']*'|[^\s\"']+"
+_DISTRIBUTION = (
+    r"(?:[\w./-]+::)?([A-Za-z][\w.-]*)(?:\[[^\]]*\])?(?=[=<>~! ])\s*([=<>~!]?[^;]*)(?:;.*)?"
+)
+
+
+def installed_entries(text: str) -> Iterator[Entry]:
+    """Distribution and specifier of what the commands in a text install in some version."""
+    joined = re.sub(r"\\[ \t]*\r?\n", " ", text)
+    for command in re.finditer(_COMMAND, joined):
+        if "#" in joined[joined.rfind("\n", 0, command.start()) + 1 : command.start()]:
+            continue
+        for word in re.findall(_WORD, command["words"]):
+            is_quoted = word[0] in "\"'"
+            if not is_quoted and word[0] in "&|;)#":
+                break
+            bare, ended = (word[1:-1], False) if is_quoted else _cut(word)
+            found = re.fullmatch(_DISTRIBUTION, bare.strip())
+            if found is not None and "://" not in bare:
+                yield found[1], found[2].strip()
+            if ended:
+                break
+
+
+def _cut(word: str) -> tuple[str, bool]:
+    """A bare word up to where it ends the command, and whether it does."""
+    end = re.search(r"[;&|)]", word)
+    return (word[: end.start()], True) if end is not None else (word, False)

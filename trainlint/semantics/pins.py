@@ -1,0 +1,160 @@
+"""The releases that a file itself asks for: a notebook's installs, and tests that end the program.
+
+Only what stands at the level of the module holds for all that is below it. A test of another form,
+or one that only chooses between two ways, says nothing here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from trainlint.config.companions import torch_beside
+from trainlint.config.installs import installed_entries
+from trainlint.config.targets import Range, Version, newest, parse_version, stated_ranges
+from trainlint.semantics import tree
+from trainlint.semantics.tree import Expr
+
+if TYPE_CHECKING:
+    from trainlint.semantics.facts import File
+    from trainlint.text.source import Source
+
+_LIBRARY = "torch"
+_EXITS = frozenset({"sys.exit", "os._exit", "builtins.exit", "builtins.quit"})
+_NEGATED = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
+_TURNED = {"==": "==", "!=": "!=", "<": ">", ">=": "<=", ">": "<", "<=": ">="}
+_INSTALL = r"(?m)^[^\n]*\binstall[ \t](?:[^\n]*\\[ \t]*\n)*[^\n]*$"
+
+
+def pinned(file: File) -> Range | None:
+    """The releases of torch on which a file can run by what it says itself; None for any."""
+    found = _installed(file.source) if file.source.is_notebook else None
+    if "__version__" in file.source.text:
+        for statement in file.module.body:
+            found = _both(found, _demanded(file, statement))
+    return found
+
+
+def _both(one: Range | None, other: Range | None) -> Range | None:
+    if one is None or other is None:
+        return one or other
+    return one.narrow(other) or one
+
+
+def _installed(source: Source) -> Range | None:
+    """What the shell commands among a notebook's lines install, which no Python is."""
+    commands = [
+        found[0]
+        for found in re.finditer(_INSTALL, source.text)
+        if source.code[found.start() : found.end()] != found[0]
+    ]
+    if not commands:
+        return None
+    asked = stated_ranges(installed_entries("\n".join(commands)))
+    return _both(asked.get(_LIBRARY), torch_beside(asked))
+
+
+def _demanded(file: File, statement: tree.Stmt) -> Range | None:
+    match statement:
+        case tree.Assert(test=test):
+            return _where(file, test, holds=True)
+        case tree.If(test=test, body=[*_, last], orelse=[]) if _ends(file, last):
+            return _where(file, test, holds=False)
+        case _:
+            return None
+
+
+def _ends(file: File, statement: tree.Stmt) -> bool:
+    match statement:
+        case tree.Raise():
+            return True
+        case tree.ExprStmt(value=tree.Call(func=func)):
+            return file.names.qualified(func) in _EXITS
+        case _:
+            return False
+
+
+def _where(file: File, test: Expr, *, holds: bool) -> Range | None:
+    """The releases on which a test is true, or is false."""
+    match test:
+        case tree.UnaryOp(op="not"):
+            return _where(file, test.operand, holds=not holds)
+        case tree.BoolOp(op="and" | "or") if (test.op == "and") == holds:
+            left = _where(file, test.left, holds=holds)
+            return _both(left, _where(file, test.right, holds=holds))
+        case tree.Compare(ops=[op], comparators=[right]) if op in _NEGATED:
+            made = _compared(file, test.left, op if holds else _NEGATED[op], right)
+            turned = _TURNED[op if holds else _NEGATED[op]]
+            return made or _compared(file, right, turned, test.left)
+        case tree.Call(func=tree.Attribute(value=value, attr="startswith")) if holds:
+            version = _version(test.args[0].value) if len(test.args) == 1 else None
+            is_own = version is not None and _is_release(file, value)
+            return Range(version, version) if is_own else None
+        case _:
+            return None
+
+
+def _compared(file: File, left: Expr, op: str, right: Expr) -> Range | None:
+    if _is_release(file, _argument(left)):
+        version = _version(_argument(right))
+        return _range(op, version) if version is not None else None
+    place = _part(file, _argument(left))
+    number = right.value if isinstance(right, tree.Constant) else None
+    if place is None or not re.fullmatch(r"\d+", str(number)):
+        return None
+    if place == 0:
+        return _range(op, (int(str(number)),))
+    # A minor number alone fits one release of each major one, the newest of which is known.
+    last = newest(_LIBRARY)
+    return Range(None, (last[0], int(str(number)))) if last and op == "==" else None
+
+
+def _range(op: str, version: Version) -> Range | None:
+    made: dict[str, Callable[[], Range]] = {
+        "==": lambda: Range(version, version),
+        "<": lambda: Range(None, version, below=True),
+        "<=": lambda: Range(None, version),
+        ">": lambda: Range(
+            (*version[:-1], version[-1] + 1) if len(version) == 1 else version, None
+        ),
+        ">=": lambda: Range(version, None),
+    }
+    return made[op]() if op in made else None
+
+
+def _argument(expr: Expr) -> Expr:
+    """What a call such as ``version.parse(...)`` or ``int(...)`` is given."""
+    if isinstance(expr, tree.Call) and len(expr.args) == 1 and not expr.args[0].star:
+        name = tree.last_name(expr.func) or ""
+        if re.fullmatch(r"int|\w*[vV]ersion|parse(_version)?", name):
+            return expr.args[0].value
+    return expr
+
+
+def _is_release(file: File, expr: Expr) -> bool:
+    return file.names.qualified(expr) == f"{_LIBRARY}.__version__"
+
+
+def _part(file: File, expr: Expr) -> int | None:
+    """The place of a number of the release that is split at its dots: major or minor."""
+    match expr:
+        case tree.Subscript(
+            value=tree.Call(
+                func=tree.Attribute(value=value, attr="split"),
+                args=[tree.Arg(value=tree.Constant(value="."))],
+            ),
+            index=[tree.Constant(value=0 | 1 as place)],
+        ) if _is_release(file, value):
+            return int(place)
+        case _:
+            return None
+
+
+def _version(expr: Expr) -> Version | None:
+    if not isinstance(expr, tree.Constant) or not isinstance(expr.value, str):
+        return None
+    try:
+        return parse_version(expr.value.rstrip("."))
+    except ValueError:
+        return None
