@@ -8,7 +8,8 @@ step whose errors it swallows, `swallowed-training-error` speaks instead.
 A bare `except:` also catches `KeyboardInterrupt`, `SystemExit` and `GeneratorExit`: the run cannot
 be stopped, and a typo in the block above looks like the failure that was expected. Around one act
 of cleaning up whose outcome nobody needs (`os.remove`, `close`) with `pass` it is reported as info;
-so it is where imports are tried and the handler only imports from elsewhere instead.
+so it is where only imports are tried and the handler ends in an import (of something else, or after
+it has installed what was missing), which fails in turn if something else was wrong.
 
 ## Example
 ```python

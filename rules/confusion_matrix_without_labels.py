@@ -9,10 +9,13 @@ fold, or a small set a class can be missing: the matrix is then smaller and its 
 classes. Code that unpacks it into `tn, fp, fn, tp` or reads `cm[1, 1]` raises a ValueError or an
 IndexError, or takes one class for another without a word.
 
-It is an error where the matrix is unpacked or indexed, and a warning where the matrices of batches
-or folds are kept, or names are put beside the rows of a set of which nothing is known. A matrix of
-a set that is known as a whole (a table, or a random part of it), or that is only looked at, is
-mostly what it seems: that is reported as info. Where the program shows that every class is there,
+It is an error where the matrix of a batch or fold, or of lists of which nothing is known, is
+unpacked or indexed, and a warning where the matrices of batches or folds are kept, or three names
+and more are put beside the rows of a set of which nothing is known. A matrix of a whole set (a
+table, a random part of it, all that one loop over a loader collects), or one that is only looked
+at, is mostly what it seems: it would take an evaluation set without one of the classes, and the
+rates that are computed of it would then mean little anyway. That is reported as info, as are two
+names beside a whole set. Where the program shows that every class is there,
 the rule is silent: a stratified split, a test for the number of classes, a ROC AUC of the same
 labels, a data set that the library brings, labels that are written out. So it is where the program
 asks for the size of the matrix before it reads it (`cm.shape == (2, 2) and cm[1, 1] > 0`).
@@ -92,6 +95,7 @@ _FUNCTIONS = frozenset(
     f"numpy.{name}" for name in "array asarray ravel round transpose flip nan_to_num".split()
 )
 _MAX_DEPTH = 6
+MANY = 3  # names of classes, of which one is easily missing in a set
 _NAMES = frozenset({"display_labels", "xticklabels", "yticklabels"})
 _TICKS = re.compile(r"^set_([xy]?tick)labels$")
 _PREDICTED = re.compile(r"pred|hat|output|logit|prob|argmax", re.I)
@@ -147,16 +151,12 @@ def _is_tested(file: File, truth: tree.Expr | None, call: tree.Call, demand: Dem
 
 def _severity(file: File, call: tree.Call, demands: list[Demand], covered: Extent) -> Severity:
     """By whether a class can be missing, and whether somebody then takes rows for others."""
-    if covered is Extent.KNOWN:
+    if covered in {Extent.KNOWN, Extent.COLLECTED}:
         return Severity.INFO
     if demands:
-        walked = all(demand.what == "walked through" for demand in demands)
-        fixed = walked and covered is Extent.COLLECTED and wholeness.is_straight(call)
-        return Severity.INFO if fixed else Severity.ERROR
-    if covered is Extent.PART:
-        mixed = _is_kept(file, call, 0) or _is_named(file, call)
-    else:
-        mixed = covered is Extent.UNKNOWN and _is_named(file, call)
+        return Severity.ERROR
+    least = 1 if covered is Extent.PART else MANY
+    mixed = _is_named(file, call, least) or (covered is Extent.PART and _is_kept(file, call, 0))
     return Severity.WARNING if mixed else Severity.INFO
 
 
@@ -232,17 +232,18 @@ def _is_kept(file: File, expr: tree.Expr, depth: int) -> bool:
     return False
 
 
-def _is_named(file: File, call: tree.Call) -> bool:
+def _is_named(file: File, call: tree.Call, least: int) -> bool:
     """True where names from elsewhere stand beside the rows, in the function that computes it."""
     function = tree.function_of(call)
     for other in file.calls:
         if tree.function_of(other) is not function:
             continue
         name = file.names.qualified(other.func) or ""
-        if _TICKS.search(tree.last_name(other.func) or "") and other.args:
+        ticks = other.args[:1] if _TICKS.search(tree.last_name(other.func) or "") else []
+        if any(not _are_few(file, arg.value, least) for arg in ticks):
             return True
         for arg in other.args:
-            if _is_empty(arg.value):
+            if _are_few(file, arg.value, least):
                 continue
             if arg.keyword in _NAMES:
                 return True
@@ -253,8 +254,14 @@ def _is_named(file: File, call: tree.Call) -> bool:
     return False
 
 
-def _is_empty(expr: tree.Expr) -> bool:
-    return isinstance(expr, tree.Constant) or (isinstance(expr, tree.Sequence) and not expr.elts)
+def _are_few(file: File, expr: tree.Expr, least: int) -> bool:
+    """True for no names, or fewer than asked for that are written out."""
+    value = file.values.only(expr)
+    shown = value.expr if isinstance(value, values.Display) else expr
+    if isinstance(shown, tree.Sequence):
+        starred = any(isinstance(item, tree.Starred) for item in shown.elts)
+        return len(shown.elts) < least and not starred
+    return isinstance(shown, tree.Constant)
 
 
 def _is_matrix(file: File, expr: tree.Expr, call: tree.Call) -> bool:

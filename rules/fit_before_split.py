@@ -15,8 +15,14 @@ than the score on new data will be: often slightly, with selectors and target en
 Encoders that only number the values which occur (`LabelEncoder`, `OrdinalEncoder`,
 `OneHotEncoder`) are left alone; so is scaling where only trees are fitted on the result (forests,
 boosting), as a tree splits a column at the same rows however it is scaled; a fit on one file of
-many, where a loop reads them one after the other; a column that is dropped before the split; and a
-split whose test part nothing reads, where no score is measured.
+many, where a loop reads them one after the other; a column that is dropped before the split, or
+lives on only in bins with edges that are written out; and a split whose test part nothing reads,
+where no score is measured.
+
+The fits of one chain (a vectoriser and the projection behind it, say) are one finding, and so are
+the chains that a function or script begins at one table again and again. A loop that fills one
+column after the other with its mean or median is reported as info: it does so whether there are
+gaps or not, and one number for a column is hardly another one without the test part.
 
 ## Example
 ```python
@@ -63,7 +69,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from trainlint.api import (
     Confidence,
@@ -134,10 +140,19 @@ RULE = Rule(
 MAX_STEPS = 12
 
 
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """A fit on rows that a split divides, and the deed that gives its result on."""
+
+    split: splits.Split
+    deed: deeds.Deed
+    fit: tree.Call
+
+
 @RULE.check
 def check(file: File) -> Iterator[Finding]:
     met: set[tree.Node] = set()
-    grouped: dict[object, Finding] = {}
+    grouped: dict[object, list[Leak]] = {}
     models = learners.Learners(file)
     for split in file.splits.all:
         leaks = sorted(_leaks(file, split), key=lambda leak: leak[1].start)
@@ -149,16 +164,63 @@ def check(file: File) -> Iterator[Finding]:
             met.add(fit)
             if _is_ordered(deed) and models.compare_only(_made(deed)):
                 continue
-            finding = _finding(file, split, deed, fit)
-            if finding.fixes:
+            leak = Leak(split, deed, fit)
+            if (finding := _finding(file, leak)).fixes:
                 yield finding
-                continue
-            made = deed.transformer.made if deed.transformer is not None else None
-            first = grouped.setdefault((split.node, made), finding)
-            if first is not finding and len(first.trail) < MAX_STEPS:
-                step = Step(fit, "the same is done here")
-                grouped[split.node, made] = replace(first, trail=(*first.trail, step))
-    yield from grouped.values()
+            else:
+                grouped.setdefault(_habit(file, leak), []).append(leak)
+    for found in grouped.values():
+        yield _of_all(file, found)
+
+
+def _habit(file: File, leak: Leak) -> object:
+    """What is one thing to change: the fits of a chain, and of the chains that start at one table.
+
+    Own statistics are another habit than transformers, and those that take labels a worse one.
+    """
+    known, data = leak.deed.transformer, leak.deed.data
+    kind: object = "statistic" if known is None else "labels" if known.supervised else "features"
+    if known is not None and known.kind == transformers.OWN:
+        kind = known.made
+    past = file.splits.rows.past(data) if data is not None else []
+    tables = frozenset(other.origin for other in past if other.kind == deeds.ORIGIN)
+    return tree.function_of(leak.fit), kind, tables or leak.split.node
+
+
+def _of_all(file: File, found: list[Leak]) -> Finding:
+    """One finding for all fits that one habit leaks by, at the first that surely shapes values."""
+    first = next((leak for leak in found if not _fills(leak.deed)), found[0])
+    quiet = all(_fills_what_is_missing(file, leak.deed) for leak in found)
+    finding = _finding(file, first, Severity.INFO if quiet else None)
+    steps = [Step(leak.fit, _beside(first, leak)) for leak in found if leak is not first]
+    return replace(finding, trail=(*finding.trail, *steps[:MAX_STEPS]))
+
+
+def _beside(first: Leak, other: Leak) -> str:
+    known = other.deed.transformer
+    if known is None or known.made is _made(first.deed):
+        return "the same is done here"
+    return f"`{known.name}` is fitted on them here, too"
+
+
+def _fills(deed: deeds.Deed) -> bool:
+    """True where values come in only where some are missing."""
+    if deed.transformer is None:
+        return not deed.ordered
+    return deed.transformer.kind == transformers.IMPUTER
+
+
+def _fills_what_is_missing(file: File, deed: deeds.Deed) -> bool:
+    """True where a loop fills one column after the other, whether it has gaps or not."""
+    if deed.transformer is not None or not _fills(deed) or deed.data is None:
+        return False
+    column = deed.data.expr
+    if not isinstance(column, tree.Subscript) or len(column.index) != 1:
+        return False
+    key = column.index[0]
+    return isinstance(key, tree.Name) and any(
+        binding.kind == "each" for binding in file.values.definitions(key)[0]
+    )
 
 
 def _is_ordered(deed: deeds.Deed) -> bool:
@@ -281,7 +343,8 @@ def _learns_from(file: File, fit: tree.Call, origins: set[object]) -> bool:
     return parts.is_whole(file, data) and not parts.origins(file, data).isdisjoint(origins)
 
 
-def _finding(file: File, split: splits.Split, deed: deeds.Deed, fit: tree.Call) -> Finding:
+def _finding(file: File, leak: Leak, severity: Severity | None = None) -> Finding:
+    split, deed, fit = leak.split, leak.deed, leak.fit
     known = deed.transformer
     if known is not None:
         done, learned = f"`{known.name}` is fitted", f"the {deed.learns}"
@@ -303,7 +366,7 @@ def _finding(file: File, split: splits.Split, deed: deeds.Deed, fit: tree.Call) 
     steps = (*deed.trail[-4:], Step(split.node, "the rows are divided only here"))
     own = known is not None and known.kind == transformers.OWN
     confidence = Confidence.MEDIUM if own else Confidence.HIGH
-    return Finding(fit, message, trail=steps, fixes=fixes, confidence=confidence)
+    return Finding(fit, message, trail=steps, fixes=fixes, confidence=confidence, severity=severity)
 
 
 def _fix(file: File, split: splits.Split, deed: deeds.Deed, fit: tree.Call) -> Fix:

@@ -9,7 +9,8 @@ loss that is part of it, or a loss that an evaluation pass computes with the gra
 The tensor holds its `grad_fn`, and with it the graph of its batch. The sum links the graphs of all
 batches into one chain, the list keeps each of them: memory grows with every step, until the
 process dies hours later or each number is read. In an evaluation pass nothing was freed at all, and
-all activations of all batches stay.
+all activations of all batches stay. A sum or list that is begun anew for the chunks of each step
+holds the chunks of one step at a time, and is left alone.
 
 ## Example
 ```python

@@ -10,7 +10,8 @@ A score on the training data beside a real evaluation is left alone, and so are 
 models, data that cannot be told apart, and a handful of rows that are written out in the source to
 show how a call is used. Where a file holds nothing out and only scores linear regressions, or
 measures nothing but the log loss of a linear classifier, which its fit makes small, it may want to
-know how well a line fits: then the confidence is low.
+know how well a line fits: then the confidence is low. Where it has drawn all the rows at random
+itself, it shows a method and measures no model that is used: that is reported as info.
 
 ## Why is this bad?
 A model that remembers its training data gets a perfect score. Nothing is known about new data, and
@@ -71,6 +72,7 @@ from trainlint.api import (
     backward,
     datasets,
     evaluation,
+    generated,
     is_dead,
     loaders,
     parts,
@@ -256,6 +258,9 @@ def _in_the_file(file: File) -> Iterator[Finding]:
     live = [(s, f) for s, f in own if not is_dead(s.call) and not _is_written_out(file, f)]
     if not live:
         return
+    real = [(s, f) for s, f in live if not generated.is_generated(file, f.data)]
+    severity = None if real else Severity.INFO
+    live = real or live
     (score, fit), others = live[0], live[1:]
     short = fit.name.rpartition(".")[2]
     message = (
@@ -266,7 +271,7 @@ def _in_the_file(file: File) -> Iterator[Finding]:
     steps += [Step(s.call, "the same is done here") for s, _ in others[:MAX_STEPS]]
     plain = all(_tells_the_fit(file, s, f) for s, f in live) and not file.splits.all
     confidence = Confidence.LOW if plain else Confidence.HIGH
-    yield Finding(score.call, message, tuple(steps), confidence=confidence)
+    yield Finding(score.call, message, tuple(steps), confidence=confidence, severity=severity)
 
 
 def _in_functions(file: File) -> Iterator[Finding]:

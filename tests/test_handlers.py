@@ -36,7 +36,9 @@ def test_one_act_of_cleaning_up_may_fail(tried: str, handler: str, wanted: Sever
     [
         ("import tomllib", "import tomli as tomllib", Severity.INFO),
         ("from yaml import CLoader as Loader", "from yaml import Loader", Severity.INFO),
+        ("import rich", "install('rich'); import rich", Severity.INFO),
         ("import tomllib", "tomllib = None", Severity.WARNING),
+        ("import rich", "import sys; install('rich')", Severity.WARNING),
         ("import tomllib", "pass", Severity.WARNING),
         ("import tomllib; settings = read(tomllib)", "import tomli as tomllib", Severity.WARNING),
     ],

@@ -46,6 +46,12 @@ def covered(code: str) -> Extent:
         ("y = np.load('y.npy')\nprobe(y[:50])", Extent.PART),
         ("y = np.load('y.npy')\nprobe(y[mask])", Extent.COLLECTED),
         ("y = np.load('y.npy')\nprobe(y[:, 0])", Extent.KNOWN),
+        (
+            "y = np.load('y.npy')\nfor k, name in enumerate(names):\n    probe(y[:, k])",
+            Extent.KNOWN,
+        ),
+        ("def f(y):\n    for k in range(5):\n        probe(y[:, k])", Extent.UNKNOWN),
+        ("y = np.load('y.npy')\nfor k in range(5):\n    probe(y[k])", Extent.PART),
         ("a, b, c, d = train_test_split(x, y)\nprobe(d)", Extent.KNOWN),
         ("a, b, c, d = train_test_split(x, y, stratify=y)\nprobe(d)", Extent.COMPLETE),
         ("a, b, c, d = train_test_split(x, y, stratify=None)\nprobe(d)", Extent.KNOWN),
@@ -95,6 +101,24 @@ def test_labels_cover_what_their_way_shows(code: str, wanted: Extent) -> None:
             Severity.WARNING,
         ),
         ("def f(y, p):\n    return pd.DataFrame(confusion_matrix(y, p), index=[])", Severity.INFO),
+        (
+            "def f(y, p):\n    cm = confusion_matrix(y, p)\n    plot(cm, xticklabels=['n', 'y'])",
+            Severity.INFO,
+        ),
+        (
+            "NAMES = ['a', 'b', 'c']\ndef f(y, p):\n    plot(confusion_matrix(y, p), "
+            "display_labels=NAMES)",
+            Severity.WARNING,
+        ),
+        (
+            "for x, y in loader:\n    plot(confusion_matrix(y, p), display_labels=['n', 'y'])",
+            Severity.WARNING,
+        ),
+        (
+            "def f(loader):\n    y, p = [], []\n    for x, t in loader:\n        y.extend(t)\n"
+            "    a, b, c, d = confusion_matrix(y, p).ravel()",
+            Severity.INFO,
+        ),
         (
             "def f(y, p, names):\n    cm = confusion_matrix(y, p)\n    ax.imshow(cm)\n"
             "    ax.set_xticklabels(names)",

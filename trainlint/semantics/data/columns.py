@@ -19,7 +19,7 @@ _NO_COLUMN = frozenset("values T loc iloc at iat index columns data str dt".spli
 def is_left_out(file: File, deed: Deed, at: Expr) -> bool:
     """True where the column that a deed fills is dropped, or never selected, on all ways to a use.
 
-    A column that others are computed from lives on in them.
+    A column that others are computed from lives on in them, if not just as the number of a bin.
     """
     statement = tree.statement_of(deed.node)
     filled = _filled(file, statement)
@@ -151,9 +151,22 @@ def _is_used_for_others(file: File, fill: tree.Node, columns: frozenset[str]) ->
         set_here = _column(file, targets[0])
         if not sets or statement is fill or (set_here and set_here <= columns):
             continue
-        if _may_be_of(file, statement, fill) and _mentions(value, columns):
+        if _is_binned(file, value) or not _may_be_of(file, statement, fill):
+            continue
+        if _mentions(value, columns):
             return True
     return False
+
+
+def _is_binned(file: File, value: Expr) -> bool:
+    """True for bins with edges that are written out, in which one number or its like falls."""
+    if not isinstance(value, tree.Call):
+        return False
+    name = file.names.qualified(value.func)
+    edges = value.arg(1, "bins") if name in {"pandas.cut", "numpy.digitize"} else None
+    return isinstance(edges, tree.Sequence) and all(
+        isinstance(file.values.literal(edge), int | float) for edge in edges.elts
+    )
 
 
 def _may_be_of(file: File, statement: tree.Node, fill: tree.Node) -> bool:

@@ -235,6 +235,8 @@ class _Walk:
         fold = index_of_fold(self.file, index)
         if fold is not None and self._is_stratified(fold[0]):
             return Extent.COMPLETE
+        if len(expr.index) > 1 and is_everything(index):
+            return [(use.at(expr.value), Extent.COMPLETE)]  # a column, of all rows
         if any(self._covered(use.at(part), place) is Extent.PART for part in expr.index):
             return Extent.PART
         if isinstance(index, tree.Slice) and not is_everything(index):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.trail import Step
+from trainlint.semantics.training.script import STEP
 from trainlint.semantics.tree import Expr, Node
 
 if TYPE_CHECKING:
@@ -59,7 +60,10 @@ def _items(expr: Expr) -> list[Expr]:
 
 
 def outlives(file: File, item: Collected) -> bool:
-    """True where the sum was begun outside the loop that adds to it."""
+    """True where the sum was begun outside the loop that adds to it, and lives through steps.
+
+    One that is begun anew for the chunks of each step holds the chunks of one step at a time.
+    """
     base = item.target
     while isinstance(base, tree.Subscript):
         base = base.value
@@ -71,4 +75,18 @@ def outlives(file: File, item: Collected) -> bool:
     if loop is None:
         return False
     bindings, unbound = file.values.definitions(base)
-    return unbound or any(loop not in binding.node.ancestors() for binding in bindings)
+    return unbound or any(
+        loop not in binding.node.ancestors() and not _is_of_one_step(file, binding.node, loop)
+        for binding in bindings
+    )
+
+
+def _is_of_one_step(file: File, begun: Node, inner: tree.Loop) -> bool:
+    """True where a sum is begun in a loop that takes one step for all rounds of an inner loop."""
+    outer = tree.enclosing_loop(begun)
+    if outer is None or outer not in inner.ancestors():
+        return False
+    sites = [e.site for e in file.script.events(tree.body_of(inner)) if e.kind == STEP]
+    return any(outer in site.ancestors() for site in sites) and not any(
+        inner in site.ancestors() for site in sites
+    )

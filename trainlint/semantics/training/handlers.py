@@ -162,10 +162,14 @@ def is_best_effort(file: File, handler: Handler) -> bool:
 
 
 def is_fallback_import(handler: Handler) -> bool:
-    """True where imports are tried, and the handler only imports from elsewhere instead."""
-    return all(
-        isinstance(statement, tree.Import | tree.ImportFrom)
-        for statement in (*handler.tried.body, *handler.node.body)
+    """True where only imports are tried, and the handler ends in an import from elsewhere.
+
+    What else went wrong comes up again in that import.
+    """
+    return (
+        all(isinstance(s, tree.Import | tree.ImportFrom) for s in handler.tried.body)
+        and bool(handler.node.body)
+        and isinstance(handler.node.body[-1], tree.Import | tree.ImportFrom)
     )
 
 

@@ -1,0 +1,85 @@
+"""What is true and does no harm is told as info, and its harmful neighbour is not."""
+
+from __future__ import annotations
+
+import pytest
+
+from trainlint.diagnostics import Severity
+from trainlint.registry import shipped
+from trainlint.testing import check_text
+
+RULES = shipped().by_code
+FILLED = """
+import pandas as pd
+from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import StandardScaler
+
+def prepare(path, columns):
+    table = pd.read_csv(path)
+{}
+    return train_test_split(table.drop(columns="price"), table["price"])
+"""
+SCORED = """
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.datasets import load_iris, make_moons
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.svm import SVC
+
+{}
+model = SVC().fit(X, y)
+print(model.score(X, y))
+"""
+
+
+@pytest.mark.parametrize(
+    ("lines", "wanted"),
+    [
+        ("for c in columns:\n        table[c] = table[c].fillna(table[c].median())", Severity.INFO),
+        ("table['age'] = table['age'].fillna(table['age'].median())", Severity.ERROR),
+        ("for c in columns:\n        table[c] = table[c] - table[c].mean()", Severity.ERROR),
+        (
+            "for c in columns:\n        table[c] = table[c].fillna(table[c].mean())\n"
+            "    table['age'] = table['age'].fillna(table['age'].mean())",
+            Severity.ERROR,
+        ),
+    ],
+)
+def test_a_loop_that_fills_whatever_is_missing_is_told_quietly(
+    lines: str, wanted: Severity
+) -> None:
+    found = check_text(RULES["LEK001"], FILLED.format("    " + lines))
+    assert [each.severity for each in found] == [wanted]
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("X, y = make_moons(200, noise=0.2)", Severity.INFO),
+        ("X = np.random.uniform(-1, 1, (99, 2))\ny = X[:, 0] > X[:, 1] ** 2", Severity.INFO),
+        (
+            "g = np.random.default_rng(0)\nX = g.normal(size=(99, 2))\ny = X[:, 0] > 0",
+            Severity.INFO,
+        ),
+        ("X = torch.randn(99, 2).numpy()\ny = X[:, 0] > 0", Severity.INFO),
+        ("X, y = load_iris(return_X_y=True)", Severity.ERROR),
+        ("t = pd.read_csv('t.csv')\nX, y = t[['a']], t['b']", Severity.ERROR),
+        (
+            "X = np.load('x.npy')\ny = X[:, 0]\nX = X + np.random.randn(99, 2)",
+            Severity.ERROR,
+        ),
+    ],
+)
+def test_a_lesson_on_rows_drawn_at_random_is_told_quietly(line: str, wanted: Severity) -> None:
+    found = check_text(RULES["LEK003"], SCORED.format(line))
+    assert [each.severity for each in found] == [wanted]
+
+
+def test_the_model_of_real_rows_is_named_beside_a_lesson() -> None:
+    code = SCORED.format("X, y = make_moons(200)") + (
+        "table = pd.read_csv('t.csv')\ntrees = RandomForestClassifier()\n"
+        "trees.fit(table[['a']], table['b'])\nprint(trees.score(table[['a']], table['b']))\n"
+    )
+    [found] = check_text(RULES["LEK003"], code)
+    assert (found.severity, "RandomForest" in found.message) == (Severity.ERROR, True)
