@@ -68,7 +68,9 @@ def sigmoid_before_bce(file: File) -> Iterator[Finding]:
 
     ## What it does
     Finds `nn.BCELoss` and `F.binary_cross_entropy` whose input is known to be a sigmoid's output,
-    through methods, attributes, containers and returned dicts. Under autocast AMP001 speaks.
+    through methods, attributes, containers and returned dicts. Under autocast AMP001 speaks. A loss
+    that is only looked at (under `no_grad`, or in an evaluation pass) forms no gradient, and is
+    reported with `--pedantic` only.
 
     ## Why is this bad?
     For a logit beyond about 17 in float32 the sigmoid is exactly 1 (beyond about -104 exactly 0).
@@ -117,15 +119,22 @@ def sigmoid_before_bce(file: File) -> Iterator[Finding]:
         if any(region is not None for region in regions):
             continue
         loss = evaluation.name.rpartition(".")[2]
+        read = settled.forms_no_gradient(file, evaluation.call)
+        harm = (
+            "gradient is exactly 0 and a confidently wrong sample teaches nothing; the logits form "
+            "of the loss has no such limit"
+        )
+        if read:
+            harm = (
+                "loss of a confidently wrong sample is cut at 100 (nothing is trained here: "
+                "only its value is wrong)"
+            )
         yield Finding(
             evaluation.call,
             f"the input of `{loss}` is the output of a sigmoid: where the sigmoid saturates, the "
-            "gradient is exactly 0 and a confidently wrong sample teaches nothing; the logits form "
-            "of the loss has no such limit",
+            f"{harm}",
             trail=_trail(evaluation, origins, "sigmoid"),
-            confidence=Confidence.LOW
-            if contexts.under_no_grad(file, evaluation.call)
-            else _confidence(file, evaluation, origins),
+            confidence=Confidence.LOW if read else _confidence(file, evaluation, origins),
             fixes=tuple(_move(file, evaluation, evaluations, tensors.SIGMOID, logits_form=True)),
         )
 

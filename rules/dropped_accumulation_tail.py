@@ -148,7 +148,9 @@ def _left_over(window: accumulation.AccumulationWindow) -> str:
             f"the gradients of up to `{k}` - 1 batches at the end of every pass (of none as long "
             f"as `{k}` is 1, the only value that is written here)"
         )
-    return f"the gradients of up to `{k}` - 1 batches at the end of every pass"
+    return (
+        f"the gradients of up to `{k}` - 1 batches at the end of every pass (of none where it is 1)"
+    )
 
 
 def _fate(window: accumulation.AccumulationWindow, lost: tail.Tail) -> str:

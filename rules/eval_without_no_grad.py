@@ -6,7 +6,9 @@ for evaluation) while gradients are recorded: no `torch.no_grad()`, `torch.infer
 `torch.set_grad_enabled(False)` around them, as a decorator, or in the functions of the file that
 call them. It is silent where gradients are wanted (attacks, saliency, input gradients), where the
 model's own `forward` holds `no_grad`, where `model.freeze()` or `model.requires_grad_(False)` has
-left nothing to record, and for the steps of frameworks, which hold it themselves.
+left nothing to record, for the steps of frameworks, which hold it themselves, in tests, where only
+one batch is tried, and for helpers that hand the output to NumPy as it is, which no caller could do
+with gradients. Of loops inside each other the outermost is reported.
 
 ## Why is this bad?
 Every forward of layers that are not frozen keeps its activations until the outputs are gone.
@@ -89,6 +91,7 @@ from trainlint.api import (
     any_of,
     evaluation,
     models,
+    placement,
     recording,
     rewrite,
     tree,
@@ -111,10 +114,15 @@ RULE = Rule(
 
 @RULE.check
 def check(file: File) -> Iterator[Finding]:
+    reported: set[tree.Node] = set()
     for whole in evaluation.passes(file):
         found = recording.outside_no_grad(file, whole)
         recorded = recording.recorded(file, found) if found is not None else False
         if found is None or recorded is False or recording.needs_gradients(file, found):
+            continue
+        if not reported.isdisjoint(found.loop.ancestors()) or _is_a_try(file, found):
+            continue
+        if recorded is None and recording.needs_no_grad(file, found):
             continue
         function = found.function
         trained = recording.trained_on(file, function) if function is not None else []
@@ -126,6 +134,7 @@ def check(file: File) -> Iterator[Finding]:
         if found.switched is not None:
             trail.append(Step(found.switched.call, "it is put in evaluation mode here"))
         fixes, why = _fix(file, found, trained)
+        reported.add(found.loop)
         yield Finding(
             found.loop,
             f"This evaluation pass runs `{file.text(run.model)}` with gradients switched on: each "
@@ -136,12 +145,27 @@ def check(file: File) -> Iterator[Finding]:
         )
 
 
+def _is_a_try(file: File, found: evaluation.EvaluationPass) -> bool:
+    """True for what tests the code, not the model: in a test, or one batch that is looked at."""
+    loop = found.loop
+    body = [] if isinstance(loop, tree.Comprehension) else loop.body
+    if found.switched is None and any(isinstance(statement, tree.Break) for statement in body):
+        return True
+    return placement.is_tested(file, loop)
+
+
 def _held(file: File, run: models.Forward) -> str:
     """What a forward keeps: of layers that may be frozen, in this file or elsewhere, less."""
     graph = "a graph that nothing uses"
-    if run.known and not recording.freezes_parts(file):
+    if run.known and not any(recording.freezes_parts(one) for one in _homes(file, run)):
         return f"{graph} and holds its activations as long as the outputs are there"
     return f"{graph} of all layers that are not frozen, and holds what a backward would need"
+
+
+def _homes(file: File, run: models.Forward) -> set[File]:
+    """The file of a run, and those of the classes of its model."""
+    classes = [getattr(value, "cls", None) for value in file.values.of(run.model)]
+    return {file, *(file.home(cls) for cls in classes if isinstance(cls, tree.ClassDef))}
 
 
 def _fix(

@@ -6,7 +6,8 @@ where the states of models or optimizers are read by a program that may run with
 the run that saved them: it chooses its device by what there is or by a setting, runs one process on
 each device, or never asks for a GPU. With `--pedantic` also where one of the two is not known:
 files of data, helpers whose model and device are the caller's, programs that cannot do without a
-GPU, tests, and weights that the same run has trained before.
+GPU, tests, weights that the same run has trained before, loads that no call of their function lets
+happen, and states of optimizers in a project that saves none.
 
 ## Why is this bad?
 A file that was written on a GPU cannot be read on a machine without one (RuntimeError:

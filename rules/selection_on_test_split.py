@@ -127,6 +127,11 @@ RULE = Rule(
         *("stop", "Stop", "lateau", "Checkpoint"),
     ),
 )
+_RESTORES = frozenset(
+    "load load_model load_weights load_state_dict load_checkpoint load_from_checkpoint "
+    "from_pretrained restore".split()
+)
+_RESTORING = frozenset({"restore_best_weights", "load_best_model_at_end", "ckpt_path"})
 _MEASURES = frozenset({"predict", "predict_proba", "evaluate", "score", "test"})
 
 
@@ -186,8 +191,7 @@ def _finding(
     via = f" through `{name}`" if name is not None else ""
     message = (
         f"`{file.text(chosen.metric)}` decides on {chosen.what} and is measured on the test split"
-        f"{via}: what is kept suits the test data best by choice, so its test score is too good. "
-        "Choose on a validation split."
+        f"{via}: {_harm(file, chosen.what)}. Choose on a validation split."
     )
     why = "by its name, it is the test split"
     if told:
@@ -198,6 +202,30 @@ def _finding(
     if final is not None:
         steps.append(Step(final, "the same data is the final test here"))
     return Finding(chosen.node, message, tuple(steps), confidence=confidence)
+
+
+def _harm(file: File, what: str) -> str:
+    """What a choice by the test data does to the score on it."""
+    match what:
+        case selection.CHECKPOINT:
+            kept = (
+                "the checkpoint that is kept is the best of all epochs on the test data, so its "
+                "score there is no estimate for new data"
+            )
+            return kept if _is_restored(file) else f"{kept} (this file never loads it again)"
+        case selection.STOPPING:
+            return "training ends where it suits the test data, so the test score is too good"
+        case _:
+            return "it follows the test data, so the test score is too good"
+
+
+def _is_restored(file: File) -> bool:
+    """True where a file loads states somewhere, or a framework does so by itself."""
+    return any(
+        (tree.dotted(call.func) or "").rpartition(".")[2] in _RESTORES
+        or any(arg.keyword in _RESTORING for arg in call.args)
+        for call in file.calls
+    )
 
 
 def _is_told(fed: loaders.Fed) -> bool:
@@ -244,8 +272,7 @@ def _worded(
         steps.append(Step(final, "the same data is the final test here"))
     message = (
         f"`{file.text(fit.call.func)}` decides on {fit.what} by `{file.text(fit.data)}`: it is "
-        f"{what}, and what is kept suits the test data best by choice, so its test score is too "
-        "good. Choose on a validation split."
+        f"{what}, and {_harm(file, fit.what)}. Choose on a validation split."
     )
     return Finding(fit.call, message, tuple(steps), confidence=confidence)
 

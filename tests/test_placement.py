@@ -42,6 +42,27 @@ LIKELY = {
     "only the epoch of a checkpoint is read": NET
     + CHOSEN
     + 'def begin(path):\n    return torch.load(path)["epoch"] + 1\n',
+    "the state of an optimizer that is saved": NET
+    + CHOSEN
+    + "def begin(net, optimizer, path):\n"
+    + '    optimizer.load_state_dict(torch.load(path / "optimizer.pt"))\n'
+    + "    for epoch in range(3):\n"
+    + '        torch.save(optimizer.state_dict(), path / "optimizer.pt")\n',
+    "one of two calls lets the function load": NET
+    + CHOSEN
+    + "def build(pretrained):\n"
+    + "    net = nn.Linear(3, 1)\n"
+    + '    if pretrained:\n        net.load_state_dict(torch.load("net.pt"))\n'
+    + "    return net\n"
+    + "models = build(False), build(True)\n",
+    "a setting of the script keeps it from the load for now": "RESUME = False\n"
+    + NET
+    + CHOSEN
+    + "def build():\n"
+    + "    net = nn.Linear(3, 1)\n"
+    + '    if RESUME:\n        net.load_state_dict(torch.load("net.pt"))\n'
+    + "    return net\n"
+    + "model = build().to(device)\n",
     "a whole model": NET
     + CHOSEN
     + "def restored(path):\n    whole = torch.load(path)\n    whole.eval()\n    return whole\n",
@@ -99,6 +120,26 @@ POSSIBLE = {
     + "def restore(net, path, plugin):\n"
     + "    with FSDP.state_dict_type(net, plugin.kind, plugin.config):\n"
     + "        net.load_state_dict(torch.load(path))\n",
+    "what the GPU is asked for ends a run without one": NET
+    + CHOSEN
+    + "print(torch.cuda.get_device_name(0))\n"
+    + 'net = nn.Linear(3, 1).to(device)\nnet.load_state_dict(torch.load("net.pt"))\n',
+    "every call keeps the function from the load": NET
+    + CHOSEN
+    + "def build(pretrained=True):\n"
+    + "    net = nn.Linear(3, 1)\n"
+    + '    if pretrained:\n        net.load_state_dict(torch.load("net.pt"))\n'
+    + "    return net\n"
+    + "model = build(pretrained=False).to(device)\n",
+    "the file that would be loaded is saved nowhere": NET
+    + CHOSEN
+    + "def begin(net, optimizer, schedule, path):\n"
+    + '    optimizer.load_state_dict(torch.load(path / "optimizer.pt"))\n'
+    + "    for epoch in range(3):\n"
+    + '        torch.save(net.state_dict(), path / "net.pt")\n',
+    "the GPU is only seeded, and nothing else is known": NET
+    + "if torch.cuda.is_available():\n    torch.cuda.manual_seed_all(1)\n"
+    + "def restore(net, path):\n    net.load_state_dict(torch.load(path))\n",
     "published weights": NET
     + CHOSEN
     + 'checkpoint = torch.load("weights/resnet18-0123abcd.pth")\n',

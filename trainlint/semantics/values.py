@@ -55,6 +55,8 @@ SAME_OBJECT = frozenset(
     "type to_empty".split()
 )
 
+_PROPERTIES = frozenset({"property", "cached_property", "setter", "abstractproperty"})
+
 Path = tuple[int | str, ...]
 
 
@@ -540,6 +542,9 @@ class Values:
             return
         if method is None and name == "__call__":
             method = self.graph.call_method(owner.cls)
+        if method is not None and _is_property(method):
+            yield from self._read(method, owner, path)
+            return
         if method is not None:
             below = self.graph.implementations(owner.cls, method) if owner.call is None else []
             for cls, own in below:
@@ -549,6 +554,16 @@ class Values:
                 yield FunctionValue(method, owner.frame, owner.trail, method, owner)
             return
         yield Unknown(owner.node, owner.frame, owner.trail, f"`{owner.cls.name}.{name}` is not set")
+
+    def _read(self, getter: tree.FunctionDef, owner: Object, path: Path) -> Iterator[Value]:
+        """What a property gives where it is read."""
+        depth = _depth(owner.frame) + 1
+        returns = self.graph.returns(getter) if depth <= MAX_DEPTH else []
+        for statement in returns:
+            assert statement.value is not None
+            yield from self.of(statement.value, Frame(getter, None, None, owner, depth), path)
+        if not returns:
+            yield Unknown(owner.node, owner.frame, (), f"what `{getter.name}` gives is not known")
 
     def _field(self, owner: Object, fields: Record, name: str, path: Path) -> Iterator[Value]:
         """What the call that built a record gave one of its fields."""
@@ -726,6 +741,13 @@ def argument(
     keyword = None if param.kind == "posonly" else param.name
     position = ordered.index(param) if param in ordered else None
     return call.arg(position, keyword)
+
+
+def _is_property(function: tree.FunctionDef) -> bool:
+    """True for a method that is called by reading (or setting) an attribute."""
+    return any(
+        (tree.dotted(d) or "").rpartition(".")[2] in _PROPERTIES for d in function.decorators
+    )
 
 
 def _is_self(function: tree.FunctionDef | tree.Lambda, param: tree.Param) -> bool:

@@ -19,6 +19,19 @@ _DEVICE = re.compile(r"(^|_|\b)(device|gpu|cuda)s?(_|$|\d|\b)", re.I)
 _CUDA = re.compile(r"cuda(:\d+)?$")
 _PROCESSES = re.compile(r"init_process_group|DistributedDataParallel|local_rank", re.I)
 _DEPTH = 4
+# What raises where there is no GPU.
+_OF_A_GPU = frozenset(
+    f"torch.cuda.{name}"
+    for name in (
+        "current_device",
+        "get_device_capability",
+        "get_device_name",
+        "get_device_properties",
+        "mem_get_info",
+        "set_device",
+        "synchronize",
+    )
+)
 _QUESTIONS = frozenset({"is_available", "device_count", "current_accelerator"})
 
 
@@ -52,9 +65,10 @@ def demands_gpu(file: File) -> bool:
     """True where something is moved to a GPU whatever there is: the file runs nowhere else."""
     return not _is_spread(file) and any(
         isinstance(call.func, tree.Attribute)
-        and call.func.attr == "cuda"
-        and file.names.qualified(call.func) is None
-        and not call.args
+        and (
+            (call.func.attr == "cuda" and file.names.qualified(call.func) is None and not call.args)
+            or file.names.qualified(call.func) in _OF_A_GPU
+        )
         and not _is_guarded(call)
         for call in file.calls
     )
@@ -105,10 +119,22 @@ def _asks(file: File, node: tree.Attribute) -> bool:
             case tree.Assert():
                 return False
             case tree.If() if node in above.test.walk():
-                return not any(isinstance(s, tree.Raise) for s in above.body)
+                ends = any(isinstance(s, tree.Raise) for s in above.body)
+                return not ends and not all(_is_setting(file, s) for s in above.body)
             case _:
                 pass
     return True
+
+
+def _is_setting(file: File, statement: tree.Stmt) -> bool:
+    """True for seeds and switches of the GPU, which say nothing of where the models go."""
+    match statement:
+        case tree.ExprStmt(value=tree.Call(func=func)):
+            return "seed" in models.last_name(func)
+        case tree.Assign(targets=[target]):
+            return (file.names.qualified(target) or "").startswith("torch.backends.")
+        case _:
+            return False
 
 
 def _is_spread(file: File) -> bool:

@@ -12,12 +12,13 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
+from trainlint.semantics.guards import guards, outcome
 from trainlint.semantics.training import devices, models, written
 from trainlint.semantics.training.checkpoints import Restored
 from trainlint.semantics.training.script import STEP
 from trainlint.semantics.tree import Expr, Node
 from trainlint.semantics.uses import uses
-from trainlint.semantics.values import Literal
+from trainlint.semantics.values import Frame, Literal
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -38,6 +39,7 @@ _PUBLISHED = re.compile(r"-[0-9a-f]{8}\.(pth?|bin)$")
 _INPUT = re.compile(r"(^|[\s/])input/")
 _NUMBERS = re.compile(r"scaler|sched", re.I)  # whose states hold no tensors
 _TRAINING = re.compile(r"^(fit|train|run|learn)(_|$)|_(fit|train|training)$|^training", re.I)
+_OPTIMIZER = re.compile(r"optim", re.I)
 _ON_CPU = frozenset({"offload_to_cpu", "cpu_offload"})
 
 
@@ -61,14 +63,55 @@ def chance(file: File, load: tree.Call, restored: Restored) -> Chance:
         return Chance.POSSIBLE
     if file.once(devices.demands_gpu) or _has_another_way(file, load):
         return Chance.POSSIBLE
+    if _is_saved_nowhere(file, restored) or _never_runs(file, load):
+        return Chance.POSSIBLE
     match file.once(devices.device):
         case devices.Device.OPEN:
             return Chance.LIKELY
         case devices.Device.GPU:
             return Chance.POSSIBLE
         case devices.Device.UNSAID:
-            known = not _saves(file) and _is_run_here(file, load, restored)
+            known = not _saves(file) and _runs_without_gpu(file, load)
             return Chance.LIKELY if known else Chance.POSSIBLE
+
+
+# Who runs it
+
+
+def _runs_without_gpu(file: File, load: tree.Call) -> bool:
+    """True where some script gets to a load and does not need a GPU anyway."""
+    scripts = {
+        file.home(site)
+        for _, site in written.sites_of(file, load)
+        if tree.function_of(site) is None
+    }
+    return any(
+        not script.once(devices.demands_gpu)
+        and script.once(devices.device) is not devices.Device.GPU
+        for script in scripts
+    )
+
+
+def _never_runs(file: File, load: tree.Call) -> bool:
+    """True where what every call of a function hands it keeps it from the load."""
+    function = tree.function_of(load)
+    callers = file.values.graph.callers(function) if function is not None else []
+    if function is None or not callers:
+        return False
+    params = {param.name for param in function.params}
+    around = [
+        guard
+        for guard in guards(load)
+        if any(isinstance(node, tree.Name) and node.id in params for node in guard.test.walk())
+    ]
+    return all(
+        any(
+            outcome(file.view, guard.test, Frame(function, call, None, owner, 1))
+            is (not guard.outcome)
+            for guard in around
+        )
+        for call, owner in callers
+    )
 
 
 # What is in the file
@@ -158,15 +201,15 @@ def _gathers_on_cpu(file: File) -> bool:
 # Who has written it
 
 
-def is_tested(file: File, load: tree.Call) -> bool:
-    """True in the tests of a project, which read what they have made."""
+def is_tested(file: File, node: Node) -> bool:
+    """True in the tests of a project, which work on what they have made."""
     roots = {
         (s.module if isinstance(s := alias.parent, tree.ImportFrom) else alias.name).split(".")[0]
         for alias in file.all(tree.Alias)
     }
     if not roots.isdisjoint({"pytest", "unittest"}):
         return True
-    function = tree.function_of(load)
+    function = tree.function_of(node)
     return (
         function is not None
         and function.name.startswith("test_")
@@ -206,6 +249,20 @@ def _is_given(file: File, load: tree.Call) -> bool:
 def _receivers(restored: Restored) -> list[Expr]:
     """The models and optimizers that take the states."""
     return [c.func.value for c in restored.states if isinstance(c.func, tree.Attribute)]
+
+
+def _is_saved_nowhere(file: File, restored: Restored) -> bool:
+    """True for the state of an optimizer in a project that saves states, but none of optimizers.
+
+    Weights may come from elsewhere; the state of an optimizer is that of an own earlier run.
+    """
+    takers = _receivers(restored)
+    if not takers or restored.others or restored.keys:
+        return False
+    if not all(_OPTIMIZER.search(models.last_name(taker)) for taker in takers):
+        return False
+    saves = [call for one in file.view.holding(["torch", "save"], file) for call in _saves(one)]
+    return bool(saves) and not any(_OPTIMIZER.search(file.text(call)) for call in saves)
 
 
 def _saves(file: File) -> list[tree.Call]:
@@ -294,11 +351,3 @@ def _trains(call: tree.Call, model: Expr | None) -> bool:
     if isinstance(call.func, tree.Attribute):
         given.append(call.func.value)
     return any(models.last_name(expr) == root for expr in given)
-
-
-def _is_run_here(file: File, load: tree.Call, restored: Restored) -> bool:
-    """True where this file itself runs the load, or makes the model that takes the state."""
-    bodies = [body for body, _ in written.sites_of(file, load)]
-    if any(isinstance(body, tree.Module) for body in bodies):
-        return True
-    return any(models.identities(file, model) for model in _receivers(restored))

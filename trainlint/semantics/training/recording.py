@@ -13,6 +13,8 @@ from trainlint.semantics.training import evaluation, models
 from trainlint.semantics.training.evaluation import EvaluationPass, names_behind
 from trainlint.semantics.training.models import Forward
 from trainlint.semantics.training.script import BACKWARD, STEP, Body
+from trainlint.semantics.tree import Expr
+from trainlint.semantics.uses import uses
 from trainlint.semantics.values import FunctionValue, Instance, Symbol, Unknown, Value
 
 if TYPE_CHECKING:
@@ -25,6 +27,11 @@ _GRADIENTS = frozenset(
     "set_grad_enabled is_grad_enabled".split()
 )
 _UNKNOWN_CONTEXT = re.compile(r"grad|infer|eval|ema|scope|mode|ctx|context|swap|average", re.I)
+# Methods whose results still belong to the graph.
+_SAME_GRAPH = frozenset(
+    "cpu to float double half squeeze unsqueeze view reshape flatten permute transpose contiguous "
+    "clone".split()
+)
 _DEPTH = 3
 
 
@@ -155,6 +162,24 @@ def _takes_all(method: tree.FunctionDef) -> bool:
         ):
             return True
     return False
+
+
+def needs_no_grad(file: File, found: EvaluationPass) -> bool:
+    """True where an output becomes an array as it is: that raises while gradients are recorded."""
+    return any(_becomes_array(use.expr) for run in found.runs for use in uses(file, run.call))
+
+
+def _becomes_array(expr: Expr) -> bool:
+    """``output.cpu().numpy()``, without a ``detach`` on the way."""
+    node: tree.Node = expr
+    while True:
+        match node.parent:
+            case tree.Attribute(attr="numpy", parent=tree.Call() as call) as attribute:
+                return call.func is attribute
+            case tree.Attribute(attr=name, parent=tree.Call() as call) if name in _SAME_GRAPH:
+                node = call
+            case _:
+                return False
 
 
 def freezes_parts(file: File) -> bool:

@@ -16,7 +16,9 @@ from trainlint.semantics.guards import Guard, guards, outcome
 from trainlint.semantics.references import is_bound_by
 from trainlint.semantics.tensors import Origin
 from trainlint.semantics.training import losses
+from trainlint.semantics.training.evaluation import passes
 from trainlint.semantics.training.losses import LossEvaluation
+from trainlint.semantics.training.recording import trained_on
 from trainlint.semantics.tree import Expr, Node
 from trainlint.semantics.values import Frame, Instance, Path, Value
 
@@ -84,9 +86,20 @@ def once_each(
         criterion = evaluation.criterion.call if evaluation.criterion else evaluation.call
         fault = (origins[0].node, criterion)
         known = chosen.get(fault)
-        if known is None or under_no_grad(file, known[0].call):
+        if known is None or forms_no_gradient(file, known[0].call):
             chosen[fault] = (evaluation, origins)
     yield from chosen.values()
+
+
+def forms_no_gradient(file: File, evaluated: tree.Call) -> bool:
+    """True where a loss is only looked at: under ``no_grad``, or in an evaluation pass."""
+    if under_no_grad(file, evaluated) is True:
+        return True
+    function = tree.function_of(evaluated)
+    around = {*evaluated.ancestors()}
+    return any(found.loop in around and found.function is function for found in passes(file)) and (
+        function is None or not trained_on(file, function)
+    )
 
 
 def certain(file: File, evaluation: LossEvaluation, found: Sequence[Origin]) -> bool:
