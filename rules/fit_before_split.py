@@ -20,9 +20,13 @@ lives on only in bins with edges that are written out; and a split whose test pa
 where no score is measured.
 
 The fits of one chain (a vectoriser and the projection behind it, say) are one finding, and so are
-the chains that a function or script begins at one table again and again. A loop that fills one
-column after the other with its mean or median is reported as info: it does so whether there are
-gaps or not, and one number for a column is hardly another one without the test part.
+the chains that a function or script begins at one table again and again.
+
+What is as good as the same without the test part is reported as info, where nothing else is fitted:
+a loop that fills one column after the other with its mean or median, and `SimpleImputer`, which do
+so whether there are gaps or not, and with one number for a column; and a `CountVectorizer` that
+takes all words (no `min_df`, `max_df`, `max_features`), as words that only the test part has are
+zero in each row of the train part.
 
 ## Example
 ```python
@@ -138,6 +142,9 @@ RULE = Rule(
     fix=Safety.UNSAFE,
 )
 MAX_STEPS = 12
+_FILL = frozenset({"SimpleImputer", "Imputer"})
+# By which words are chosen that the rows of the test part have, too.
+_CHOOSES = ("min_df", "max_df", "max_features")
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,9 +196,8 @@ def _habit(file: File, leak: Leak) -> object:
 
 def _of_all(file: File, found: list[Leak]) -> Finding:
     """One finding for all fits that one habit leaks by, at the first that surely shapes values."""
-    first = next((leak for leak in found if not _fills(leak.deed)), found[0])
-    quiet = all(_fills_what_is_missing(file, leak.deed) for leak in found)
-    finding = _finding(file, first, Severity.INFO if quiet else None)
+    first = min(found, key=lambda leak: (_is_harmless(file, leak.deed), _fills(leak.deed)))
+    finding = _finding(file, first)
     steps = [Step(leak.fit, _beside(first, leak)) for leak in found if leak is not first]
     return replace(finding, trail=(*finding.trail, *steps[:MAX_STEPS]))
 
@@ -210,17 +216,31 @@ def _fills(deed: deeds.Deed) -> bool:
     return deed.transformer.kind == transformers.IMPUTER
 
 
+def _is_harmless(file: File, deed: deeds.Deed) -> bool:
+    """True for what is as good as the same without the test part."""
+    known = deed.transformer
+    if known is None:
+        return _fills_what_is_missing(file, deed)
+    return all(p.name in _FILL or _only_counts(p) for p in known.parts or (known,))
+
+
 def _fills_what_is_missing(file: File, deed: deeds.Deed) -> bool:
     """True where a loop fills one column after the other, whether it has gaps or not."""
-    if deed.transformer is not None or not _fills(deed) or deed.data is None:
-        return False
-    column = deed.data.expr
+    column = deed.data.expr if deed.data is not None and _fills(deed) else None
     if not isinstance(column, tree.Subscript) or len(column.index) != 1:
         return False
     key = column.index[0]
     return isinstance(key, tree.Name) and any(
         binding.kind == "each" for binding in file.values.definitions(key)[0]
     )
+
+
+def _only_counts(known: transformers.Transformer) -> bool:
+    """True for a vocabulary of all words: those of the test part are zero in the train part."""
+    made = known.made
+    if known.name != "CountVectorizer" or not isinstance(made, tree.Call) or made.has_star:
+        return False
+    return all(made.arg(None, name) is None for name in _CHOOSES)
 
 
 def _is_ordered(deed: deeds.Deed) -> bool:
@@ -343,7 +363,7 @@ def _learns_from(file: File, fit: tree.Call, origins: set[object]) -> bool:
     return parts.is_whole(file, data) and not parts.origins(file, data).isdisjoint(origins)
 
 
-def _finding(file: File, leak: Leak, severity: Severity | None = None) -> Finding:
+def _finding(file: File, leak: Leak) -> Finding:
     split, deed, fit = leak.split, leak.deed, leak.fit
     known = deed.transformer
     if known is not None:
@@ -366,6 +386,7 @@ def _finding(file: File, leak: Leak, severity: Severity | None = None) -> Findin
     steps = (*deed.trail[-4:], Step(split.node, "the rows are divided only here"))
     own = known is not None and known.kind == transformers.OWN
     confidence = Confidence.MEDIUM if own else Confidence.HIGH
+    severity = Severity.INFO if _is_harmless(file, deed) else None
     return Finding(fit, message, trail=steps, fixes=fixes, confidence=confidence, severity=severity)
 
 

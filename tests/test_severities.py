@@ -54,6 +54,41 @@ def test_a_loop_that_fills_whatever_is_missing_is_told_quietly(
 
 
 @pytest.mark.parametrize(
+    ("fits", "wanted"),
+    [
+        (["SimpleImputer()"], Severity.INFO),
+        (["SimpleImputer(strategy='median')", "OneHotEncoder()"], Severity.INFO),
+        (["SimpleImputer()", "StandardScaler()"], Severity.ERROR),
+        (["KNNImputer()"], Severity.ERROR),
+        (["make_pipeline(SimpleImputer(), PCA())"], Severity.ERROR),
+        (["make_pipeline(SimpleImputer(), OneHotEncoder())"], Severity.INFO),
+        (["CountVectorizer(stop_words='english')"], Severity.INFO),
+        (["CountVectorizer(max_features=900)"], Severity.ERROR),
+        (["CountVectorizer()", "TfidfTransformer()"], Severity.ERROR),
+        (["TfidfVectorizer()"], Severity.ERROR),
+    ],
+)
+def test_what_hardly_depends_on_the_test_part_is_told_quietly(
+    fits: list[str], wanted: Severity
+) -> None:
+    code = "\n".join(
+        [
+            "from sklearn.decomposition import PCA",
+            "from sklearn.feature_extraction.text import (",
+            "    CountVectorizer, TfidfTransformer, TfidfVectorizer)",
+            "from sklearn.impute import KNNImputer, SimpleImputer",
+            "from sklearn.model_selection import cross_val_score",
+            "from sklearn.pipeline import make_pipeline",
+            "from sklearn.preprocessing import OneHotEncoder, StandardScaler",
+            "def score(model, X, y):",
+            *(f"    X = {each}.fit_transform(X)" for each in fits),
+            "    return cross_val_score(model, X, y)\n",
+        ]
+    )
+    assert [each.severity for each in check_text(RULES["LEK001"], code)] == [wanted]
+
+
+@pytest.mark.parametrize(
     ("line", "wanted"),
     [
         ("X, y = make_moons(200, noise=0.2)", Severity.INFO),
