@@ -91,7 +91,7 @@ from trainlint.api import (
     any_of,
     evaluation,
     models,
-    placement,
+    provenance,
     recording,
     rewrite,
     tree,
@@ -151,7 +151,7 @@ def _is_a_try(file: File, found: evaluation.EvaluationPass) -> bool:
     body = [] if isinstance(loop, tree.Comprehension) else loop.body
     if found.switched is None and any(isinstance(statement, tree.Break) for statement in body):
         return True
-    return placement.is_tested(file, loop)
+    return provenance.is_tested(file, loop)
 
 
 def _held(file: File, run: models.Forward) -> str:

@@ -63,6 +63,12 @@ LIKELY = {
     + '    if RESUME:\n        net.load_state_dict(torch.load("net.pt"))\n'
     + "    return net\n"
     + "model = build().to(device)\n",
+    "the model was back from the CPU when it was saved": NET
+    + CHOSEN
+    + "def keep(net, path):\n"
+    + "    net.cpu()\n    print(net)\n    net.to(device)\n"
+    + "    torch.save(net.state_dict(), path)\n"
+    + "def restore(net, path):\n    net.load_state_dict(torch.load(path))\n",
     "a whole model": NET
     + CHOSEN
     + "def restored(path):\n    whole = torch.load(path)\n    whole.eval()\n    return whole\n",
@@ -171,6 +177,11 @@ POSSIBLE = {
     + CHOSEN
     + "def keep(net, path):\n"
     + "    torch.save({k: v.cpu() for k, v in net.state_dict().items()}, path)\n"
+    + "def restore(net, path):\n    net.load_state_dict(torch.load(path))\n",
+    "the model goes to the CPU before it is saved": NET
+    + CHOSEN
+    + "def keep(net, path):\n"
+    + "    net.eval().cpu()\n    torch.save(net.state_dict(), path)\n    net.to(device)\n"
     + "def restore(net, path):\n    net.load_state_dict(torch.load(path))\n",
 }
 NONE = {

@@ -1,0 +1,212 @@
+"""Who has written a file that a program loads: the same run, another one, or nobody."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from trainlint.semantics import tree
+from trainlint.semantics.training import models, written
+from trainlint.semantics.training.checkpoints import Restored
+from trainlint.semantics.training.script import STEP
+from trainlint.semantics.tree import Expr, Node
+
+if TYPE_CHECKING:
+    from trainlint.semantics.facts import File
+
+_STATE = re.compile(
+    r"check_?point|ckpt|weights?(_|\b)|state_?dict|(?<!no_)resume|pretrained|(^|[\W_])model([\W_]|$)"
+    r"|\.ckpt\b",
+    re.I,
+)
+_INPUT = re.compile(r"(^|[\s/])input/")
+_TRAINING = re.compile(r"^(fit|train|run|learn)(_|$)|_(fit|train|training)$|^training", re.I)
+_OPTIMIZER = re.compile(r"optim", re.I)
+_MOVES = frozenset({"cpu", "cuda", "to"})
+
+
+def is_tested(file: File, node: Node) -> bool:
+    """True in the tests of a project, which work on what they have made."""
+    roots = {
+        (s.module if isinstance(s := alias.parent, tree.ImportFrom) else alias.name).split(".")[0]
+        for alias in file.all(tree.Alias)
+    }
+    if not roots.isdisjoint({"pytest", "unittest"}):
+        return True
+    function = tree.function_of(node)
+    return (
+        function is not None
+        and function.name.startswith("test_")
+        and any(isinstance(node, tree.Assert) for node in function.walk())
+    )
+
+
+def is_own(file: File, load: tree.Call, restored: Restored) -> bool:
+    """True where the run has likely written the file itself.
+
+    Its model was trained before, or the file is made where it is missing, or what is saved in this
+    script (without a save of its own: in its project) was moved to the CPU.
+    """
+    if _is_made_where_missing(file, load):
+        return True
+    found = saves(file) or [
+        call
+        for other in file.view.holding(["torch", "save"], file)
+        for call in saves(other)
+        if _STATE.search(file.text(call))
+    ]
+    saved = [given for call in found if (given := call.arg(0, "obj")) is not None]
+    if saved and all(_is_moved(file, given) for given in saved):
+        return True
+    if _is_given(file, load):
+        return False
+    takers: list[Expr | None] = [*receivers(restored)]
+    return any(_is_trained_before(file, load, model) for model in takers or [None])
+
+
+def _is_given(file: File, load: tree.Call) -> bool:
+    """True for a file of the folder of inputs, which no run can write to."""
+    path = load.arg(0, "f")
+    return path is not None and _INPUT.search(" ".join(written.texts(file, path))) is not None
+
+
+def receivers(restored: Restored) -> list[Expr]:
+    """The models and optimizers that take the states."""
+    return [c.func.value for c in restored.states if isinstance(c.func, tree.Attribute)]
+
+
+def is_saved_nowhere(file: File, restored: Restored) -> bool:
+    """True for the state of an optimizer in a project that saves states, but none of optimizers.
+
+    Weights may come from elsewhere; the state of an optimizer is that of an own earlier run.
+    """
+    takers = receivers(restored)
+    if not takers or restored.others or restored.keys:
+        return False
+    if not all(_OPTIMIZER.search(models.last_name(taker)) for taker in takers):
+        return False
+    found = [call for one in file.view.holding(["torch", "save"], file) for call in saves(one)]
+    return bool(found) and not any(_OPTIMIZER.search(file.text(call)) for call in found)
+
+
+def saves(file: File) -> list[tree.Call]:
+    return file.calls_to("torch.save")
+
+
+def _is_made_where_missing(file: File, load: tree.Call) -> bool:
+    """True for a cache: one branch loads the file, and the other one saves it."""
+    path = load.arg(0, "f")
+    for above in load.ancestors():
+        if isinstance(above, tree.FunctionDef | tree.ClassDef):
+            return False
+        if not isinstance(above, tree.If | tree.Try) or path is None:
+            continue
+        for save in saves(file):
+            target = save.arg(1, "f")
+            if target is None or above not in save.ancestors():
+                continue
+            if written.same_path(file, path, target):
+                return True
+    return False
+
+
+def _is_moved(file: File, expr: Expr, depth: int = 2) -> bool:
+    """True where what is saved goes to the CPU first: ``{k: v.cpu() ...}``, ``model.cpu()``."""
+    for node in expr.walk():
+        if isinstance(node, tree.Attribute) and node.attr == "cpu":
+            return True
+        if not isinstance(node, tree.Call) or models.last_name(node.func) != "to" or not node.args:
+            continue
+        if file.values.literal(node.args[0].value) == "cpu":
+            return True
+    name = tree.base_of(expr)
+    if not depth or name is None:
+        return False
+    if _was_moved(file, name):
+        return True
+    bindings, _ = file.values.definitions(name)
+    made = [b.value for b in bindings if b.kind == "assign" and b.value is not None]
+    return bool(made) and all(_is_moved(file, value, depth - 1) for value in made)
+
+
+def _was_moved(file: File, name: tree.Name) -> bool:
+    """True where the last move of an object in its function was to the CPU: ``net.cpu()``."""
+    moves = [
+        call
+        for call in file.script.calls_in.get(tree.body_of(name), ())
+        if isinstance(call.func, tree.Attribute)
+        and call.func.attr in _MOVES
+        and call.start < name.start
+        and isinstance(call.parent, tree.ExprStmt | tree.Assign)
+        and _subject(call) == name.id
+    ]
+    if not moves:
+        return False
+    last = max(moves, key=lambda call: call.start)
+    given = last.arg(0, "device")
+    return models.last_name(last.func) == "cpu" or (
+        given is not None and file.values.literal(given) == "cpu"
+    )
+
+
+def _subject(call: tree.Call) -> str:
+    """The name of what a chain of calls works on: ``net`` of ``net.eval().cpu()``."""
+    node: Node = call
+    while True:
+        match node:
+            case tree.Call(func=tree.Attribute(value=value)):
+                node = value
+            case tree.Name():
+                return node.id
+            case _:
+                return ""
+
+
+def _is_trained_before(file: File, load: tree.Call, model: Expr | None) -> bool:
+    """True where a training (of the model, if one is known) comes before the load in a body."""
+    for body, place in written.sites_of(file, load):
+        flow = file.flow_in(body)
+        if not flow.holds(place):
+            continue
+        trained = [
+            event.site
+            for event in file.script.events(body)
+            if event.kind == STEP and event.receiver is not None
+        ]
+        trained += [call for call in file.script.calls_in.get(body, ()) if _trains(call, model)]
+        at = [flow.point(place)]
+        # One behind the load in the same loop is that of what was loaded.
+        earlier = [
+            site
+            for site in trained
+            if site.start < place.start and flow.holds(site) and not _is_optional(file, site, place)
+        ]
+        if any(flow.reaches(flow.point(site), at) for site in earlier):
+            return True
+    return False
+
+
+def _is_optional(file: File, site: Node, place: Node) -> bool:
+    """True for ``if args.train: ...``, without which the load runs as well."""
+    around = {file.text(above.test) for above in place.ancestors() if isinstance(above, tree.If)}
+    for above in site.ancestors():
+        if isinstance(above, tree.FunctionDef):
+            return False
+        if not isinstance(above, tree.If) or file.text(above.test) in around:
+            continue
+        if tree.enclosing_loop(above) is None:
+            return True
+    return False
+
+
+def _trains(call: tree.Call, model: Expr | None) -> bool:
+    """True for ``train(model, ...)``, ``trainer.fit(model)`` and ``model.fit(...)``."""
+    if not _TRAINING.search(models.last_name(call.func)):
+        return False
+    if model is None:
+        return bool(call.args)
+    root = models.last_name(model)
+    given: list[Expr] = [arg.value for arg in call.args]
+    if isinstance(call.func, tree.Attribute):
+        given.append(call.func.value)
+    return any(models.last_name(expr) == root for expr in given)
