@@ -54,6 +54,13 @@ def test_a_computed_window_is_counted_out() -> None:
 
 
 DOUBTFUL = {
+    "a setting with a default that nothing changes": _pass(
+        "settings.every",
+        "class Settings:\n    @classmethod\n    def make(cls, every=1):\n        made = cls()\n"
+        "        made.every = every\n        return made",
+        ", settings",
+        " / settings.every",
+    ),
     "a default that nothing changes": _pass("k", params=", k=1", loss=" / k"),
     "1 unless a batch is too large": _pass(
         "k",
@@ -73,6 +80,22 @@ def test_a_window_of_one_batch_as_far_as_it_is_known_is_reported_on_request(text
 
 def test_an_unknown_window_is_reported() -> None:
     found = _only("ACC001", _pass("k", params=", k", loss=" / k"))
+    assert found is not None
+    assert found.confidence is Confidence.HIGH
+
+
+MAKE = "class Settings:\n    def __init__(self, every=1):\n        self.every = every\n"
+SETTABLE = {
+    "an option sets it": 'parser.add_argument("--every", type=int, default=1)',
+    "a file may set it": f'{MAKE}\nsettings.every = read("run.yaml")["every"]',
+    "a call gives more": f"{MAKE}\nSettings(every=8)",
+    "a call gives something else": f"{MAKE}\nSettings(every=guess())",
+}
+
+
+@pytest.mark.parametrize("head", SETTABLE.values(), ids=SETTABLE)
+def test_a_setting_that_something_else_may_set_is_reported(head: str) -> None:
+    found = _only("ACC001", _pass("settings.every", head, ", settings", " / settings.every"))
     assert found is not None
     assert found.confidence is Confidence.HIGH
 

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.training.amounts import Number, amounts
+from trainlint.semantics.training.amounts import Number, amounts, named
 from trainlint.semantics.training.batches import batches, is_sized
 from trainlint.semantics.training.boundary import (
     Atom,
@@ -71,11 +71,14 @@ class AccumulationWindow:
         value = next(iter(found)) if len(found) == 1 else None
         return value if isinstance(value, int) else None
 
-    @property
+    @cached_property
     def is_one_as_written(self) -> bool:
-        """True where every length that the file writes out is 1: nothing is accumulated then."""
+        """True where every length that is written out is 1: nothing is accumulated then.
+
+        Where none can be followed to the window, those count that the project gives its name.
+        """
         known = {value for value in self.k_values if value is not None}
-        return known == {1}
+        return (known or named(self.file, tree.dotted(self.k) or "")) == {1}
 
     @cached_property
     def shift(self) -> int | None:

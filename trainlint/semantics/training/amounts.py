@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -43,6 +43,49 @@ def amounts(
     for value in file.values.of(expr, frame) if depth else ():
         found |= _of(file, value, depth)
     return frozenset(found) if 0 < len(found) <= MAX_AMOUNTS else frozenset({None})
+
+
+def named(file: File, setting: str) -> set[Number]:
+    """The numbers that a project writes out for a setting (``config.steps``), if that is all.
+
+    None where an option or a file may set it, or something else is handed to it.
+    """
+    owner, _, name = setting.rpartition(".")
+    found: set[Number] = set()
+    for home in file.view.holding([name], file) if owner else ():
+        for text in home.all(tree.Constant):
+            if isinstance(text.value, str) and text.value.lstrip("-").replace("-", "_") == name:
+                return set()
+        for expr in _given(home, name):
+            match expr:
+                case tree.Constant(value=bool()):
+                    return set()
+                case tree.Constant(value=int() | float() as number):
+                    found.add(number)
+                case tree.Name() | tree.Attribute() if _last(expr) == name:
+                    pass
+                case _:
+                    return set()
+    return found
+
+
+def _given(file: File, name: str) -> Iterator[Expr | None]:
+    """What functions, calls and assignments give a name."""
+    for param in file.all(tree.Param):
+        if param.name == name and param.default is not None:
+            yield param.default
+    for call in file.calls:
+        yield from (arg.value for arg in call.args if arg.keyword == name)
+    for plain in file.all(tree.Assign):
+        if any(_last(target) == name for target in plain.targets):
+            yield plain.value
+    for annotated in file.all(tree.AnnAssign):
+        if _last(annotated.target) == name and annotated.value is not None:
+            yield annotated.value
+
+
+def _last(expr: Expr) -> str:
+    return (tree.dotted(expr) or "").rpartition(".")[2]
 
 
 def _of(file: File, value: Value, depth: int) -> frozenset[Number | None]:
