@@ -92,6 +92,10 @@ def _command(args: argparse.Namespace) -> int:
             from trainlint.commands import fix
 
             return fix.run_fix(args)
+        case "run":
+            from trainlint.commands import run
+
+            return run.run_program(args)
         case _:
             from trainlint.commands import catalogue
 

@@ -16,6 +16,7 @@ COMMANDS = {
     "explain": "explain one rule",
     "baseline": "accept today's findings, so that only new ones are reported",
     "cache": "look after the kept results",
+    "run": "run a program and report what only the running program can show",
 }
 FORMATS = ("text", "concise", "json", "github", "gitlab", "sarif", "junit")
 _TABLES = ("text", "json", "markdown")
@@ -52,7 +53,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     if first == "help" and len(argv) > 1 and argv[1] in COMMANDS:
         return _parse_command(argv[1], ["--help"])
     if first and first != "help":
-        raise UsageError(f"there is no command {first!r}{_nearest(first, COMMANDS)}")
+        raise UsageError(f"there is no command {first!r}{nearest_word(first, COMMANDS)}")
     _top().print_help()
     raise SystemExit(0 if first else 2)
 
@@ -75,13 +76,22 @@ def _top() -> _Parser:
     return parser
 
 
-def _parse_command(command: str, argv: Sequence[str]) -> argparse.Namespace:
-    parser = _Parser(
+def new_parser(command: str) -> argparse.ArgumentParser:
+    """A parser of one command's options, without any."""
+    return _Parser(
         prog=f"trainlint {command}",
         description=_sentence(COMMANDS[command]),
         formatter_class=_Help,
         allow_abbrev=False,
     )
+
+
+def _parse_command(command: str, argv: Sequence[str]) -> argparse.Namespace:
+    if command == "run":
+        from trainlint.commands import run_arguments
+
+        return run_arguments.parse(argv)
+    parser = new_parser(command)
     _OPTIONS[command](parser)
     words, names = list(argv), []
     if "--" in words:  # argparse forgets it when options and paths are mixed
@@ -96,19 +106,19 @@ def _parse_command(command: str, argv: Sequence[str]) -> argparse.Namespace:
         word = unknown[0].partition("=")[0]
         options = [option for action in parser._actions for option in action.option_strings]
         kind = "option" if word.startswith("-") else "argument"
-        raise UsageError(f"{command} knows no {kind} {word!r}{_nearest(word, options)}")
+        raise UsageError(f"{command} knows no {kind} {word!r}{nearest_word(word, options)}")
     known.command = command
     known.argv = [command, *argv]
     return known
 
 
-def _check(parser: _Parser) -> None:
+def _check(parser: argparse.ArgumentParser) -> None:
     _paths(parser)
     _selection(parser)
     report = parser.add_argument_group("report")
     report.add_argument(
         "--output-format",
-        type=_one_of("format", FORMATS),
+        type=one_of("format", FORMATS),
         default="text",
         metavar="FORMAT",
         help=", ".join(FORMATS),
@@ -127,7 +137,7 @@ def _check(parser: _Parser) -> None:
     _work(parser)
 
 
-def _fix(parser: _Parser) -> None:
+def _fix(parser: argparse.ArgumentParser) -> None:
     _paths(parser)
     apply = parser.add_argument_group("fixes")
     apply.add_argument("--apply", action="store_true", help="write the fixes that are safe")
@@ -140,16 +150,16 @@ def _fix(parser: _Parser) -> None:
     _work(parser)
 
 
-def _rules(parser: _Parser) -> None:
+def _rules(parser: argparse.ArgumentParser) -> None:
     _table(parser)
 
 
-def _explain(parser: _Parser) -> None:
+def _explain(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("rule", metavar="CODE|NAME", help="such as AMP004")
     _table(parser)
 
 
-def _baseline(parser: _Parser) -> None:
+def _baseline(parser: argparse.ArgumentParser) -> None:
     _paths(parser)
     parser.add_argument(
         "--output-file",
@@ -161,13 +171,13 @@ def _baseline(parser: _Parser) -> None:
     _work(parser)
 
 
-def _cache(parser: _Parser) -> None:
+def _cache(parser: argparse.ArgumentParser) -> None:
     actions = ("clear",)
-    parser.add_argument("action", type=_one_of("action", actions), help="clear: forget everything")
+    parser.add_argument("action", type=one_of("action", actions), help="clear: forget everything")
     parser.add_argument("--cache-dir", metavar="DIR", help="not the user's own cache folder")
 
 
-_OPTIONS: dict[str, Callable[[_Parser], None]] = {
+_OPTIONS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "check": _check,
     "fix": _fix,
     "rules": _rules,
@@ -177,7 +187,7 @@ _OPTIONS: dict[str, Callable[[_Parser], None]] = {
 }
 
 
-def _paths(parser: _Parser) -> None:
+def _paths(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "paths",
         nargs="*",
@@ -189,7 +199,7 @@ def _paths(parser: _Parser) -> None:
     )
 
 
-def _selection(parser: _Parser, *, baseline: bool = True) -> None:
+def _selection(parser: argparse.ArgumentParser, *, baseline: bool = True) -> None:
     group = parser.add_argument_group("selection")
     for option, text in (
         ("--select", "rules to run instead of those of the settings: codes, names, families, ALL"),
@@ -219,7 +229,7 @@ def _selection(parser: _Parser, *, baseline: bool = True) -> None:
     )
 
 
-def _work(parser: _Parser) -> None:
+def _work(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("work")
     group.add_argument("--no-cache", action="store_true", help="neither use nor keep results")
     group.add_argument("--cache-dir", metavar="DIR", help="not the user's own cache folder")
@@ -232,7 +242,7 @@ def _fail_on(group: Any) -> None:
     levels = ("error", "warning", "info")
     group.add_argument(
         "--fail-on",
-        type=_one_of("severity", levels),
+        type=one_of("severity", levels),
         default="warning",
         metavar="SEVERITY",
         help="exit with 1 from this severity on: error, warning or info (default: warning)",
@@ -243,17 +253,17 @@ def _color(group: Any) -> None:
     choices = ("auto", "always", "never")
     group.add_argument(
         "--color",
-        type=_one_of("choice", choices),
+        type=one_of("choice", choices),
         default="auto",
         metavar="WHEN",
         help="auto, always or never",
     )
 
 
-def _table(parser: _Parser) -> None:
+def _table(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output-format",
-        type=_one_of("format", _TABLES),
+        type=one_of("format", _TABLES),
         default="text",
         metavar="FORMAT",
         help=", ".join(_TABLES),
@@ -261,10 +271,12 @@ def _table(parser: _Parser) -> None:
     _color(parser)
 
 
-def _one_of(kind: str, choices: Sequence[str]) -> Callable[[str], str]:
+def one_of(kind: str, choices: Sequence[str]) -> Callable[[str], str]:
+    """A type of argument: one of these words."""
+
     def convert(text: str) -> str:
         if text not in choices:
-            near = _nearest(text, choices) or f"; there are {', '.join(choices)}"
+            near = nearest_word(text, choices) or f"; there are {', '.join(choices)}"
             raise argparse.ArgumentTypeError(f"there is no {kind} {text!r}{near}")
         return text
 
@@ -290,7 +302,8 @@ def _target(text: str) -> Any:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def _nearest(word: str, known: Any) -> str:
+def nearest_word(word: str, known: Any) -> str:
+    """A guess at what was meant, or nothing."""
     from trainlint.config.setting_values import nearest
 
     return nearest(word, known)

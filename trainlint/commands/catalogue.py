@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from trainlint.commands import console
@@ -34,8 +34,30 @@ def _rulebook() -> Rulebook:
     return open_rulebook(cache, Sources(installed(cache.folder).packs))
 
 
+def runtime_cards() -> Iterator[Card]:
+    """The checks of a running program, as far as no rule of the linter has their code."""
+    from trainlint.runtime.check import documentation, options_of, shipped, url_of
+    from trainlint.triage import all_of
+
+    for check in shipped():
+        if check.code.startswith("RUN"):
+            text = documentation(check)
+            yield Card(
+                check.code,
+                check.name,
+                check.severity,
+                fix="",
+                needs=all_of(),
+                here=None,
+                options=options_of(check),
+                summary=text.partition("\n\n")[0].replace("\n", " "),
+                documentation=text,
+                url=url_of(check),
+            )
+
+
 def _rules(args: argparse.Namespace) -> int:
-    cards = _rulebook().cards
+    cards = [*_rulebook().cards, *runtime_cards()]
     match args.output_format:
         case "json":
             console.emit(json.dumps([_to_json(card) for card in cards], indent=2) + "\n")
@@ -55,10 +77,13 @@ def _explain(args: argparse.Namespace) -> int:
         UsageError: there is no such rule.
     """
     rulebook = _rulebook()
-    card = rulebook.find(args.rule)
+    of_runs = list(runtime_cards())
+    named = (c for c in of_runs if args.rule.strip().lower() in (c.code.lower(), c.name))
+    card = rulebook.find(args.rule) or next(named, None)
     if card is None:
         word = args.rule.upper() if args.rule[-1:].isdigit() else args.rule.lower()
-        raise UsageError(f"there is no rule {args.rule!r}{nearest(word, rulebook.known)}")
+        known = rulebook.known | {word for c in of_runs for word in (c.code, c.name)}
+        raise UsageError(f"there is no rule {args.rule!r}{nearest(word, known)}")
     match args.output_format:
         case "json":
             data = {**_to_json(card), "documentation": card.documentation}

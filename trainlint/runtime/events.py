@@ -1,0 +1,160 @@
+"""What happens in a training run, as plain data: the language between hooks and checks.
+
+``handler`` is the method of a check that an event is handed to.
+"""
+
+from __future__ import annotations
+
+import math
+import weakref
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from trainlint.runtime.loaders import LoaderRecord
+    from trainlint.runtime.optimizers import OptimizerRecord, TensorRecord
+    from trainlint.runtime.places import Place
+
+
+@dataclass(slots=True)
+class LossCall:
+    """A call of one of torch's loss functions, on what takes part in training."""
+
+    function: str  # such as "cross_entropy"
+    rows: int  # how many predictions
+    classes: int | None  # how many classes it tells apart
+    fingerprint: int | None  # of the targets; None where reading them would wait for a device
+    place: Place | None
+
+
+@dataclass(slots=True)
+class Loss:
+    """One outermost backward call from a single number.
+
+    ``value`` is without the scaler's scale, and as it was divided for accumulation; ``divisor`` is
+    what it was divided by, as far as the graph tells.
+    """
+
+    place: Place | None
+    divisor: float
+    call: LossCall | None
+    value: float = math.nan
+
+
+@dataclass(slots=True)
+class Movement:
+    """How far a sample of each tensor of an optimizer went over some steps."""
+
+    tensors: tuple[TensorRecord, ...]
+    changes: tuple[float, ...]  # the largest change among the elements looked at
+    exact: tuple[bool, ...]  # whether every element was looked at
+    steps: int
+
+
+@dataclass(slots=True)
+class Step:
+    """One step of one optimizer, with all that was seen since the step before it."""
+
+    handler: ClassVar[str] = "on_step"
+
+    number: int  # over all optimizers, from 1
+    count: int  # of this optimizer, from 1
+    optimizer: OptimizerRecord
+    epoch: int  # passes over the training data begun so far; 0 where no loader is known
+    place: Place | None
+    rates: tuple[float | None, ...]  # of the groups; None where reading would wait for a device
+    tensors: tuple[TensorRecord, ...] = ()
+    norms: tuple[float | None, ...] = ()  # unscaled, one a tensor; None: it has no gradient
+    norm: float | None = None  # unscaled, of all of them
+    losses: tuple[Loss, ...] = ()
+    loss: float | None = None  # of one backward, or the mean over an accumulation window, undivided
+    leftover: bool = False  # gradients of the step before took part again
+    has_closure: bool = False
+    scaled: bool = False  # a gradient scaler is at work
+    skipped: bool = False  # by the scaler: nothing was changed
+    batches: tuple[Batch, ...] = ()
+    movement: Movement | None = None
+
+
+@dataclass(slots=True)
+class Batch:
+    """What a loader handed out."""
+
+    handler: ClassVar[str] = "on_batch"
+
+    loader: LoaderRecord
+    number: int  # in its pass, from 1
+    size: int | None
+    labels: dict[int, int] | None  # how often each class is in it
+    fingerprint: int | None
+    with_gradients: bool
+    place: Place | None
+
+
+@dataclass(slots=True)
+class Pass:
+    """A loader was read to its end."""
+
+    handler: ClassVar[str] = "on_pass"
+
+    loader: LoaderRecord
+    batches: int
+    number: int
+
+
+@dataclass(slots=True)
+class Graph:
+    """The parameters that a loss depends on, as its graph has them; looked at now and then."""
+
+    handler: ClassVar[str] = "on_graph"
+
+    parameters: tuple[weakref.ref[Any], ...]
+    place: Place | None  # of the backward call
+
+
+@dataclass(slots=True)
+class ModeSwitch:
+    """`train()` or `eval()` was called on a model."""
+
+    handler: ClassVar[str] = "on_mode"
+
+    model: object
+    training: bool
+    place: Place | None
+
+
+@dataclass(slots=True)
+class Schedule:
+    """A learning-rate scheduler, from its construction on."""
+
+    handler: ClassVar[str] = "on_schedule"
+
+    kind: str
+    optimizer: int  # id of its optimizer
+    place: Place | None
+    steps: int = 0  # after the one that its constructor makes
+    steps_of_optimizer: int = 0  # when it was last stepped
+
+
+@dataclass(slots=True)
+class Save:
+    """`torch.save` wrote something."""
+
+    handler: ClassVar[str] = "on_save"
+
+    path: str | None
+    size: int | None
+    place: Place | None
+
+
+@dataclass(slots=True)
+class End:
+    """The run is over."""
+
+    handler: ClassVar[str] = "on_end"
+
+    crash: str | None = None
+    pending: tuple[Loss, ...] = field(default_factory=tuple)  # backward calls without a step
+
+
+Event = Step | Batch | Pass | Graph | ModeSwitch | Schedule | Save | End

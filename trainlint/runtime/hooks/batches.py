@@ -1,0 +1,87 @@
+"""What data loaders hand out, with and without workers."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from trainlint.runtime import loaders
+from trainlint.runtime.events import Batch, Pass
+from trainlint.runtime.hooks.patching import patch, together
+
+if TYPE_CHECKING:
+    from trainlint.runtime.hooks import Undo
+    from trainlint.runtime.session import Session
+
+
+def install(session: Session) -> Undo:
+    """Wrap `__next__` of the one class that all iterators of loaders have in common."""
+    import torch
+    from torch.utils.data import DataLoader
+    from torch.utils.data.dataloader import _BaseDataLoaderIter
+
+    own = session.own("data loaders")
+    origin: weakref.WeakKeyDictionary[Any, loaders.LoaderRecord] = weakref.WeakKeyDictionary()
+
+    def make_iterator(original: Any) -> Any:
+        def get_iterator(self: Any) -> Any:
+            iterator = original(self)
+            with own:
+                origin[iterator] = session.loader_record(self)
+            return iterator
+
+        return get_iterator
+
+    def make_next(original: Any) -> Any:
+        def __next__(self: Any) -> Any:  # noqa: N807
+            if own.off:
+                return original(self)
+            count = self._num_yielded
+            try:
+                batch = original(self)
+            except StopIteration:
+                with own:
+                    record = origin.get(self)
+                    if record is not None:
+                        session.tell(Pass(record, count, record.passes))
+                raise
+            with own:
+                record = origin.get(self)
+                if record is not None:
+                    _came(record, batch, count)
+            return batch
+
+        return __next__
+
+    def _came(record: loaders.LoaderRecord, batch: Any, count: int) -> None:
+        record.passes += count == 0
+        record.batches += 1
+        if not session.windows.observing:
+            session.last_loader, session.fed = record, False
+            return
+        session.batch_came(
+            Batch(
+                loader=record,
+                number=count + 1,
+                size=loaders.size_of(batch),
+                labels=loaders.labels_of(batch),
+                fingerprint=loaders.fingerprint(batch),
+                with_gradients=torch.is_grad_enabled(),
+                place=session.places.here(),
+            )
+        )
+
+    def make_init(original: Any) -> Any:
+        def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
+            original(self, *args, **kwargs)
+            if not own.off:
+                with own:
+                    session.loader_record(self)
+
+        return __init__
+
+    return together(
+        patch(_BaseDataLoaderIter, "__next__", make_next),
+        patch(DataLoader, "_get_iterator", make_iterator),
+        patch(DataLoader, "__init__", make_init),
+    )

@@ -1,0 +1,61 @@
+"""Torch's own loss functions: how many classes a loss tells apart, and on which targets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from trainlint.runtime.events import LossCall
+from trainlint.runtime.hooks.patching import patch, together
+from trainlint.runtime.loaders import tensor_fingerprint
+
+if TYPE_CHECKING:
+    from trainlint.runtime.hooks import Undo
+    from trainlint.runtime.session import Session
+
+# Losses on classes with the number of classes where the function fixes it.
+FUNCTIONS: dict[str, int | None] = {
+    "cross_entropy": None,
+    "nll_loss": None,
+    "binary_cross_entropy": 2,
+    "binary_cross_entropy_with_logits": 2,
+    "mse_loss": 0,
+    "l1_loss": 0,
+    "smooth_l1_loss": 0,
+}
+
+
+def install(session: Session) -> Undo:
+    """Wrap the functions; the modules of `torch.nn` call them, and compiled code passes through."""
+    import torch
+    from torch.nn import functional
+
+    own, is_compiling = session.own("loss functions"), torch.compiler.is_compiling
+
+    def make(name: str, fixed: int | None) -> Any:
+        def wrapped(original: Any) -> Any:
+            def loss_function(*args: Any, **kwargs: Any) -> Any:
+                if is_compiling() or own.off or not session.windows.observing:
+                    return original(*args, **kwargs)
+                answer = original(*args, **kwargs)
+                with own:
+                    given = args[0] if args else kwargs.get("input")
+                    target = args[1] if len(args) > 1 else kwargs.get("target")
+                    if getattr(answer, "requires_grad", False) and given is not None:
+                        session.windows.call = _call(name, fixed, given, target)
+                return answer
+
+            return loss_function
+
+        return wrapped
+
+    def _call(name: str, fixed: int | None, given: Any, target: Any) -> LossCall:
+        classes = fixed
+        if fixed is None:
+            classes = int(given.shape[1 if given.dim() > 1 else 0])
+        rows = given.numel() // (classes or 1) if fixed is None else given.numel()
+        mark = tensor_fingerprint(target) if isinstance(target, torch.Tensor) else None
+        return LossCall(name, rows, classes or None, mark, session.places.here())
+
+    return together(
+        *(patch(functional, name, make(name, fixed)) for name, fixed in FUNCTIONS.items())
+    )

@@ -1,0 +1,43 @@
+"""Putting a function in the place of another, and the other back."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+_MISSING = object()
+
+
+def patch(owner: Any, name: str, make: Callable[[Any], Any]) -> Callable[[], None]:
+    """Replace ``owner.name`` by what ``make`` makes of it; the answer puts it back.
+
+    Whoever replaced it since keeps what they put there.
+
+    Raises:
+        AttributeError: the owner has no such name.
+    """
+    before = vars(owner).get(name, _MISSING)
+    original = getattr(owner, name)
+    ours = functools.wraps(original)(make(original))
+    setattr(owner, name, ours)
+
+    def undo() -> None:
+        if vars(owner).get(name) is not ours:
+            return
+        if before is _MISSING:
+            delattr(owner, name)
+        else:
+            setattr(owner, name, before)
+
+    return undo
+
+
+def together(*undo: Callable[[], None]) -> Callable[[], None]:
+    """One undoing for several, the last one first."""
+
+    def all_of_them() -> None:
+        for one in reversed(undo):
+            one()
+
+    return all_of_them

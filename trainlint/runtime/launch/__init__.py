@@ -1,0 +1,1 @@
+"""`trainlint run`: a program as it is, with a watch inside of each of its processes."""

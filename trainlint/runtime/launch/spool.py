@@ -1,0 +1,87 @@
+"""What each process of a program leaves for the report: lines of JSON, each whole at once.
+
+A process that is killed leaves what it had found by then.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from trainlint.diagnostics import Diagnostic, Failure
+
+
+class Spool:
+    """The file of one process."""
+
+    def __init__(self, folder: str) -> None:
+        self._path = os.path.join(folder, f"{os.getpid()}-{os.urandom(4).hex()}.jsonl")
+
+    def write(self, kind: str, data: Any) -> None:
+        """Add one line; a full disk must not stop the program."""
+        line = json.dumps({"kind": kind, "data": data}, default=str) + "\n"
+        try:
+            with open(self._path, "a", encoding="utf-8") as stream:
+                stream.write(line)
+        except OSError:
+            return
+
+
+@dataclass(slots=True)
+class Left:
+    """What one process left."""
+
+    pid: int
+    rank: int | None = None
+    has_torch: bool = False
+    findings: list[Diagnostic] = field(default_factory=list)
+    troubles: list[Failure] = field(default_factory=list)
+    summary: dict[str, Any] = field(default_factory=dict)
+    crash: str | None = None
+    ended: bool = False
+
+    @property
+    def trained(self) -> bool:
+        """Whether an optimizer stepped in it; workers of loaders have nothing to say."""
+        return bool(self.summary.get("steps") or self.findings)
+
+
+def read_all(folder: str) -> list[Left]:
+    """What all processes left, those of lower rank first."""
+    names = sorted(name for name in os.listdir(folder) if name.endswith(".jsonl"))
+    found = [_read(os.path.join(folder, name), int(name.partition("-")[0])) for name in names]
+    return sorted(found, key=lambda left: (left.rank or 0, left.pid))
+
+
+def _read(path: str, pid: int) -> Left:
+    left = Left(pid)
+    findings: dict[tuple[str, str, str], Diagnostic] = {}
+    for kind, data in _lines(path):
+        match kind:
+            case "torch":
+                left.has_torch, left.rank = True, data["rank"]
+            case "finding":
+                diagnostic = Diagnostic.from_json(data)
+                location = diagnostic.location
+                key = (diagnostic.code, f"{location.path}:{location.line}", diagnostic.fingerprint)
+                findings[key] = diagnostic  # a later one of the same subject is graver
+            case "summary":
+                left.summary = data
+            case "end":
+                left.ended, left.crash = True, data["crash"]
+                left.troubles = [Failure.from_json(failure) for failure in data["failures"]]
+    left.findings = list(findings.values())
+    return left
+
+
+def _lines(path: str) -> Iterator[tuple[str, Any]]:
+    with open(path, encoding="utf-8") as stream:
+        for line in stream:
+            try:
+                entry = json.loads(line)
+            except ValueError:  # cut off by a kill
+                continue
+            yield entry["kind"], entry["data"]

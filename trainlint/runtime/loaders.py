@@ -1,0 +1,171 @@
+"""What loaders hand out: which element of a batch holds the labels, and what is in them."""
+
+from __future__ import annotations
+
+import weakref
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from trainlint.runtime.places import Place
+
+LABEL_KEYS = ("label", "labels", "target", "targets", "class", "classes", "y")
+LARGEST = 65536  # labels of a batch that are counted
+SPARSE = 64  # elements of a tensor that make its fingerprint
+
+
+@dataclass(slots=True, eq=False)
+class LoaderRecord:
+    """A data loader, what fed training from it, and the classes that it was seen to hand out."""
+
+    number: int  # from 1
+    reference: weakref.ref[Any]
+    place: Place | None  # where it was made, else where it was first read
+    samples: int | None  # of its data set
+    sampler: str
+    passes: int = 0  # begun
+    batches: int = 0
+    trained: int = 0  # batches that a backward call followed
+    labels: Counter[int] = field(default_factory=Counter)  # over all batches seen
+    dataset_labels: Counter[int] | None = None  # of the data set, where it tells them
+
+    @property
+    def is_training(self) -> bool:
+        """Whether what it hands out is trained on."""
+        return self.trained >= 2
+
+    def is_same_as(self, other: LoaderRecord) -> bool:
+        """Whether the same line made both, from as many samples."""
+        ours = (self.place, self.samples, self.sampler)
+        return self.place is not None and ours == (other.place, other.samples, other.sampler)
+
+    @property
+    def shares(self) -> dict[int, float]:
+        """The part of each class in the data, as far as it is known."""
+        known = self.dataset_labels or self.labels
+        total = sum(known.values())
+        return {label: count / total for label, count in known.items()} if total else {}
+
+
+def describe(loader: Any, number: int, place: Place | None) -> LoaderRecord:
+    """A record of a loader that was not seen before."""
+    dataset = getattr(loader, "dataset", None)
+    try:
+        samples = len(dataset)  # type: ignore[arg-type]
+    except Exception:
+        samples = None
+    batch_sampler, sampler = (
+        getattr(loader, "batch_sampler", None),
+        getattr(loader, "sampler", None),
+    )
+    which = batch_sampler
+    if type(batch_sampler).__name__ == "BatchSampler" or batch_sampler is None:
+        which = sampler
+    record = LoaderRecord(number, weakref.ref(loader), place, samples, type(which).__name__)
+    record.dataset_labels = _dataset_labels(dataset)
+    return record
+
+
+def size_of(batch: Any) -> int | None:
+    """How many samples a batch holds: the length of its first tensor."""
+    for _, value in _elements(batch):
+        if _is_tensor(value) and value.dim():
+            return int(value.shape[0])
+    return None
+
+
+def labels_of(batch: Any) -> dict[int, int] | None:
+    """How often each class is in a batch; None where nothing in it is certainly a label."""
+    label = _label_tensor(batch)
+    if label is None or label.device.type != "cpu" or not 0 < label.numel() <= LARGEST:
+        return None
+    if label.dtype.is_floating_point:
+        return None
+    return dict(Counter(label.flatten().tolist()))
+
+
+def _label_tensor(batch: Any) -> Any | None:
+    """A whole number a sample, under a label's key, or second beside features."""
+    if isinstance(batch, Mapping):
+        named = [v for key, v in batch.items() if str(key).lower() in LABEL_KEYS]
+        found = [value for value in named if _is_column(value)]
+        return found[0] if len(found) == 1 else None
+    if isinstance(batch, Sequence) and not isinstance(batch, str) and len(batch) == 2:
+        features, label = batch
+        if _is_column(label) and _is_features(features, label.shape[0]):
+            return label
+    return None
+
+
+def _is_column(value: Any) -> bool:
+    if not _is_tensor(value) or value.dtype.is_floating_point or value.dtype.is_complex:
+        return False
+    return bool(value.dim() == 1 or (value.dim() == 2 and value.shape[1] == 1))
+
+
+def _is_features(value: Any, rows: int) -> bool:
+    """Numbers with a fraction, as features are; padded token ids come with their lengths."""
+    if isinstance(value, Sequence) and not isinstance(value, str):  # several views of a sample
+        return bool(value) and all(_is_features(one, rows) for one in value)
+    if not _is_tensor(value) or not value.dim() or value.shape[0] != rows:
+        return False
+    return bool(value.dtype.is_floating_point) or str(value.dtype) == "torch.uint8"
+
+
+def fingerprint(batch: Any) -> int | None:
+    """A number that differs where batches differ, from a few elements; None off the CPU."""
+    for _, value in _elements(batch):
+        if _is_tensor(value) and value.numel():
+            return tensor_fingerprint(value)
+    return None
+
+
+def tensor_fingerprint(tensor: Any) -> int | None:
+    """The hash of some elements that are spread over the tensor."""
+    if tensor.device.type != "cpu" or tensor.is_sparse or not tensor.numel():
+        return None
+    flat = tensor.detach()
+    flat = flat.view(-1) if flat.is_contiguous() else flat[0].flatten() if flat.dim() else flat
+    stride = max(1, flat.numel() // SPARSE)
+    return hash((tuple(tensor.shape), *flat.reshape(-1)[::stride][:SPARSE].tolist()))
+
+
+def _elements(batch: Any) -> Iterable[tuple[Any, Any]]:
+    if isinstance(batch, Mapping):
+        return batch.items()
+    if isinstance(batch, Sequence) and not isinstance(batch, str):
+        flat: list[Any] = []
+        for value in batch:
+            flat += value if isinstance(value, (list, tuple)) else [value]
+        return enumerate(flat)
+    return ((None, batch),)
+
+
+def _is_tensor(value: Any) -> bool:
+    return hasattr(value, "is_floating_point") and hasattr(value, "device")
+
+
+def _dataset_labels(dataset: Any) -> Counter[int] | None:
+    """What a data set says of its labels in a plain attribute; no code of it runs."""
+    indices = None
+    if type(dataset).__name__ == "Subset":
+        indices, dataset = list(dataset.indices), dataset.dataset
+    try:
+        attributes = vars(dataset)
+    except TypeError:
+        return None
+    tensors = attributes.get("tensors")
+    column: Any = None
+    if isinstance(tensors, tuple) and len(tensors) == 2:
+        column = tensors[1]
+    else:
+        column = next((attributes[k] for k in ("targets", "labels", "y") if k in attributes), None)
+    values = column.tolist() if hasattr(column, "tolist") else column
+    if not isinstance(values, (list, tuple)) or not 0 < len(values) <= 1 << 20:
+        return None
+    if indices is not None:
+        values = [values[int(index)] for index in indices if int(index) < len(values)]
+    if not all(type(value) is int for value in values):
+        return None
+    return Counter(values)

@@ -1,0 +1,268 @@
+"""One watched run: hooks feed it, it feeds the checks, and it never lets its errors out."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+from trainlint.diagnostics import Diagnostic, Failure, Report
+from trainlint.runtime.check import Check, build, overridden
+from trainlint.runtime.events import Batch, End, Event, Graph
+from trainlint.runtime.findings import Finding, to_diagnostic
+from trainlint.runtime.governor import Governor
+from trainlint.runtime.loaders import LoaderRecord, describe
+from trainlint.runtime.optimizers import OptimizerRecord
+from trainlint.runtime.places import Place, Places
+from trainlint.runtime.readings import Readings
+from trainlint.runtime.record import Record
+from trainlint.runtime.windows import Windows
+
+GRAPHS = (1, 2, 5, 20)  # backward calls whose graph is walked; later the first of each epoch
+LARGEST_GRAPH = 100_000  # nodes
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What a session is told."""
+
+    budget: float = 0.01  # of the run's time
+    grace: float = 0.5  # seconds that are free
+    steps: int | None = None  # stop after so many
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+class Own:
+    """A stretch of the shim's own work: its time is counted, its errors end in a report."""
+
+    __slots__ = ("_name", "_session", "off")
+
+    def __init__(self, session: Session, name: str) -> None:
+        self._session, self._name, self.off = session, name, False
+
+    def __enter__(self) -> None:
+        self._session.enter()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        self._session.leave()
+        if not isinstance(error, Exception):
+            return False
+        self.off = True
+        self._session.trouble(f"the hook on {self._name}", error)
+        return True
+
+
+class Session:
+    """Watches from `start` to `stop`."""
+
+    current: Session | None = None  # hooks can be installed once
+
+    def __init__(self, config: Config | None = None) -> None:
+        self.config = config = config or Config()
+        self.places = Places()
+        self.governor = Governor(config.budget, config.grace)
+        self.readings = Readings()
+        self.record = Record()
+        self.windows = Windows(self)
+        self.findings: dict[tuple[str, Place | None, str], Finding] = {}
+        self.troubles: list[Failure] = []
+        self.heard: list[Callable[[Diagnostic], None]] = []  # told of each finding at once
+        self.ending: list[Callable[[bool], None]] = []  # told when `steps` are made; how firmly
+        self.last_loader: LoaderRecord | None = None
+        self.fed = False
+        self._backwards = 0
+        self._graph_epoch = 0
+        self._depth = 0
+        self._entered = 0
+        self._undo: list[Callable[[], None]] = []
+        self._ended = False
+        self._handlers: dict[str, list[Check[Any]]] = {}
+        self._off: set[str] = set()
+        for check in build(self.record, config.options):
+            for handler in overridden(check):
+                self._handlers.setdefault(handler, []).append(check)
+
+    def start(self) -> None:
+        """Instrument torch."""
+        from trainlint.runtime.hooks import install_all
+
+        if Session.current is not None:
+            raise RuntimeError("a run is being watched already")
+        Session.current = self
+        self._undo = install_all(self)
+
+    def stop(self, crash: str | None = None) -> None:
+        """Take all instruments out, read what is on its way, and let the checks conclude."""
+        while self._undo:
+            self._undo.pop()()
+        if Session.current is self:
+            Session.current = None
+        if self._ended:
+            return
+        self._ended = True
+        self.governor.finish()
+        with self.own("the end"):
+            self.readings.drain()
+            self.tell(End(crash, self.windows.pending()))
+
+    def own(self, name: str) -> Own:
+        """A context for the work of one hook."""
+        return Own(self, name)
+
+    def enter(self) -> None:
+        """The shim's own work begins."""
+        self._depth += 1
+        if self._depth == 1:
+            self.governor.begin()
+            self._entered = _now()
+
+    def leave(self) -> None:
+        """It ends."""
+        self._depth -= 1
+        if not self._depth:
+            self.governor.spent += _now() - self._entered
+
+    def trouble(self, where: str, error: Exception) -> None:
+        """Something of the shim failed; said once, the run goes on."""
+        text = f"{where} failed and was turned off: {type(error).__name__}: {error}"
+        self.troubles.append(Failure("<runtime>", "rule", " ".join(text.split())))
+
+    def tell(self, event: Event) -> None:
+        """Hand an event to the checks."""
+        for check in self._handlers.get(event.handler, ()):
+            if check.code in self._off:
+                continue
+            try:
+                for finding in getattr(check, event.handler)(event):
+                    self._found(finding)
+            except Exception as error:
+                self._off.add(check.code)
+                self.trouble(f"the check {check.code} {check.name}", error)
+
+    def _found(self, finding: Finding) -> None:
+        key = (finding.code, finding.place, finding.subject)
+        known = self.findings.get(key)
+        if known is not None and known.severity >= finding.severity:
+            return
+        self.findings[key] = finding
+        for listener in self.heard:
+            listener(to_diagnostic(finding, self.places.cwd))
+
+    def optimizer_record(self, optimizer: Any) -> OptimizerRecord:
+        """The record of an optimizer."""
+        known = self.record.optimizers.get(id(optimizer))
+        if known is None or known.reference() is not optimizer:
+            number = len(self.record.optimizers) + 1
+            known = OptimizerRecord(
+                number, type(optimizer).__name__, weakref.ref(optimizer), self.places.here()
+            )
+            self.record.optimizers[id(optimizer)] = known
+        return known
+
+    def loader_record(self, loader: Any) -> LoaderRecord:
+        """The record of a loader."""
+        known = self.record.loaders.get(id(loader))
+        if known is None or known.reference() is not loader:
+            known = describe(loader, len(self.record.loaders) + 1, self.places.here())
+            for key, other in list(self.record.loaders.items()):
+                if other.reference() is None and other.is_same_as(known):  # made in each epoch
+                    other.reference, known = known.reference, other
+                    del self.record.loaders[key]
+                    break
+            self.record.loaders[id(loader)] = known
+        return known
+
+    def batch_came(self, batch: Batch) -> None:
+        """A loader handed out a batch."""
+        self.last_loader = batch.loader
+        self.fed = False
+        if batch.labels:
+            batch.loader.labels.update(batch.labels)
+        self.windows.batches.append(batch)
+        self.tell(batch)
+
+    def loader_fed_training(self) -> None:
+        """A backward call followed the last batch."""
+        self._backwards += 1
+        loader = self.last_loader
+        if loader is not None and not self.fed:
+            self.fed = True
+            loader.trained += 1
+            self.record.epoch = loader.passes
+
+    def maybe_look_at_graph(self, loss: Any, place: Place | None) -> None:
+        """Walk the graph of a loss now and then, for the parameters that it depends on."""
+        is_new_epoch = self.record.epoch > self._graph_epoch
+        if self._backwards not in GRAPHS and not is_new_epoch:
+            return
+        self._graph_epoch = self.record.epoch
+        self.tell(Graph(tuple(map(weakref.ref, leaves_of(loss))), place))
+
+    def end_if_enough(self) -> None:
+        """End the program once it has made as many steps as it was to make.
+
+        Raises:
+            SystemExit: it has.
+        """
+        if self.config.steps is not None and self.record.steps >= self.config.steps:
+            for listener in self.ending:
+                listener(False)
+            raise SystemExit(0)
+
+    def end_if_ignored(self) -> None:
+        """The program was to end and goes on: something in it swallows `SystemExit`."""
+        if self.config.steps is not None and self.record.steps >= self.config.steps:
+            for listener in self.ending:
+                listener(True)
+
+    def report(self) -> Report:
+        """The findings so far, as all reports take them."""
+        diagnostics = [to_diagnostic(f, self.places.cwd) for f in self.findings.values()]
+        diagnostics.sort(key=lambda diagnostic: diagnostic.sort_key())
+        return Report(diagnostics, list(self.troubles), files=1)
+
+    def summary(self) -> dict[str, Any]:
+        """What was watched and what it cost, in plain JSON types."""
+        unobserved = dict(self.record.unobserved)
+        if self.readings.unread:
+            unobserved["steps inside of a CUDA graph"] = self.readings.unread
+        return {
+            "steps": self.record.steps,
+            "observed_steps": self.governor.observed,
+            "epochs": self.record.epoch,
+            "optimizers": [o.kind for o in self.record.optimizers.values()],
+            "share": round(self.governor.share, 5),
+            "seconds": round(self.governor.spent / 1e9, 4),
+            "interval": self.governor.interval,
+            "unobserved": unobserved,
+        }
+
+
+def leaves_of(tensor: Any) -> list[Any]:
+    """The parameters at the leaves of a tensor's graph."""
+    found: list[Any] = []
+    seen: set[Any] = set()
+    stack = [tensor.grad_fn]
+    while stack and len(seen) < LARGEST_GRAPH:
+        node = stack.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        variable = getattr(node, "variable", None)
+        if variable is not None:
+            found.append(variable)
+        stack += [following for following, _ in node.next_functions]
+    return found
+
+
+def _now() -> int:
+    from time import perf_counter_ns
+
+    return perf_counter_ns()
