@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from trainlint.runtime.watch import Watch, watch
+    from trainlint.runtime.watching import Watch, watch
 
 __all__ = ["Watch", "watch"]
 
-_HOMES = {"Watch": "trainlint.runtime.watch", "watch": "trainlint.runtime.watch"}
+_HOMES = {"Watch": "trainlint.runtime.watching", "watch": "trainlint.runtime.watching"}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,136 @@
+"""Programs that really train, watched: what is marked is found, nothing else, and nothing changes."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import sys
+import warnings
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from trainlint.runtime import watch  # noqa: E402
+
+PROGRAMS = Path(__file__).parent / "programs"
+_MARK = re.compile(r"#\s*expect:\s*([A-Z]+\d+)")
+_NEEDS = re.compile(r"^# needs: a compiler$", re.MULTILINE)
+
+
+def programs() -> list[Path]:
+    return sorted(path for path in PROGRAMS.glob("*.py") if not path.name.startswith("_"))
+
+
+def expected(path: Path) -> set[tuple[int, str]]:
+    """Line and code of each mark; one on a line of its own speaks of the next line of code."""
+    found, waiting = set(), []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        codes = _MARK.findall(line)
+        if line.strip().startswith("#"):
+            waiting += codes
+            continue
+        found |= {(number, code) for code in [*codes, *waiting]}
+        waiting = []
+    return found
+
+
+@dataclass(frozen=True)
+class Outcome:
+    found: set[tuple[int, str]]
+    messages: list[str]
+    failures: list[str]
+    state: dict[str, Any]
+
+
+def run(path: Path, watched: bool) -> Outcome:
+    threads = torch.get_num_threads()
+    before = list(sys.path)
+    torch.set_num_threads(1)
+    torch.manual_seed(1234)
+    sys.path.insert(0, str(PROGRAMS))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if not watched:
+                return Outcome(set(), [], [], state(runpy.run_path(str(path), run_name="__main__")))
+            with watch() as w:
+                names = runpy.run_path(str(path), run_name="__main__")
+                kept = state(names)
+            del names
+    finally:
+        sys.path[:] = before
+        torch.set_num_threads(threads)
+    shown = w.report().shown()
+    return Outcome(
+        {(d.location.line, d.code) for d in shown},
+        [f"{d.location.line} {d.code} {d.message}" for d in shown],
+        [failure.message for failure in w.report().failures],
+        kept,
+    )
+
+
+def state(names: dict[str, Any]) -> dict[str, Any]:
+    """Every tensor that a program ends with, and the state of the random generator."""
+    found = {"random state": torch.get_rng_state()}
+    for name, value in names.items():
+        if isinstance(value, torch.nn.Module):
+            found |= {f"{name}.{key}": t for key, t in value.state_dict().items()}
+        elif isinstance(value, torch.Tensor):
+            found[name] = value.detach()
+    return {name: tensor.clone() for name, tensor in found.items()}
+
+
+@lru_cache(maxsize=None)
+def watched(path: Path) -> Outcome:
+    if _NEEDS.search(path.read_text(encoding="utf-8")) and not _compiles():
+        pytest.skip("torch.compile finds no working compiler here")
+    return run(path, watched=True)
+
+
+@lru_cache(maxsize=1)
+def _compiles() -> bool:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.compile(lambda x: x + 1)(torch.ones(2))
+    except Exception:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("path", programs(), ids=lambda path: path.stem)
+def test_what_is_marked_is_found_and_nothing_else(path: Path) -> None:
+    outcome = watched(path)
+    assert outcome.failures == []
+    assert outcome.found == expected(path), "\n".join(outcome.messages)
+
+
+@pytest.mark.parametrize("path", programs(), ids=lambda path: path.stem)
+def test_watching_changes_no_number(path: Path) -> None:
+    seen = watched(path).state
+    unseen = run(path, watched=False).state
+    assert seen.keys() == unseen.keys()
+    different = [name for name in seen if not torch.equal(_bits(seen[name]), _bits(unseen[name]))]
+    assert different == []
+
+
+def _bits(tensor: Any) -> Any:
+    if not tensor.numel():
+        return tensor
+    return tensor.contiguous().reshape(-1).view(torch.uint8)
+
+
+def test_each_check_has_two_faulty_programs_and_each_of_them_a_repaired_twin() -> None:
+    from trainlint.runtime.check import shipped
+
+    faulty = [path for path in programs() if expected(path)]
+    for check in shipped():
+        own = [path for path in faulty if any(c == check.code for _, c in expected(path))]
+        assert len(own) >= 2, check.code
+    twins = {path.stem for path in programs()}
+    assert [path.stem for path in faulty if f"{path.stem}_fixed" not in twins] == []
