@@ -1,4 +1,4 @@
-"""Programs that really train, watched: what is marked is found, nothing else, and nothing changes."""
+"""Programs that really train, watched: what is marked is found, nothing else, nothing changes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import runpy
 import sys
 import warnings
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +85,7 @@ def state(names: dict[str, Any]) -> dict[str, Any]:
     return {name: tensor.clone() for name, tensor in found.items()}
 
 
-@lru_cache(maxsize=None)
+@cache
 def watched(path: Path) -> Outcome:
     if _NEEDS.search(path.read_text(encoding="utf-8")) and not _compiles():
         pytest.skip("torch.compile finds no working compiler here")

@@ -80,7 +80,9 @@ def _deliver(args: argparse.Namespace, outcome: Outcome) -> None:
 
 def _notes(outcome: Outcome) -> list[str]:
     if outcome.processes:
-        return []
+        made = max(int(one.get("steps", 0)) for one in outcome.processes)
+        wanted = outcome.steps
+        return [f"ended after {made} steps, as asked"] if wanted and made >= wanted else []
     if not outcome.has_torch:
         return ["the program never imported torch: there was nothing to watch"]
     return ["no optimizer of torch made a step: there was nothing to watch"]

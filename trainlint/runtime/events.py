@@ -154,6 +154,7 @@ class End:
     handler: ClassVar[str] = "on_end"
 
     crash: str | None = None
+    is_early: bool = False  # a crash, or no more steps were wanted: what was to come is unknown
     pending: tuple[Loss, ...] = field(default_factory=tuple)  # backward calls without a step
 
 

@@ -21,6 +21,7 @@ from trainlint.runtime.record import Record
 from trainlint.runtime.windows import Windows
 
 GRAPHS = (1, 2, 5, 20)  # backward calls whose graph is walked; later the first of each epoch
+PULSE = 5_000_000_000  # nanoseconds
 LARGEST_GRAPH = 100_000  # nodes
 
 
@@ -75,6 +76,8 @@ class Session:
         self.troubles: list[Failure] = []
         self.heard: list[Callable[[Diagnostic], None]] = []  # told of each finding at once
         self.ending: list[Callable[[bool], None]] = []  # told when `steps` are made; how firmly
+        self.pulses: list[Callable[[], None]] = []  # called now and then while it trains
+        self._next_pulse = 0
         self.last_loader: LoaderRecord | None = None
         self.fed = False
         self._backwards = 0
@@ -110,7 +113,13 @@ class Session:
         self.governor.finish()
         with self.own("the end"):
             self.readings.drain()
-            self.tell(End(crash, self.windows.pending()))
+            is_early = crash is not None or self._has_enough()
+            self.tell(End(crash, is_early, self.windows.pending()))
+
+    def abandon(self) -> None:
+        """Take the instruments out and conclude nothing: the run is another process's."""
+        self._ended = True
+        self.stop()
 
     def own(self, name: str) -> Own:
         """A context for the work of one hook."""
@@ -211,16 +220,24 @@ class Session:
         Raises:
             SystemExit: it has.
         """
-        if self.config.steps is not None and self.record.steps >= self.config.steps:
+        now = _now()
+        if now >= self._next_pulse:
+            self._next_pulse = now + PULSE
+            for beat in self.pulses:
+                beat()
+        if self._has_enough():
             for listener in self.ending:
                 listener(False)
             raise SystemExit(0)
 
     def end_if_ignored(self) -> None:
         """The program was to end and goes on: something in it swallows `SystemExit`."""
-        if self.config.steps is not None and self.record.steps >= self.config.steps:
+        if self._has_enough():
             for listener in self.ending:
                 listener(True)
+
+    def _has_enough(self) -> bool:
+        return self.config.steps is not None and self.record.steps >= self.config.steps
 
     def report(self) -> Report:
         """The findings so far, as all reports take them."""

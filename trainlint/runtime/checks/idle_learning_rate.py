@@ -77,7 +77,7 @@ class IdleLearningRate(Check[Options]):
             yield from self._schedulers(step.optimizer)
 
     def on_end(self, end: End) -> Iterator[Finding]:
-        if end.crash is None:
+        if not end.is_early:
             for optimizer in self.run.optimizers.values():
                 yield from self._schedulers(optimizer)
 

@@ -49,9 +49,23 @@ class Watched:
         session.places.cwd = self.cwd
         session.heard.append(self._found)
         session.ending.append(self._ending)
+        session.pulses.append(self._pulse)
         session.start()
         self.session = session
         atexit.register(self.end)
+        processes = sys.modules.get("multiprocessing.util")
+        if processes is not None:  # whose forked children leave without atexit
+            processes.register_after_fork(self, Watched.ends_with_process)
+
+    def ends_with_process(self) -> None:
+        """A process that `multiprocessing` forked has begun."""
+        from multiprocessing.util import Finalize
+
+        Finalize(self, self.end, exitpriority=0)
+
+    def _pulse(self) -> None:
+        if self.spool is not None and self.session is not None:
+            self.spool.write("summary", self.session.summary())
 
     def _found(self, finding: Diagnostic) -> None:
         if self.spool is not None:
@@ -91,8 +105,7 @@ class Watched:
         session = self.session
         if session is None:
             return
-        session.heard.clear()
-        session.stop()
+        session.abandon()
         self.session = self.spool = None
         self.torch_is_there()
 

@@ -29,6 +29,7 @@ class Outcome:
     processes: list[dict[str, Any]] = field(default_factory=list)  # summaries of those that trained
     has_torch: bool = False
     crash: str | None = None
+    steps: int | None = None  # after which it was to end
 
 
 def launch(
@@ -47,7 +48,9 @@ def launch(
     try:
         orders = Orders(folder, budget, steps, options or {})
         code = _run(command, orders.environment(os.environ))
-        return _gathered(code, read_all(folder))
+        outcome = _gathered(code, read_all(folder))
+        outcome.steps = steps
+        return outcome
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -1,0 +1,310 @@
+"""What a session sees, what it costs, and that it leaves nothing behind."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
+
+from trainlint.runtime import watch  # noqa: E402
+from trainlint.runtime.check import Check, OptionError, build, documentation, shipped  # noqa: E402
+from trainlint.runtime.events import Step  # noqa: E402
+from trainlint.runtime.governor import INTERVALS, LOOK, Governor  # noqa: E402
+from trainlint.runtime.readings import Readings  # noqa: E402
+from trainlint.runtime.record import Record  # noqa: E402
+from trainlint.runtime.series import Series, is_falling, spread  # noqa: E402
+from trainlint.runtime.session import Config, Session  # noqa: E402
+
+HEADINGS = ["What it does", "Why is this bad?", "Example", "Use instead", "Fix safety", "Since"]
+
+
+class Recorder(Check[Any]):
+    """Keeps every event."""
+
+    name = "recorder"
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+
+    def on_step(self, step: Step) -> Iterator[Any]:
+        self.steps.append(step)
+        yield from ()
+
+
+@pytest.fixture
+def session() -> Iterator[Session]:
+    one = Session(Config(grace=60.0))
+    recorder = Recorder()
+    recorder.__class__.code = "TST001"
+    one._handlers["on_step"] = [recorder]
+    one.recorder = recorder  # type: ignore[attr-defined]
+    one.start()
+    yield one
+    one.stop()
+
+
+def steps_of(session: Session) -> list[Step]:
+    return session.recorder.steps  # type: ignore[attr-defined, no-any-return]
+
+
+def linear(**options: Any) -> tuple[Any, Any]:
+    torch.manual_seed(0)
+    model = torch.nn.Linear(4, 3)
+    return model, torch.optim.SGD(model.parameters(), **{"lr": 0.1, **options})
+
+
+def data(count: int = 48) -> Any:
+    return TensorDataset(torch.randn(count, 4), torch.arange(count) % 3)
+
+
+def test_importing_the_package_does_not_import_torch() -> None:
+    code = (
+        "import sys, trainlint, trainlint.runtime, trainlint.runtime.check as c, trainlint.cli;"
+        "c.shipped(); print('torch' in sys.modules)"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout == "False\n"
+
+
+def test_after_a_watch_torch_is_as_it_was() -> None:
+    from torch.optim import lr_scheduler, optimizer
+    from torch.utils.data import dataloader
+
+    owners = [torch, torch.autograd, torch.nn.Module, torch.nn.functional, DataLoader]
+    owners += [dataloader._BaseDataLoaderIter, optimizer.Optimizer, torch.amp.GradScaler]
+    owners += [v for v in vars(lr_scheduler).values() if isinstance(v, type)]
+    before = [dict(vars(owner)) for owner in owners]
+    hooks = len(optimizer._global_optimizer_pre_hooks), len(optimizer._global_optimizer_post_hooks)
+    with watch():
+        assert vars(torch.autograd)["backward"] is not before[1]["backward"]
+    for owner, names in zip(owners, before, strict=True):
+        changed = [n for n, value in vars(owner).items() if names.get(n, value) is not value]
+        assert changed == [], owner
+        assert vars(owner).keys() == names.keys()
+    after = len(optimizer._global_optimizer_pre_hooks), len(optimizer._global_optimizer_post_hooks)
+    assert hooks == after
+
+
+def test_a_step_has_its_loss_norms_rate_epoch_and_batch(session: Session) -> None:
+    model, optimizer = linear()
+    for _ in range(2):
+        for x, y in DataLoader(data(), batch_size=16):
+            optimizer.zero_grad()
+            loss = torch.nn.functional.cross_entropy(model(x), y)
+            loss.backward()
+            norm = float(torch.nn.utils.get_total_norm([p.grad for p in model.parameters()]))
+            optimizer.step()
+            step = steps_of(session)[-1]
+            assert step.loss == pytest.approx(loss.item(), abs=0)
+            assert step.norm == pytest.approx(norm, rel=1e-5)
+    assert [step.epoch for step in steps_of(session)] == [1, 1, 1, 2, 2, 2]
+    assert step.rates == (0.1,)
+    assert step.losses[0].call is not None
+    assert (step.losses[0].call.function, step.losses[0].call.classes) == ("cross_entropy", 3)
+    assert [(b.number, b.size, sorted(b.labels or {})) for b in step.batches] == [
+        (3, 16, [0, 1, 2])
+    ]
+    assert step.place is not None
+    assert step.place.path == __file__
+
+
+@pytest.mark.parametrize("divide", [lambda v: v / 4, lambda v: v * 0.25])
+def test_accumulation_and_scale_are_undone(session: Session, divide: Any) -> None:
+    model, optimizer = linear()
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    losses = []
+    for x, y in DataLoader(data(32), batch_size=8):
+        loss = torch.nn.functional.cross_entropy(model(x), y)
+        losses.append(loss.item())
+        scaler.scale(divide(loss)).backward()
+    scaler.unscale_(optimizer)
+    norm = float(torch.nn.utils.get_total_norm([p.grad for p in model.parameters()]))
+    scaler.step(optimizer)
+    (step,) = steps_of(session)
+    assert step.scaled
+    assert step.loss == pytest.approx(sum(losses) / 4, rel=1e-6)
+    assert step.norm == pytest.approx(norm, rel=1e-5)
+
+
+def test_a_step_that_a_scaler_leaves_out_is_seen(session: Session) -> None:
+    model, optimizer = linear()
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**127)
+    for x, y in DataLoader(data(64), batch_size=16):
+        optimizer.zero_grad()
+        scaler.scale(1e4 * torch.nn.functional.cross_entropy(model(x), y)).backward()
+        scaler.step(optimizer)
+        scaler.update()
+    assert [step.skipped for step in steps_of(session)] == [True] * 4
+    assert [step.number for step in steps_of(session)] == [1, 2, 3, 4]
+
+
+def test_an_inner_step_is_part_of_the_outer_one(session: Session) -> None:
+    class Outer(torch.optim.SGD):
+        def step(self, closure: Any = None) -> Any:
+            return super().step(closure)
+
+    model = torch.nn.Linear(4, 3)
+    optimizer = Outer(model.parameters(), lr=0.1)
+    for _ in range(3):
+        optimizer.zero_grad()
+        model(torch.randn(2, 4)).sum().backward()
+        optimizer.step()
+    assert [step.number for step in steps_of(session)] == [1, 2, 3]
+
+
+def test_a_step_after_one_that_failed_is_a_step_of_its_own(session: Session) -> None:
+    model, optimizer = linear()
+
+    def closure() -> Any:
+        raise ValueError
+
+    with pytest.raises(ValueError):
+        optimizer.step(closure)
+    for _ in range(2):
+        model(torch.randn(2, 4)).sum().backward()
+        optimizer.step()
+    assert len(steps_of(session)) == 2
+
+
+def test_an_error_in_a_check_is_reported_once_and_the_run_goes_on() -> None:
+    class Broken(Recorder):
+        code = "TST002"
+
+        def on_step(self, step: Step) -> Iterator[Any]:
+            raise ZeroDivisionError("of ours")
+
+    session = Session()
+    recorder = Recorder()
+    session._handlers["on_step"] = [Broken(), recorder]
+    session.start()
+    try:
+        model, optimizer = linear()
+        for _ in range(3):
+            model(torch.randn(2, 4)).sum().backward()
+            optimizer.step()
+    finally:
+        session.stop()
+    assert len(recorder.steps) == 3
+    (failure,) = session.report().failures
+    assert failure.message == (
+        "the check TST002 recorder failed and was turned off: ZeroDivisionError: of ours"
+    )
+
+
+def test_an_error_in_a_hook_is_reported_once_and_the_run_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with watch() as w:
+        monkeypatch.setattr(w._session.windows, "before_backward", lambda tensors: 1 / 0)
+        model, optimizer = linear()
+        for _ in range(3):
+            model(torch.randn(2, 4)).sum().backward()
+            optimizer.step()
+    (failure,) = w.report().failures
+    assert failure.message.startswith("the hook on backward failed and was turned off: ZeroDivis")
+
+
+def test_a_watch_inside_of_a_watch_joins_it() -> None:
+    with watch() as outer:
+        with watch() as inner:
+            assert inner._session is outer._session
+        assert Session.current is outer._session
+    assert Session.current is None
+
+
+def test_nothing_of_the_run_is_kept_alive() -> None:
+    import gc
+    import weakref
+
+    with watch() as w:
+        model, optimizer = linear()
+        for x, y in DataLoader(data(), batch_size=16):
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(model(x), y).backward()
+            optimizer.step()
+        references = [weakref.ref(model), weakref.ref(optimizer)]
+        del model, optimizer, x, y
+        gc.collect()
+        assert w.summary()["steps"] == 3
+        assert [reference() for reference in references] == [None, None]
+
+
+def test_the_governor_holds_its_budget_by_stretching_the_interval(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = [0]
+    monkeypatch.setattr("time.perf_counter_ns", lambda: clock[0])
+    governor = Governor(budget=0.01, grace=0.01)
+    governor.begin()
+    for _ in range(100_000):
+        cost = 90_000 if governor.is_due() else 1_000  # nanoseconds, of a step of 1 ms
+        governor.spent += cost
+        clock[0] += 1_000_000 + cost
+    assert governor.share <= 0.0105
+    assert governor.interval > 1
+    assert all(math.gcd(interval, 6) == 1 for interval in INTERVALS)
+    assert LOOK < 100
+
+
+def test_a_reading_never_waits_for_a_device() -> None:
+    class Number:
+        """A number on a device: asking for its value is what must not happen."""
+
+        dtype, device = torch.float32, torch.device("meta")
+
+    class Copy:
+        def __init__(self) -> None:
+            self.event, self.host, self.done = self, torch.tensor([3.0]), False
+
+        def query(self) -> bool:
+            return self.done
+
+    readings, copies, got = Readings(), [], []
+    with pytest.MonkeyPatch.context() as patch:
+        from trainlint.runtime import readings as module
+
+        patch.setattr(module, "_Copy", Copy)
+        patch.setattr(module, "_start_copy", lambda *_: copies.append(Copy()) or copies[-1])
+        readings.take([Number()], lambda values: got.append(("first", values)))
+        readings.take([torch.tensor(1.0)], lambda values: got.append(("second", values)))
+        assert got == []
+        copies[0].done = True
+        readings.poll()
+    assert got == [("first", [3.0]), ("second", [1.0])]
+
+
+def test_series_know_trend_spread_and_start() -> None:
+    series = Series()
+    for value in (10.0, 9.0, math.nan, 11.0, *[0.1] * 10):
+        series.add(value)
+    assert series.count == 13
+    assert series.start == 9.0
+    assert series.has_fallen_to(0.05)
+    assert is_falling([1 / (n + 1) for n in range(20)])
+    assert not is_falling([math.sin(7 * n) for n in range(40)])
+    assert spread([2.0, 2.0]) == 0
+    assert spread([1.0, 2.0]) == 0.5
+
+
+def test_every_check_is_documented_under_the_headings_of_rules() -> None:
+    for check in shipped():
+        text = documentation(check)
+        assert [h for h in HEADINGS if f"\n## {h}\n" not in text] == [], check.code
+
+
+def test_options_are_converted_or_refused() -> None:
+    (check,) = [
+        c for c in build(Record(), {"constant-loss": {"window": "30"}}) if c.code == "RUN007"
+    ]
+    assert check.options.window == 30
+    for wrong in ({"RUN007": {"windows": 3}}, {"RUN007": {"window": "many"}}, {"RUN999": {}}):
+        with pytest.raises(OptionError):
+            build(Record(), wrong)
