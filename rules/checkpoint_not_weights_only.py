@@ -85,7 +85,7 @@ RULE = Rule(
     "CKP003",
     "checkpoint-not-weights-only",
     Severity.ERROR,
-    needs=all_of("torch", "save", "load"),
+    needs=all_of("torch", "save"),
     here=all_of("torch", "save"),
     fix=Safety.UNSAFE,
 )

@@ -103,6 +103,7 @@ RULE = Rule(
     needs=all_of(
         "torch",
         any_of("for", "while"),
+        unswitched.WORDS,
         any_of(*(cased for word in _WORDS for cased in (word, word.title(), word.upper()))),
     ),
     here=any_of(*(cased for word in _WORDS for cased in (word, word.title(), word.upper()))),

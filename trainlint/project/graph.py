@@ -14,6 +14,8 @@ from typing import Protocol
 from trainlint.project.imports import Import, added_to_path, identifiers, imports
 from trainlint.project.places import Places
 
+Edges = Mapping[str, Iterable[str]]
+
 MAX_ASKED = 40  # modules that one question is put to
 
 
@@ -56,7 +58,7 @@ class Graph:
         self._taken: dict[tuple[frozenset[str], str], tuple[list[str], bool]] = {}
         self._reachable: dict[str, list[str]] = {}
         self._defined: dict[tuple[str, str], bool] = {}
-        self._held: dict[bytes, bool] = {}
+        self._held: dict[bytes, frozenset[str]] = {}
         self._folders: dict[str, tuple[str, ...]] = {}
         self._imported: dict[str, list[Import]] = {}
         self._base: Graph | None = None
@@ -140,9 +142,14 @@ class Graph:
     def importers(self, path: str) -> dict[str, frozenset[str]]:
         return self._importers.get(path, {})
 
-    def words_among(self, words: Iterable[bytes]) -> frozenset[bytes]:
-        """Those of the words that stand somewhere in the project, perhaps as parts of others."""
-        return frozenset(word for word in words if self._stands(word))
+    def words_around(self, words: Iterable[bytes], path: str) -> frozenset[bytes]:
+        """Those of the words that stand, perhaps as parts of others, in files that one can meet."""
+        around = (*self._connected(path), *self._in_folder(path))
+        return frozenset(
+            word
+            for word in words
+            if not self._holding_part(word).isdisjoint(around)
+        )
 
     def near(self, path: str) -> list[str]:
         """Files that may have something to do with one, the nearest first; not all of them."""
@@ -155,6 +162,14 @@ class Graph:
     def unit(self, path: str) -> frozenset[str]:
         """All files on which an answer about one can depend: its component, and its folder."""
         return self._components.get(path, frozenset([path])) | self._in_folder(path)
+
+    @cached_property
+    def ranks(self) -> dict[str, int]:
+        """The files numbered so that those which have to do with each other stand together."""
+        order: dict[str, None] = {}
+        for path in self.texts.paths:
+            _reach(path, self._beside, order)
+        return {path: rank for rank, path in enumerate(order)}
 
     def targets(self, path: str) -> list[str]:
         """The modules that a file imports."""
@@ -215,12 +230,21 @@ class Graph:
                 found.setdefault(word, set()).add(path)
         return {word.decode("utf-8", "replace"): at for word, at in found.items()}
 
-    def _stands(self, part: bytes) -> bool:
+    def _holding_part(self, part: bytes) -> frozenset[str]:
+        """The files in which some word has this part; all of them for what is no part of a word."""
         if part not in self._held:
             text = part.decode("utf-8", "replace")
-            plain = text.isidentifier()  # what is no part of a word is not looked for
-            self._held[part] = not plain or any(text in word for word in self._by_word)
+            if text.isidentifier():
+                words = _lines_with(text, self._vocabulary)
+                self._held[part] = self._new.union(*(self._by_word[word] for word in words))
+            else:
+                self._held[part] = frozenset(self.texts.paths)
         return self._held[part]
+
+    @cached_property
+    def _vocabulary(self) -> str:
+        """All words, a line each."""
+        return "\n" + "\n".join(self._by_word) + "\n"
 
     @cached_property
     def _graph(self) -> dict[str, dict[str, frozenset[str]]]:
@@ -257,6 +281,14 @@ class Graph:
                 found.setdefault(target, {})[path] = names
         return found
 
+    @cached_property
+    def _beside(self) -> dict[str, list[str]]:
+        """The files that a file imports or is imported by."""
+        return {
+            path: sorted({*taken, *self._importers.get(path, ())})
+            for path, taken in self._graph.items()
+        }
+
     def _connected(self, path: str) -> list[str]:
         """All files that objects of one can get to, the nearest first.
 
@@ -264,25 +296,43 @@ class Graph:
         """
         if path not in self._reachable:
             found: dict[str, None] = {}
-            for user in _closure([path], self._importers):
-                found.update(dict.fromkeys(_closure([user], self._graph)))
-            found.pop(path, None)
+            for user in _closure(path, self._importers):
+                _reach(user, self._graph, found)
+            del found[path]
             self._reachable[path] = list(found)
         return self._reachable[path]
 
 
+def _lines_with(part: str, text: str) -> Iterator[str]:
+    at = text.find(part)
+    while at >= 0:
+        end = text.index("\n", at)
+        yield text[text.rindex("\n", 0, at) + 1 : end]
+        at = text.find(part, end)
+
+
 def _apart(folder: str, path: str) -> int:
     """How many folders lie between a folder and a file."""
-    return len(posixpath.relpath(posixpath.dirname(path) or ".", folder or ".").split("/"))
+    here, there = folder.split("/"), posixpath.dirname(path).split("/")
+    shared = len(posixpath.commonprefix([here, there]))
+    return len(here) + len(there) - 2 * shared
 
 
-def _closure(start: Iterable[str], edges: dict[str, dict[str, frozenset[str]]]) -> list[str]:
+def _closure(start: str, edges: Edges) -> list[str]:
     """What can be reached, the nearest first."""
-    found = dict.fromkeys(start)
-    order = list(found)
+    found: dict[str, None] = {}
+    _reach(start, edges, found)
+    return list(found)
+
+
+def _reach(start: str, edges: Edges, found: dict[str, None]) -> None:
+    """Add what can be reached; what was found before is not looked behind again."""
+    if start in found:
+        return
+    found[start] = None
+    order = [start]
     for path in order:
         for target in edges.get(path, ()):
             if target not in found:
                 found[target] = None
                 order.append(target)
-    return order

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from trainlint.semantics.values import Object, Values
     from trainlint.semantics.view import View
 
-
+Callers = dict[tree.FunctionDef, list[tuple[tree.Call, "Object | None"]]]
 CALLED_AS_OBJECT = frozenset({"forward", "__call__"})
+_OBJECTS = frozenset({"assign", "param", "each"})  # bindings that can give an object
 
 
 class CallGraph(Classes):
@@ -24,7 +25,10 @@ class CallGraph(Classes):
         self.values = values
         self._callers: dict[tree.FunctionDef, list[tuple[tree.Call, Object | None]]] = {}
         self._returns: dict[tree.FunctionDef, list[tree.Return]] = {}
-        self._resolving: set[tree.FunctionDef] = set()
+        self._resolving: dict[tree.FunctionDef, float] = {}  # with the depth of the questions
+        self._runs: dict[tree.Call, dict[tree.FunctionDef, Object | None]] = {}
+        self._object_calls: dict[tuple[File, ...], list[tree.Call]] = {}
+        self._complete: dict[tuple[File, ...], Callers] = {}
 
     # Functions
 
@@ -42,52 +46,84 @@ class CallGraph(Classes):
         """The calls that can run a function, with the object it is a method of."""
         if function in self._callers:
             return self._callers[function]
+        answers = self.values.answers
         if function in self._resolving:
-            self.values.cut += 1  # what is found without its callers is not kept
+            answers.rest_on(self._resolving[function])
             return []
-        self._resolving.add(function)
+        depth = len(answers.under_way) - 0.5  # between the question that asks and those below
+        self._resolving[function] = depth
         try:
-            found = list(self._find_callers(function))
+            found, whole = self.values.whole(lambda: list(self._find_callers(function)), depth)
         finally:
-            self._resolving.discard(function)
-        if not self._resolving:
+            del self._resolving[function]
+        if whole or not self._resolving:
             self._callers[function] = found
         return found
 
     def _find_callers(
         self, function: tree.FunctionDef
     ) -> Iterator[tuple[tree.Call, Object | None]]:
+        cls = function.parent if isinstance(function.parent, tree.ClassDef) else None
+        if cls is not None and function.name in CALLED_AS_OBJECT:
+            files = tuple(self.view.connected(self.view.home(function)))
+            if files in self._complete:
+                return iter(self._complete[files].get(function, ()))
+            candidates = self._calls_of_objects(files)
+        else:
+            files, candidates = (), self._candidates(function, cls)
+        found, whole = self.values.whole(lambda: self._by_function(candidates))
+        if files and whole:
+            self._complete[files] = found
+        return iter(found.get(function, ()))
+
+    def _by_function(self, calls: Iterable[tree.Call]) -> Callers:
+        found: Callers = {}
+        for call in calls:
+            for function, owner in self._run_by(call).items():
+                found.setdefault(function, []).append((call, owner))
+        return found
+
+    def _calls_of_objects(self, files: tuple[File, ...]) -> list[tree.Call]:
+        """The calls in some files that may run an object of one of their classes."""
+        if files not in self._object_calls:
+            attributes = {name for file in files for name in file.contents.attributes}
+            self._object_calls[files] = [
+                call
+                for file in files
+                for call, attr in file.once(_calls_of_unknowns)
+                if attr is None or attr in attributes or self.is_attribute(file, attr)
+            ]
+        return self._object_calls[files]
+
+    def _run_by(self, call: tree.Call) -> dict[tree.FunctionDef, Object | None]:
+        """The functions that a call can run, each with the object it is a method of."""
+        known = self._runs.get(call)
+        if known is None:
+            known, whole = self.values.whole(lambda: self._find_run(call))
+            if whole:
+                self._runs[call] = known
+        return known
+
+    def _find_run(self, call: tree.Call) -> dict[tree.FunctionDef, Object | None]:
         from trainlint.semantics.values import ClassValue, FunctionValue, Object
 
-        cls = function.parent if isinstance(function.parent, tree.ClassDef) else None
-        called_as_object = cls is not None and function.name in CALLED_AS_OBJECT
-        for call in self._candidates(function, cls):
-            for value in self.values.callees(call):
-                match value:
-                    case FunctionValue() if value.function is function:
-                        yield call, value.owner
-                        break
-                    case ClassValue() if function.name == "__init__" and cls is not None:
-                        if self.method(value.cls, "__init__") is function:
-                            yield call, Object(call, None, (), value.cls, call)
-                            break
-                    case Object() if called_as_object:
-                        if self.call_method(value.cls) is function:
-                            yield call, value
-                            break
-                    case _:
-                        pass
+        found: dict[tree.FunctionDef, Object | None] = {}
+        for value in self.values.callees(call):
+            match value:
+                case FunctionValue(function=tree.FunctionDef() as function):
+                    found.setdefault(function, value.owner)
+                case ClassValue() if (init := self.method(value.cls, "__init__")) is not None:
+                    found.setdefault(init, Object(call, None, (), value.cls, call))
+                case Object() if (method := self.call_method(value.cls)) is not None:
+                    found.setdefault(method, value)
+                case _:
+                    pass
+        return found
 
     def _candidates(self, function: tree.FunctionDef, cls: tree.ClassDef | None) -> list[tree.Call]:
         view, home = self.view, self.view.home(function)
         if cls is None:
             return _calls_named(view.takers([function.name], home), {function.name})
-        if function.name in CALLED_AS_OBJECT:
-            files = view.connected(home)
-            names = {name for file in files for name in file.contents.attributes}
-            return [
-                c for file in files for c in file.calls if self._may_call_object(file, c, names)
-            ]
         if function.name == "__init__":
             family = (cls, *self.subclasses(cls))
             owners = {owner.name for owner in family}
@@ -96,21 +132,25 @@ class CallGraph(Classes):
             return _calls_named(takers, {*owners, "super", "cls", "__init__"})
         return _calls_named(view.mentioning([function.name], home), {function.name})
 
-    def _may_call_object(self, file: File, call: tree.Call, attributes: Collection[str]) -> bool:
+
+def _calls_of_unknowns(file: File) -> list[tuple[tree.Call, str | None]]:
+    """The calls that may run an object; with a name those that need an attribute of that name."""
+    found: list[tuple[tree.Call, str | None]] = []
+    for call in file.calls:
         func = call.func
-        if isinstance(func, tree.Attribute) and func.attr in {"forward", "__call__"}:
-            return True
-        if not isinstance(func, tree.Name | tree.Attribute):
-            return isinstance(func, tree.Subscript | tree.Call)
-        if file.names.qualified(func) is not None:
-            return False
-        if isinstance(func, tree.Name):
-            found = file.names.find(func.id, func)
-            return found is not None and any(
-                b.kind in {"assign", "param", "each"} for b in found[1]
-            )
-        known = func.attr == "module" or func.attr in attributes
-        return known or self.is_attribute(file, func.attr)
+        if isinstance(func, tree.Attribute):
+            if func.attr in CALLED_AS_OBJECT or func.attr == "module":
+                found.append((call, None))
+            elif file.names.qualified(func) is None:
+                found.append((call, func.attr))
+        elif isinstance(func, tree.Name):
+            bound = file.names.find(func.id, func)
+            if bound is not None and any(b.kind in _OBJECTS for b in bound[1]):
+                if file.names.qualified(func) is None:
+                    found.append((call, None))
+        elif isinstance(func, tree.Subscript | tree.Call):
+            found.append((call, None))
+    return found
 
 
 def _calls_named(files: Iterable[File], names: set[str]) -> list[tree.Call]:

@@ -25,6 +25,7 @@ class Classes:
     def __init__(self, view: View) -> None:
         self.view = view
         self._below: dict[tree.ClassDef, list[tree.ClassDef]] = {}
+        self._methods: dict[tuple[tree.ClassDef, str], tree.FunctionDef | None] = {}
         self._families: dict[File, list[File]] = {}
         self._records: dict[tree.ClassDef, Record | None] = {}
 
@@ -100,6 +101,11 @@ class Classes:
 
     def method(self, cls: tree.ClassDef, name: str) -> tree.FunctionDef | None:
         """The method that the class, a base or (failing these) a single subclass defines."""
+        if (cls, name) not in self._methods:
+            self._methods[cls, name] = self._method(cls, name)
+        return self._methods[cls, name]
+
+    def _method(self, cls: tree.ClassDef, name: str) -> tree.FunctionDef | None:
         for item in self.lineage(cls):
             method = item.method(name)
             if method is not None:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 A = TypeVar("A")
-_NONE = 1 << 30
+B = TypeVar("B")
+_NONE = float(1 << 30)
 
 
 class Questions(Generic[A]):
@@ -16,7 +17,7 @@ class Questions(Generic[A]):
     them.
     """
 
-    def __init__(self, limit: int = _NONE) -> None:
+    def __init__(self, limit: float = _NONE) -> None:
         self.limit = limit
         self.under_way: dict[Hashable, int] = {}
         self._answers: dict[Hashable, A] = {}
@@ -31,16 +32,30 @@ class Questions(Generic[A]):
             self._met = min(self._met, self.under_way.get(key, 0))
             return circle
         self.under_way[key] = depth
-        met, self._met = self._met, _NONE
         try:
-            answer = find()
+            answer, whole = self.closed(find, depth)
         finally:
             del self.under_way[key]
-        if keep and self._met >= depth:
+        if keep and whole:
             self._answers[key] = answer
-        self._met = min(met, self._met if self._met < depth else _NONE)
         return answer
 
-    def doubt(self) -> None:
-        """Keep no answer under way but the first one: something cut them short."""
-        self._met = 0
+    def known(self, key: Hashable) -> A | None:
+        """The answer that is kept of a question."""
+        return self._answers.get(key)
+
+    def closed(self, find: Callable[[], B], depth: float | None = None) -> tuple[B, bool]:
+        """What a function gives, and whether that rests on no question under way above ``depth``.
+
+        Without one: on none that is under way now.
+        """
+        depth = len(self.under_way) if depth is None else depth
+        met, self._met = self._met, _NONE
+        found = find()
+        whole = self._met >= depth
+        self._met = met if whole else min(met, self._met)
+        return found, whole
+
+    def rest_on(self, depth: float = 0) -> None:
+        """What is under way below ``depth`` is not kept: it rests on what is not known yet."""
+        self._met = min(self._met, depth)

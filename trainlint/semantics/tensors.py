@@ -129,10 +129,11 @@ def origins(values: Values, expr: Expr, frame: Frame | None = None) -> list[Orig
     """The alternatives of what an expression's elements are; unknown ones are among them."""
 
     def find() -> list[Origin]:
-        cut = values.cut
-        found = _distinct(o for value in values.of(expr, frame) for o in _of(values, value))
-        if values.cut != cut:
-            values.tensors.doubt()
+        found, whole = values.whole(
+            lambda: _distinct(o for value in values.of(expr, frame) for o in _of(values, value))
+        )
+        if not whole:
+            values.tensors.rest_on()
         return found
 
     circle = Origin(UNKNOWN, expr, expr, None, frame, (), (), "it goes round in a loop")

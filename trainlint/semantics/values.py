@@ -11,9 +11,9 @@ file holds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from trainlint.semantics import tree
 from trainlint.semantics.flow import ENTRY
@@ -57,6 +57,7 @@ SAME_OBJECT = frozenset(
 
 _PROPERTIES = frozenset({"property", "cached_property", "setter", "abstractproperty"})
 
+R = TypeVar("R")
 Path = tuple[int | str, ...]
 
 
@@ -204,12 +205,12 @@ class Values:
         self.graph = CallGraph(view, self)
         self.tensors: Questions[list[Origin]] = Questions(MAX_OPERATIONS)  # of ``tensors``
         self.contexts: Questions[list[Entered | None]] = Questions(MAX_DEPTH)  # of ``contexts``
-        self._active: set[tuple[Node, Frame | None, Path]] = set()
-        self._memo: dict[tuple[Node, Frame | None, Path], list[Value]] = {}
+        self.answers: Questions[list[Value]] = Questions(MAX_STEPS)  # of ``of``
+        self._callees: dict[tuple[tree.Call, Frame | None], list[Value]] = {}
         self._outcomes: dict[tuple[Expr, Frame | None], bool | None] = {}
         self._definitions: dict[tree.Name, tuple[list[Binding], bool]] = {}
-        self.cut = 0  # evaluations that a circle, the depth or the budget ended
         self._budget = MAX_EVALUATIONS
+        self._ended = 0  # evaluations for which the budget did not suffice
 
     def release(self) -> None:
         """Let the call graph go, which refers back to these values."""
@@ -219,29 +220,36 @@ class Values:
     def of(self, expr: Expr, frame: Frame | None = None, path: Path = ()) -> list[Value]:
         """The alternatives of an expression, or of the part of it that ``path`` names."""
         key = (expr, frame, path)
-        known = self._memo.get(key)
+        known = self.answers.known(key)
         if known is not None:
             return known
-        if not self._active and not self.tensors.under_way:
+        if not self.answers.under_way and not self.tensors.under_way:
             self._budget = MAX_EVALUATIONS
         self._budget -= 1
-        if key in self._active or len(self._active) > MAX_STEPS or self._budget < 0:
-            self.cut += 1
-            return [Unknown(expr, frame, (), "it depends on itself or on too much")]
-        cut = self.cut
-        self._active.add(key)
-        try:
-            found: list[Value] = []
-            for value in self._of(expr, frame, path):
-                found.append(value)
-                if len(found) >= MAX_ALTERNATIVES:
-                    found.append(Unknown(expr, frame, (), "it has too many alternatives"))
-                    break
-        finally:
-            self._active.discard(key)
-        if cut == self.cut or not self._active:  # what was cut short on the way is not kept
-            self._memo[key] = found
+        unknown = [Unknown(expr, frame, (), "it depends on itself or on too much")]
+        if self._budget < 0:
+            self._ended += 1
+            self.answers.rest_on()
+            return unknown
+        return self.answers.ask(key, lambda: self._alternatives(expr, frame, path), unknown)
+
+    def _alternatives(self, expr: Expr, frame: Frame | None, path: Path) -> list[Value]:
+        found: list[Value] = []
+        for value in self._of(expr, frame, path):
+            found.append(value)
+            if len(found) >= MAX_ALTERNATIVES:
+                found.append(Unknown(expr, frame, (), "it has too many alternatives"))
+                break
         return found
+
+    def whole(self, find: Callable[[], R], depth: float | None = None) -> tuple[R, bool]:
+        """What a function finds, and whether it does not rest on what is still being looked for.
+
+        ``depth`` is that of the question from which on it does, as ``Questions.closed`` has it.
+        """
+        ended = self._ended
+        found, closed = self.answers.closed(find, depth)
+        return found, closed and ended == self._ended
 
     def only(self, expr: Expr, frame: Frame | None = None) -> Value | None:
         """The value of an expression that has exactly one, None otherwise."""
@@ -647,32 +655,40 @@ class Values:
         their object back, which are ``Same``.
         """
         func = call.func
-        if isinstance(func, tree.Attribute) and self.view.names.qualified(func) is None:
-            of_module = self._of_module(func, frame)
-            if of_module is not None:
-                return of_module
-            receivers = self.of(func.value, frame)
-            found: list[Value] = []
-            for value in receivers:
-                if isinstance(value, Object):
-                    own = list(self.attribute(value, func.attr))
-                    if all(isinstance(v, Unknown) for v in own) and func.attr in SAME_OBJECT:
-                        found.append(Same(func, frame, (), value))
-                    else:
-                        found.extend(own)
-                elif isinstance(value, ClassValue):
-                    owner = Object(value.node, None, (), value.cls, None)
-                    found.extend(self.attribute(owner, func.attr))
-                elif isinstance(value, Instance) and func.attr in SAME_OBJECT:
+        if not isinstance(func, tree.Attribute) or self.view.names.qualified(func) is not None:
+            return self.of(func, frame)
+        known = self._callees.get((call, frame))
+        if known is None:
+            known, whole = self.whole(lambda: self._methods(call, func, frame))
+            if whole:
+                self._callees[call, frame] = known
+        return known
+
+    def _methods(self, call: tree.Call, func: tree.Attribute, frame: Frame | None) -> list[Value]:
+        of_module = self._of_module(func, frame)
+        if of_module is not None:
+            return of_module
+        receivers = self.of(func.value, frame)
+        found: list[Value] = []
+        for value in receivers:
+            if isinstance(value, Object):
+                own = list(self.attribute(value, func.attr))
+                if all(isinstance(v, Unknown) for v in own) and func.attr in SAME_OBJECT:
                     found.append(Same(func, frame, (), value))
-                elif isinstance(value, Instance) and func.attr == "module":
-                    found.append(value)
-                elif isinstance(value, Symbol):
-                    found.append(replace(value, name=f"{value.name}.{func.attr}"))
                 else:
-                    found.append(Method(call, frame, value.trail, func.attr, call))
-            return found
-        return self.of(func, frame)
+                    found.extend(own)
+            elif isinstance(value, ClassValue):
+                owner = Object(value.node, None, (), value.cls, None)
+                found.extend(self.attribute(owner, func.attr))
+            elif isinstance(value, Instance) and func.attr in SAME_OBJECT:
+                found.append(Same(func, frame, (), value))
+            elif isinstance(value, Instance) and func.attr == "module":
+                found.append(value)
+            elif isinstance(value, Symbol):
+                found.append(replace(value, name=f"{value.name}.{func.attr}"))
+            else:
+                found.append(Method(call, frame, value.trail, func.attr, call))
+        return found
 
     def _returns(
         self, callee: FunctionValue, call: tree.Call, frame: Frame | None, path: Path

@@ -30,6 +30,7 @@ def parse(run: Run, work: Sequence[Item]) -> None:
     here, there, workers = _divide(jobs, run.options.jobs)
     done = 0
     if there:
+        there.sort(key=lambda job: _rank(job, briefing))
         from trainlint.work.pool import PoolBroken, run_pool
 
         try:
@@ -77,6 +78,13 @@ def _job(number: int, item: Item, numbers: Mapping[str, int], contexts: Mapping[
         words,
         contexts.get(id(item.context)),
     )
+
+
+def _rank(job: Job, briefing: Briefing) -> tuple[int, int]:
+    """Where a job stands among those that open the same modules."""
+    if job.context is None:
+        return -1, job.number
+    return job.context, briefing.contexts[job.context].graph.ranks.get(job.path, -1)
 
 
 def _divide(jobs: Sequence[Job], wanted: int) -> tuple[list[Job], list[Job], int]:

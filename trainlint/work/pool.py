@@ -54,6 +54,7 @@ def forks() -> bool:
 class _Worker:
     process: Any
     connection: Connection
+    share: deque[Job]
     queue: deque[Job] = field(default_factory=deque)
     ready: bool = False
     since: float = field(default_factory=time.monotonic)
@@ -70,34 +71,45 @@ def run_pool(
     *,
     limit: Callable[[int], float] = deadline_of,
 ) -> Iterator[tuple[Job, Result]]:
-    """The result of each job, as they come; the largest files are begun first.
+    """The result of each job, as they come; each worker has a share, the largest files first.
 
     Raises:
         PoolBroken: no worker can be started; jobs without a result are left.
     """
     fair = sum(job.size for job in jobs) // (4 * workers)
-    waiting = deque(sorted(jobs, key=lambda job: -max(job.size - LARGE, 0)))
-    pool = _Pool(briefing, limit, waiting, min(CHUNK, fair))
+    shares = _divide(jobs, min(workers, len(jobs)))
+    pool = _Pool(briefing, limit, shares, min(CHUNK, fair))
     try:
-        for _ in range(min(workers, len(jobs))):
-            pool.start()
-        while pool.waiting or any(worker.queue for worker in pool.workers):
+        for share in shares:
+            pool.start(share)
+        while any(pool.shares) or any(worker.queue for worker in pool.workers):
             yield from pool.turn()
     finally:
         pool.stop()
+
+
+def _divide(jobs: Sequence[Job], number: int) -> list[deque[Job]]:
+    """Shares of neighbours, about equal in size, so that few modules are opened in two workers."""
+    total = sum(job.size for job in jobs)
+    shares: list[list[Job]] = [[] for _ in range(number)]
+    before = 0
+    for job in jobs:
+        shares[min(before * number // max(total, 1), number - 1)].append(job)
+        before += job.size
+    return [deque(sorted(share, key=lambda job: -max(job.size - LARGE, 0))) for share in shares]
 
 
 @dataclass(slots=True)
 class _Pool:
     briefing: Briefing
     limit: Callable[[int], float]
-    waiting: deque[Job]
+    shares: list[deque[Job]]
     chunk: int
     workers: list[_Worker] = field(default_factory=list)
     suspects: set[int] = field(default_factory=set)  # jobs over which one worker died already
     failed_starts: int = 0
 
-    def start(self) -> None:
+    def start(self, share: deque[Job]) -> None:
         context: Any = multiprocessing.get_context("fork" if forks() else "spawn")
         ours, theirs = context.Pipe()
         inherited: list[Connection] = []
@@ -113,7 +125,7 @@ class _Pool:
             raise PoolBroken(str(error)) from None
         finally:
             theirs.close()
-        self.workers.append(_Worker(process, ours))
+        self.workers.append(_Worker(process, ours, share))
 
     def turn(self) -> Iterator[tuple[Job, Result]]:
         """Hand out work, and wait for a message, a death or a deadline."""
@@ -130,8 +142,9 @@ class _Pool:
 
     def feed(self, worker: _Worker) -> None:
         size = 0
-        while self.waiting and (size == 0 or size + self.waiting[0].size <= self.chunk):
-            job = self.waiting.popleft()
+        share = worker.share or self.longest()
+        while share and (size == 0 or size + share[0].size <= self.chunk):
+            job = share.popleft()
             size += job.size
             worker.queue.append(job)
             if job.number in self.suspects:
@@ -140,6 +153,10 @@ class _Pool:
         if worker.queue:
             with suppress(OSError):  # a dead worker is noticed when it is listened to
                 worker.connection.send(list(worker.queue))
+
+    def longest(self) -> deque[Job]:
+        """The share with the most work left: whoever has none of its own helps there."""
+        return max(self.shares, key=lambda share: sum(job.size for job in share))
 
     def hear(self, worker: _Worker) -> Iterator[tuple[Job, Result]]:
         try:
@@ -168,8 +185,8 @@ class _Pool:
                 worker.queue.popleft()
                 yield job, _lost(job, f"the process that read it died ({how})")
             self.suspects.add(job.number)
-        self.waiting.extendleft(reversed(worker.queue))
-        self.start()
+        worker.share.extendleft(reversed(worker.queue))
+        self.start(worker.share)
 
     def give_up(self, worker: _Worker) -> Iterator[tuple[Job, Result]]:
         worker.process.kill()
@@ -179,8 +196,8 @@ class _Pool:
         job = worker.queue.popleft()
         seconds = self.limit(job.size)
         yield job, _lost(job, f"gave up after {seconds:.0f} seconds")
-        self.waiting.extendleft(reversed(worker.queue))
-        self.start()
+        worker.share.extendleft(reversed(worker.queue))
+        self.start(worker.share)
 
     def remove(self, worker: _Worker) -> str:
         self.workers.remove(worker)

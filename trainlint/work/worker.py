@@ -17,11 +17,11 @@ from trainlint.work.rulebook import Sources
 from trainlint.work.terms import Terms
 
 if TYPE_CHECKING:
-    from trainlint.project.modules import Modules
+    from trainlint.project.graph import Graph
     from trainlint.rule import Rule
     from trainlint.text.source import Source
 
-COLLECT_AFTER = 4 << 20  # bytes of source that may have left garbage: few files leave any
+COLLECT_AFTER = 32 << 20  # bytes of source that may have left garbage: few files leave any
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,24 +135,26 @@ def check(
     from trainlint.semantics.facts import Surroundings
 
     found = rulebooks.load(orders.sources)
-    project = context.modules() if context is not None else None
-    rules = [_of(found.by_code[code], words, project) for code in orders.codes]
-    surroundings = Surroundings(orders.targets, orders.options, local, project)
-    wide = any(rule.here is not None and rule.checks for rule in rules)
-    view = context.view(orders.key, surroundings) if wide and context is not None else None
+    graph = context.graph if context is not None else None
+    rules = [_of(found.by_code[code], words, graph, source.path) for code in orders.codes]
+    surroundings = Surroundings(orders.targets, orders.options, local)
+    view = None
+    if context is not None and any(rule.here is not None and rule.checks for rule in rules):
+        surroundings = replace(surroundings, project=context.modules())
+        view = context.view(orders.key, surroundings)
     outcome = check_source(
         source, rules, surroundings, severities=orders.severities, known=found.names, view=view
     )
     return Result(PARSED, outcome.diagnostics, outcome.failures)
 
 
-def _of(rule: Rule, words: frozenset[bytes] | None, project: Modules | None) -> Rule:
+def _of(rule: Rule, words: frozenset[bytes] | None, graph: Graph | None, path: str) -> Rule:
     """The rule, or one that counts as checked and has nothing to say."""
     if words is None or rule.needs.met(words):
         return rule
-    if rule.here is None or project is None or not rule.here.met(words):
+    if rule.here is None or graph is None or not rule.here.met(words):
         return _muted(rule)
-    around = project.graph.words_among(rule.needs.words - words)
+    around = graph.words_around(rule.needs.words - words, path)
     return rule if rule.needs.met(words | around) else _muted(rule)
 
 

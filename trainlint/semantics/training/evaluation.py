@@ -77,7 +77,7 @@ def untrained(file: File) -> list[tuple[Rounds, Body, list[Forward]]]:
 
 def _untrained(file: File) -> list[tuple[Rounds, Body, list[Forward]]]:
     found = []
-    for loop in _rounds(file):
+    for loop in rounds(file):
         body: Body = tree.function_of(loop) or file.module
         own = [run for run in _runs(file, loop) if not _is_bound_in(file, run.model, loop)]
         if not own or _in_model(file, body):
@@ -87,7 +87,7 @@ def _untrained(file: File) -> list[tuple[Rounds, Body, list[Forward]]]:
     return found
 
 
-def _rounds(file: File) -> list[Rounds]:
+def rounds(file: File) -> list[Rounds]:
     """The loops of a file, and then the comprehensions that run at once; each in source order."""
     loops: list[Rounds] = sorted(
         (*file.all(tree.For), *file.all(tree.While)), key=lambda loop: loop.start

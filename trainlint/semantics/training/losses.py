@@ -29,6 +29,10 @@ NLL = frozenset({"torch.nn.NLLLoss", "torch.nn.functional.nll_loss"})
 # One of these stands in a file that evaluates a loss, whatever file builds the criterion.
 _WORDS = ("loss", "Loss", "crit", "Crit", "bce", "BCE", "objective", "entropy")
 WORDS = any_of(*_WORDS)
+_KEYWORDS = frozenset(
+    "input target weight size_average ignore_index reduce reduction label_smoothing pos_weight".split()
+)
+_NO_TENSOR = (tree.Constant, tree.FormattedString, tree.Dict, tree.Lambda, tree.Comprehension)
 KNOWN = BCE | BCE_WITH_LOGITS | CROSS_ENTROPY | NLL
 
 
@@ -62,11 +66,36 @@ def loss_evaluations(file: File, names: frozenset[str]) -> list[LossEvaluation]:
 
 
 def _may_be_criterion(file: File, call: tree.Call) -> bool:
-    """Cheap test before values are followed: a loss takes an input and a target."""
-    if not (2 <= len(call.args) <= 8 or call.has_star) or isinstance(call.func, tree.Lambda):
+    """Cheap test before values are followed: a known loss takes an input, a target and options."""
+    if not (2 <= len(call.args) <= 8 or call.has_star) or isinstance(call.parent, tree.ExprStmt):
+        return False
+    if any(arg.keyword is not None and arg.keyword not in _KEYWORDS for arg in call.args):
+        return False
+    if any(isinstance(given, _NO_TENSOR) for given in call.positional[:2]):
         return False
     name = file.names.qualified(call.func)
-    return name is None or name in KNOWN
+    return name in KNOWN if name is not None else not _is_made_here(file, call.func)
+
+
+def _is_made_here(file: File, func: tree.Expr) -> bool:
+    """Whether a callee is a function, a class or a method of the file, and so no known loss."""
+    if isinstance(func, tree.Name):
+        found = file.names.find(func.id, func)
+        links = file.view.links
+        return found is not None and all(
+            binding.kind in {"function", "class"}
+            or (binding.kind == "import" and links is not None and links.is_defined(binding))
+            for binding in found[1]
+        )
+    cls = tree.class_of(func)
+    return (
+        isinstance(func, tree.Attribute)
+        and cls is not None
+        and isinstance(func.value, tree.Name)
+        and func.value.id == "self"
+        and cls.method(func.attr) is not None
+        and func.attr not in file.contents.attributes
+    ) or isinstance(func, tree.Lambda)
 
 
 def _evaluations(file: File, call: tree.Call, names: frozenset[str]) -> Iterator[LossEvaluation]:

@@ -23,6 +23,7 @@ from trainlint.semantics.values import (
     Value,
     argument,
 )
+from trainlint.triage import any_of
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -67,6 +68,15 @@ _NORMALISED = re.compile(
 )
 _DROPPED = re.compile(r"torchvision\.models\.(vgg|alexnet|squeezenet)")
 DROPOUT, BATCH_NORM = "dropout", "batch norm"
+# One of these stands where a layer that differs between the modes comes from.
+WORDS = any_of(
+    "Dropout",
+    "BatchNorm",
+    "Transformer",
+    "torchvision",
+    "segmentation_models_pytorch",
+    "efficientnet_pytorch",
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,6 +97,8 @@ class Unswitched:
 def unswitched(file: File) -> Iterator[Unswitched]:
     """The evaluation passes of a file whose model is known to be in training mode."""
     told: set[tree.Call] = set()
+    if not any(_may_evaluate(file, loop) for loop in evaluation.rounds(file)):
+        return
     for loop, body, runs in evaluation.untrained(file):
         run = runs[0]
         if run.call in told or not _is_evaluation(file, loop, body):
@@ -124,6 +136,17 @@ def _is_evaluation(file: File, loop: Rounds, body: Body) -> bool:
     if not isinstance(body, tree.FunctionDef) or body.name.startswith("test_"):
         return False  # a unit test
     return _EVALUATES.search(body.name) is not None or _is_given_held_out(file, loop, body)
+
+
+def _may_evaluate(file: File, loop: Rounds) -> bool:
+    """Cheap test before models are followed."""
+    body = tree.function_of(loop)
+    walked = _walked(loop)
+    return (
+        _is_held_out(loop)
+        or (body is not None and _EVALUATES.search(body.name) is not None)
+        or (body is not None and isinstance(walked, tree.Name) and body.param(walked.id) is not None)
+    ) and not _is_wanted(loop, body or file.module)
 
 
 def _is_held_out(loop: Rounds) -> bool:
