@@ -145,11 +145,7 @@ class Graph:
     def words_around(self, words: Iterable[bytes], path: str) -> frozenset[bytes]:
         """Those of the words that stand, perhaps as parts of others, in files that one can meet."""
         around = (*self._connected(path), *self._in_folder(path))
-        return frozenset(
-            word
-            for word in words
-            if not self._holding_part(word).isdisjoint(around)
-        )
+        return frozenset(word for word in words if not self._holding_part(word).isdisjoint(around))
 
     def near(self, path: str) -> list[str]:
         """Files that may have something to do with one, the nearest first; not all of them."""

@@ -97,12 +97,12 @@ class CallGraph(Classes):
 
     def _run_by(self, call: tree.Call) -> dict[tree.FunctionDef, Object | None]:
         """The functions that a call can run, each with the object it is a method of."""
-        known = self._runs.get(call)
-        if known is None:
-            known, whole = self.values.whole(lambda: self._find_run(call))
-            if whole:
-                self._runs[call] = known
-        return known
+        if call in self._runs:
+            return self._runs[call]
+        found, whole = self.values.whole(lambda: self._find_run(call))
+        if whole:
+            self._runs[call] = found
+        return found
 
     def _find_run(self, call: tree.Call) -> dict[tree.FunctionDef, Object | None]:
         from trainlint.semantics.values import ClassValue, FunctionValue, Object
@@ -145,9 +145,12 @@ def _calls_of_unknowns(file: File) -> list[tuple[tree.Call, str | None]]:
                 found.append((call, func.attr))
         elif isinstance(func, tree.Name):
             bound = file.names.find(func.id, func)
-            if bound is not None and any(b.kind in _OBJECTS for b in bound[1]):
-                if file.names.qualified(func) is None:
-                    found.append((call, None))
+            if (
+                bound is not None
+                and any(binding.kind in _OBJECTS for binding in bound[1])
+                and file.names.qualified(func) is None
+            ):
+                found.append((call, None))
         elif isinstance(func, tree.Subscript | tree.Call):
             found.append((call, None))
     return found

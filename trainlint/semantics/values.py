@@ -54,7 +54,6 @@ SAME_OBJECT = frozenset(
     "to cuda cpu xpu half float double bfloat16 eval train requires_grad_ apply share_memory "
     "type to_empty".split()
 )
-
 _PROPERTIES = frozenset({"property", "cached_property", "setter", "abstractproperty"})
 
 R = TypeVar("R")
@@ -657,12 +656,13 @@ class Values:
         func = call.func
         if not isinstance(func, tree.Attribute) or self.view.names.qualified(func) is not None:
             return self.of(func, frame)
-        known = self._callees.get((call, frame))
-        if known is None:
-            known, whole = self.whole(lambda: self._methods(call, func, frame))
-            if whole:
-                self._callees[call, frame] = known
-        return known
+        key = (call, frame)
+        if key in self._callees:
+            return self._callees[key]
+        found, whole = self.whole(lambda: self._methods(call, func, frame))
+        if whole:
+            self._callees[key] = found
+        return found
 
     def _methods(self, call: tree.Call, func: tree.Attribute, frame: Frame | None) -> list[Value]:
         of_module = self._of_module(func, frame)

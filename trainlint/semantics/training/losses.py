@@ -30,7 +30,8 @@ NLL = frozenset({"torch.nn.NLLLoss", "torch.nn.functional.nll_loss"})
 _WORDS = ("loss", "Loss", "crit", "Crit", "bce", "BCE", "objective", "entropy")
 WORDS = any_of(*_WORDS)
 _KEYWORDS = frozenset(
-    "input target weight size_average ignore_index reduce reduction label_smoothing pos_weight".split()
+    "input target weight size_average ignore_index reduce reduction label_smoothing "
+    "pos_weight".split()
 )
 _NO_TENSOR = (tree.Constant, tree.FormattedString, tree.Dict, tree.Lambda, tree.Comprehension)
 KNOWN = BCE | BCE_WITH_LOGITS | CROSS_ENTROPY | NLL

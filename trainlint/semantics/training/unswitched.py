@@ -141,12 +141,13 @@ def _is_evaluation(file: File, loop: Rounds, body: Body) -> bool:
 def _may_evaluate(file: File, loop: Rounds) -> bool:
     """Cheap test before models are followed."""
     body = tree.function_of(loop)
+    if _is_wanted(loop, body or file.module):
+        return False
+    if _is_held_out(loop):
+        return True
     walked = _walked(loop)
-    return (
-        _is_held_out(loop)
-        or (body is not None and _EVALUATES.search(body.name) is not None)
-        or (body is not None and isinstance(walked, tree.Name) and body.param(walked.id) is not None)
-    ) and not _is_wanted(loop, body or file.module)
+    given = isinstance(walked, tree.Name) and body is not None and body.param(walked.id) is not None
+    return given or (body is not None and _EVALUATES.search(body.name) is not None)
 
 
 def _is_held_out(loop: Rounds) -> bool:
