@@ -91,6 +91,9 @@ def _values(numbers: Sequence[Any]) -> list[float]:
 def _joined(numbers: Sequence[Any]) -> Any:
     import torch
 
+    first = numbers[0].dtype
+    if all(number.dtype is first and not number.dim() for number in numbers):
+        return torch.stack(tuple(numbers))
     is_wide = any(number.dtype == torch.float64 for number in numbers)
     kind = torch.float64 if is_wide else torch.float32
     return torch.stack([number.reshape(()).to(kind) for number in numbers])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from time import perf_counter_ns as _now
 from types import TracebackType
 from typing import Any
 
@@ -277,9 +278,3 @@ def leaves_of(tensor: Any) -> list[Any]:
             found.append(variable)
         stack += [following for following, _ in node.next_functions]
     return found
-
-
-def _now() -> int:
-    from time import perf_counter_ns
-
-    return perf_counter_ns()

@@ -49,10 +49,8 @@ class Windows:
         self._movement: Movement | None = None
 
     def before_backward(self, tensors: Any) -> None:
-        """An outermost backward call begins."""
+        """An outermost backward call begins, in a window that is observed."""
         self._session.loader_fed_training()
-        if not self.observing:
-            return
         for leftovers in self._leftovers.values():
             leftovers.before_backward()
         single = tensors if hasattr(tensors, "dim") else tensors[0] if len(tensors) == 1 else None
@@ -69,9 +67,8 @@ class Windows:
 
     def after_backward(self) -> None:
         """It is over."""
-        if self.observing:
-            for leftovers in self._leftovers.values():
-                leftovers.after_backward()
+        for leftovers in self._leftovers.values():
+            leftovers.after_backward()
 
     def before_step(self, optimizer: Any, has_closure: bool) -> None:
         """An optimizer is about to step."""

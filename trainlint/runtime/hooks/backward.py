@@ -24,15 +24,19 @@ def install(session: Session) -> Undo:
             nonlocal depth
             if is_compiling() or depth or own.off:
                 return original(*args, **kwargs)
+            windows = session.windows
+            if not windows.observing:
+                session.loader_fed_training()
+                return original(*args, **kwargs)
             with own, no_grad():
-                session.windows.before_backward(args[0] if args else kwargs["tensors"])
+                windows.before_backward(args[0] if args else kwargs["tensors"])
             depth += 1
             try:
                 return original(*args, **kwargs)
             finally:
                 depth -= 1
                 with own:
-                    session.windows.after_backward()
+                    windows.after_backward()
 
         return backward
 

@@ -22,11 +22,20 @@ def install(session: Session) -> Undo:
         if is_compiling() or own.off:
             return
         session.end_if_ignored()
+        if not session.windows.observing:
+            session.windows.before_step(optimizer, False)
+            return
         with own, no_grad():
             session.windows.before_step(optimizer, _has_closure(args, kwargs))
 
     def after(optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if is_compiling() or own.off:
+            return
+        if not session.windows.observing:
+            with own:
+                session.readings.poll()
+                session.windows.after_step(optimizer, False)
+            session.end_if_enough()
             return
         stepped = False
         with own, no_grad():
