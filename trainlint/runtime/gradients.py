@@ -53,7 +53,7 @@ class Leftovers:
     def after_step(self, parameters: Sequence[Any]) -> None:
         """A step was made: from here on it counts."""
         stride = max(1, len(parameters) // WATCHED)
-        some = [p for p in parameters[::stride][:WATCHED] if usable(p.grad) is not None]
+        some = [p for p in parameters[::stride][:WATCHED] if _mark(p.grad) is not None]
         self._parameters, self._values = some, []
         self._marks = [_mark(p.grad) for p in some]
         self._untouched = bool(some)
@@ -62,10 +62,11 @@ class Leftovers:
         """A backward call is about to add to them."""
         if not self._untouched:
             return
-        if any(_mark(p.grad) != mark for p, mark in self._pairs()):
+        if any(mark is None or _mark(p.grad) != mark for p, mark in self._pairs()):
             self._untouched = False
             return
-        self._values = norms_of([usable(parameter.grad) for parameter in self._parameters])
+        found = [usable(parameter.grad) for parameter in self._parameters]
+        self._values = norms_of([gradient for gradient in found if gradient is not None])
 
     def after_backward(self) -> None:
         """It has added to them, which is no clearing."""
@@ -90,5 +91,5 @@ def _mark(gradient: Any) -> _Mark | None:
         return None
     try:
         return id(gradient), gradient.data_ptr(), gradient._version
-    except RuntimeError:  # no storage of its own, or made in inference mode
+    except RuntimeError:  # sparse, or made in inference mode
         return None

@@ -19,7 +19,7 @@ def _watch(os, sys):
     import json
 
     orders = os.environ.get("TRAINLINT_RUN")
-    if not orders:
+    if not orders or sys.version_info < (3, 10):
         return
     if "trainlint" not in sys.modules:
         import importlib.util
