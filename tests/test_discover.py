@@ -510,6 +510,27 @@ def test_targets_come_from_the_nearest_folder_with_requirements(project: Path) -
     }
 
 
+_POETRY = '[tool.poetry.dependencies]\nlibrosa = "^0.9.2"\ntorch = "^1.7"\n'
+
+
+def test_a_folder_that_sets_up_a_machine_leaves_open_what_the_project_above_says(
+    project: Path,
+) -> None:
+    _make("pyproject.toml", text=_POETRY)
+    _make("serve/Dockerfile", text="FROM python:3.8.5\nRUN pip install poetry==1.2.1\n")
+    _make("cloud/setup_env.sh", text="pip install torch==1.13.1 'librosa>=0.8'\n")
+    _make("tool/requirements.txt", text="torch==2.1.0\nlibrosa\n")
+    targets = TargetFinder(SettingsFinder())
+    found = {
+        folder: {name: str(each) for name, each in targets(str(project / folder)).items()}
+        for folder in ("serve", "cloud", "tool")
+    }
+    assert found["serve"]["librosa"] == ">=0.9.2,<0.10"
+    assert found["serve"]["torch"] == ">=1.7,<2"
+    assert found["cloud"] == {"torch": "1.13.1", "librosa": ">=0.8"}
+    assert found["tool"] == {"torch": "2.1.0"}
+
+
 @pytest.mark.parametrize(
     "head",
     [

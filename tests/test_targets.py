@@ -495,17 +495,33 @@ def test_a_script_that_sets_up_a_machine_installs_what_its_commands_say(
 def test_requirement_files_go_by_many_names(tmp_path: Path) -> None:
     read = (
         "requirements.txt requirements_ngc.txt requirements-dev.txt dev-requirements.txt req.txt "
-        "reqs_gpu.txt environment.yml environment-gpu.yaml env.yml conda.yaml conda_env.yml "
+        "Requirements_cpu.txt requirement.txt requirement-gpu.txt requirement "
+        "reqs.txt require.txt requires.txt reqs_gpu.txt environment.yml environment-gpu.yaml env.yml conda.yaml conda_env.yml "
         "Pipfile setup.cfg setup.py pyproject.toml Dockerfile Dockerfile.gpu gpu.Dockerfile "
         "install.sh setup_env.sh requirements/base.txt"
     ).split()
     others = (
-        "request.txt notes.txt train.sh config.yaml Pipfile.lock envelope.yml docker.md".split()
-    )
+        "request.txt notes.txt train.sh config.yaml Pipfile.lock envelope.yml docker.md required "
+        "requirements.md requirements.lock required.txt"
+    ).split()
     (tmp_path / "requirements").mkdir()
     for name in (*read, *others):
         (tmp_path / name).write_text("\n")
     assert sorted(requirement_files(str(tmp_path))) == sorted(read)
+
+
+def test_a_frozen_list_without_an_extension_is_read_by_its_lines() -> None:
+    frozen = "numpy==1.19.4\ntorch==1.7.0\ntorchvision @ file:///wheels/torchvision.whl\n"
+    assert str(requirement_ranges({"requirement": frozen})["torch"]) == "1.7.0"
+
+
+def test_a_caret_of_poetry_ends_before_the_next_breaking_release() -> None:
+    poetry = '[tool.poetry.dependencies]\nlibrosa = "^0.9.2"\ntorch = "~1.12"\n'
+    found = requirement_ranges({"pyproject.toml": poetry})
+    assert {library: str(found[library]) for library in ("librosa", "torch")} == {
+        "librosa": ">=0.9.2,<0.10",
+        "torch": ">=1.12,<1.13",
+    }
 
 
 def _target(path: str, text: str, stated: Range | None = None) -> str:

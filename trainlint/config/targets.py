@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 Version = tuple[int, ...]
@@ -196,6 +196,31 @@ def requirement_ranges(files: Mapping[str, str]) -> dict[str, Range]:
     if python is not None:
         _bound(ranges, torch_for_python(python))
     return ranges
+
+
+def named_libraries(files: Mapping[str, str]) -> frozenset[str]:
+    """The libraries that requirement files name, with a version or without one."""
+    from trainlint.config.requirements import requirement_entries
+
+    return frozenset(
+        library_name(distribution)
+        for name, text in files.items()
+        for distribution, _ in requirement_entries(name, text)
+    )
+
+
+def beside_machine(
+    ranges: Mapping[str, Range], named: Collection[str], above: Mapping[str, Range]
+) -> Mapping[str, Range]:
+    """What a machine is set up with, and for what that leaves open the ranges of its project."""
+    if not ranges:
+        return above
+    found = dict(ranges)
+    for library, wanted in above.items():
+        if library not in named:
+            own = found.get(library, wanted)
+            found[library] = own.narrow(wanted) or own
+    return found
 
 
 def stated_ranges(entries: Iterable[tuple[str, str]]) -> dict[str, Range]:

@@ -9,16 +9,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from trainlint.config.settings import Settings, SettingsError, parse_settings
-from trainlint.config.targets import Range, requirement_ranges
+from trainlint.config.targets import (
+    Range,
+    beside_machine,
+    named_libraries,
+    requirement_ranges,
+)
 
 SETTINGS_FILES = ("trainlint.toml", "pyproject.toml")
 _REQUIREMENT_FILES = re.compile(
     r"pyproject\.toml|setup\.(?:cfg|py)|Pipfile"
-    r"|(?:.*[-_.])?requirements.*\.txt|reqs?(?:[-_.].*)?\.txt"
+    r"|(?i:(?:.*[-_.])?requirements?.*\.txt|(?:requires?|reqs?)(?:[-_.].*)?\.txt|requirements?)"
     r"|(?:.*[-_.])?(?:env|environment|conda)(?:[-_.].*)?\.ya?ml"
     r"|Dockerfile(?:[-_.].*)?|.*\.[Dd]ockerfile"
     r"|.*(?:install|setup|env).*\.sh"  # the other scripts, which run something, are many
 )
+# How a machine is set up, for a project whose own files may stand elsewhere.
+_MACHINE_FILES = re.compile(r"Dockerfile(?:[-_.].*)?|.*\.[Dd]ockerfile|.*\.sh")
 _LARGEST = 1 << 20
 
 
@@ -69,7 +76,8 @@ class SettingsFinder:
 class TargetFinder:
     """The ranges that the nearest requirement files above a folder ask for.
 
-    The search ends with the repository, or with settings that say ``root = true``.
+    The search ends with the repository, or with settings that say ``root = true``. A folder that
+    only tells how a machine is set up leaves the libraries that it does not name to those above.
     """
 
     def __init__(self, settings_for: Callable[[str], Settings]) -> None:
@@ -83,7 +91,8 @@ class TargetFinder:
         return self._found[directory]
 
     def _look(self, directory: str) -> Mapping[str, Range]:
-        ranges = requirement_ranges(requirement_files(directory))
+        files = requirement_files(directory)
+        ranges = requirement_ranges(files)
         settings = self._settings_for(directory)
         parent = os.path.dirname(directory)
         ends = (
@@ -91,7 +100,9 @@ class TargetFinder:
             or (settings.ends_search and settings.root == directory)
             or os.path.lexists(os.path.join(directory, ".git"))
         )
-        return ranges if ranges or ends else self(parent)
+        if ends or (ranges and not all(map(_MACHINE_FILES.fullmatch, files))):
+            return ranges
+        return beside_machine(ranges, named_libraries(files), self(parent))
 
 
 def requirement_files(root: str) -> dict[str, str]:

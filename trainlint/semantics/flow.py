@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 
 from trainlint.semantics import tree
+from trainlint.semantics.replaced import in_replaced
 from trainlint.semantics.tree import Node, Stmt
 
 ENTRY, EXIT = 0, 1
@@ -224,7 +225,9 @@ def truth(expr: tree.Expr) -> bool | None:
 
 
 def is_dead(node: Node) -> bool:
-    """True below ``if False`` and the like."""
+    """True below ``if False`` and the like, and in a definition that a later one replaces."""
+    if in_replaced(node):
+        return True
     below = node
     for ancestor in node.ancestors():
         if isinstance(ancestor, tree.If | tree.While):
