@@ -308,3 +308,48 @@ def test_options_are_converted_or_refused() -> None:
     for wrong in ({"RUN007": {"windows": 3}}, {"RUN007": {"window": "many"}}, {"RUN999": {}}):
         with pytest.raises(OptionError):
             build(Record(), wrong)
+
+
+def test_what_traces_scripts_or_transforms_a_loss_works_as_without() -> None:
+    import pickle
+    import warnings
+
+    class Model(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer, self.loss = torch.nn.Linear(4, 3), torch.nn.CrossEntropyLoss()
+
+        def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+            return self.loss(self.layer(x), y)
+
+    def plain(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.cross_entropy(a, b)
+
+    model, x, y = Model(), torch.randn(5, 4), torch.arange(5) % 3
+    function = torch.nn.functional.cross_entropy
+    graph = torch.fx.symbolic_trace(plain).code
+    with watch() as w, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        wanted = model(x, y)
+        assert torch.equal(torch.jit.script(model)(x, y), wanted)
+        assert torch.equal(torch.jit.trace(model, (x, y))(x, y), wanted)
+        assert torch.equal(torch.export.export(model, (x, y)).module()(x, y), wanted)
+        loss = torch.func.vmap(lambda a, b: torch.nn.functional.cross_entropy(a[None], b[None]))
+        assert loss(torch.randn(5, 3), y).shape == (5,)
+        gradients = torch.func.grad(lambda p: torch.func.functional_call(model, p, (x, y)))
+        gradients(dict(model.named_parameters()))
+        traced = torch.fx.symbolic_trace(plain)
+        assert traced.code == graph
+        ours = torch.nn.functional.cross_entropy
+        assert ours is not function
+        assert pickle.loads(pickle.dumps(ours)) is ours
+    assert w.report().failures == []
+
+
+def test_backward_calls_without_a_visible_step_are_said_and_not_heaped_up() -> None:
+    with watch() as w:
+        weight = torch.nn.Parameter(torch.ones(2))
+        for _ in range(1000):
+            (weight * 2).sum().backward()
+        assert len(w._session.windows._losses) < 300
+    assert list(w.summary()["unobserved"].values()) == [1000]

@@ -85,7 +85,7 @@ def _notes(outcome: Outcome) -> list[str]:
         return [f"ended after {made} steps, as asked"] if wanted and made >= wanted else []
     if not outcome.has_torch:
         return ["the program never imported torch: there was nothing to watch"]
-    return ["no optimizer of torch made a step: there was nothing to watch"]
+    return ["nothing was trained with torch: there was nothing to watch"]
 
 
 def _end_by(number: int) -> None:

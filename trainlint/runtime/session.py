@@ -251,8 +251,11 @@ class Session:
         unobserved = dict(self.record.unobserved)
         if self.readings.unread:
             unobserved["steps inside of a CUDA graph"] = self.readings.unread
+        if self._backwards and not self.record.steps:
+            unobserved["backward calls whose steps cannot be seen from outside"] = self._backwards
         return {
             "steps": self.record.steps,
+            "backward_calls": self._backwards,
             "observed_steps": self.governor.observed,
             "epochs": self.record.epoch,
             "optimizers": [o.kind for o in self.record.optimizers.values()],

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 import sys
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from trainlint.runtime.events import Batch, Loss, LossCall, Movement, Step
 from trainlint.runtime.gradients import Leftovers, norms_of, usable
+from trainlint.runtime.hooks.patching import is_real
 from trainlint.runtime.movement import Sampler
 from trainlint.runtime.optimizers import OptimizerRecord, TensorRecord, rates_of
 from trainlint.runtime.series import mean
 
 if TYPE_CHECKING:
     from trainlint.runtime.session import Session
+
+MOST = 128  # batches and backward calls between two steps that are remembered
 
 
 @dataclass(slots=True)
@@ -37,7 +41,7 @@ class Windows:
         self._run = session.record
         self.observing = True
         self.call: LossCall | None = None  # of a loss function, since the last backward
-        self.batches: list[Batch] = []
+        self.batches: deque[Batch] = deque(maxlen=MOST)
         self.scaler: Any = None  # whose step is running
         self.unscaled: tuple[Any, Any] | None = None  # reference to a scaled loss, and the loss
         self._losses: list[tuple[Loss, Any]] = []
@@ -54,7 +58,7 @@ class Windows:
         for leftovers in self._leftovers.values():
             leftovers.before_backward()
         single = tensors if hasattr(tensors, "dim") else tensors[0] if len(tensors) == 1 else None
-        if single is None or single.numel() != 1 or not hasattr(single, "grad_fn"):
+        if single is None or not is_real(single) or single.numel() != 1:
             self.call = None
             return
         place = self._session.places.here()
@@ -62,6 +66,8 @@ class Windows:
             single = self.unscaled[1]
         loss = Loss(place, _divisor(single.grad_fn), self.call)
         self._losses.append((loss, single.detach()))
+        if len(self._losses) > 2 * MOST:  # no step follows that could be seen
+            del self._losses[:MOST]
         self.call = self.unscaled = None
         self._session.maybe_look_at_graph(single, place)
 
@@ -138,7 +144,7 @@ class Windows:
     def _begin(self) -> None:
         self._shared = self._losses or self._shared
         self._losses = []
-        self.batches = []
+        self.batches.clear()
         self.call = None
         self.observing = self._session.governor.is_due()
 

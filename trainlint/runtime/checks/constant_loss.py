@@ -47,6 +47,7 @@ from trainlint.diagnostics import Confidence
 from trainlint.runtime.check import Check
 from trainlint.runtime.events import Step
 from trainlint.runtime.findings import Finding
+from trainlint.runtime.places import Place
 from trainlint.runtime.record import LossStream
 from trainlint.runtime.series import is_falling, spread
 
@@ -77,9 +78,10 @@ class ConstantLoss(Check[Options]):
     def __init__(self, *args: object) -> None:
         super().__init__(*args)  # type: ignore[arg-type]
         self._seen: dict[int, _Seen] = {}
+        self._told: set[Place | None] = set()
 
     def on_step(self, step: Step) -> Iterator[Finding]:
-        if step.loss is None or not step.losses:
+        if step.loss is None or not step.losses or step.losses[-1].place in self._told:
             return
         stream = self.run.stream(step.losses[-1].place, step.optimizer)
         seen = self._seen.setdefault(id(stream), _Seen())
@@ -120,12 +122,11 @@ class ConstantLoss(Check[Options]):
         if seen.rates and seen.rates[-1] > seen.rates[max(0, len(seen.rates) - options.window)]:
             return None  # a warm-up
         for number, words, window in self._constants(seen):
-            long = values.tail(window)
-            if len(long) < window or is_falling(long):
+            if any(abs(value - number) > options.near for value in recent):
                 continue
-            if all(abs(value - number) <= options.near for value in long[-options.window :]) and (
-                abs(median(long) - number) <= options.near
-            ):
+            long = values.tail(window)
+            is_settled = len(long) == window and abs(median(long) - number) <= options.near
+            if is_settled and not is_falling(long):
                 return words
         return None
 
@@ -146,6 +147,7 @@ class ConstantLoss(Check[Options]):
     ) -> Finding:
         value = median(recent)
         place = step.losses[-1].place
+        self._told.add(place)
         evidence = {
             "loss": value,
             "range": max(recent) - min(recent),

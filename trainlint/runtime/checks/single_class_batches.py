@@ -54,10 +54,13 @@ class SingleClassBatches(Check[Options]):
     def __init__(self, *args: object) -> None:
         super().__init__(*args)  # type: ignore[arg-type]
         self._single: dict[int, deque[Batch]] = {}
+        self._told: set[int] = set()
 
     def on_step(self, step: Step) -> Iterator[Finding]:
         for batch in step.batches:
-            row = self._single.setdefault(batch.loader.number, deque(maxlen=256))
+            if batch.loader.number in self._told:
+                continue
+            row = self._single.setdefault(batch.loader.number, deque(maxlen=32))
             if not batch.labels or len(batch.labels) > 1:
                 row.clear()
                 continue
@@ -74,6 +77,7 @@ class SingleClassBatches(Check[Options]):
             chance *= sum(share ** (batch.size or 1) for share in shares.values())
         if chance >= self.options.chance:
             return
+        self._told.add(loader.number)
         recent = [next(iter(batch.labels or ())) for batch in row][-5:]
         where = loader.place or row[-1].place
         yield self.finding(

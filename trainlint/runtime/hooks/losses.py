@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from trainlint.runtime.events import LossCall
-from trainlint.runtime.hooks.patching import patch, together
+from trainlint.runtime.hooks.patching import is_real, patch, together
 from trainlint.runtime.loaders import tensor_fingerprint
 
 if TYPE_CHECKING:
@@ -37,13 +37,18 @@ def install(session: Session) -> Undo:
                 if is_compiling() or own.off or not session.windows.observing:
                     return original(*args, **kwargs)
                 answer = original(*args, **kwargs)
+                if not is_real(answer) or not answer.requires_grad:
+                    return answer
                 with own:
                     given = args[0] if args else kwargs.get("input")
                     target = args[1] if len(args) > 1 else kwargs.get("target")
-                    if getattr(answer, "requires_grad", False) and given is not None:
+                    if given is not None:
                         session.windows.call = _call(name, fixed, given, target)
                 return answer
 
+            # What scripts or compiles a caller of this takes the original in its place.
+            loss_function.__dict__["__original_fn"] = original
+            loss_function.__dict__["__script_if_tracing_wrapper"] = True
             return loss_function
 
         return wrapped

@@ -41,3 +41,12 @@ def together(*undo: Callable[[], None]) -> Callable[[], None]:
             one()
 
     return all_of_them
+
+
+def is_real(value: Any) -> bool:
+    """Whether it is a tensor that holds numbers, and nothing is being traced or transformed."""
+    import torch
+
+    if not isinstance(value, torch.Tensor) or hasattr(value, "fake_mode"):
+        return False
+    return not (torch._C._is_tracing() or torch._C._are_functorch_transforms_active())

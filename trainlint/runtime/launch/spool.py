@@ -45,8 +45,8 @@ class Left:
 
     @property
     def trained(self) -> bool:
-        """Whether an optimizer stepped in it; workers of loaders have nothing to say."""
-        return bool(self.summary.get("steps") or self.findings)
+        """Whether something was trained in it; workers of loaders have nothing to say."""
+        return bool(self.summary.get("backward_calls") or self.findings)
 
 
 def read_all(folder: str) -> list[Left]:
