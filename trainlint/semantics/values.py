@@ -225,7 +225,7 @@ class Values:
         if not self.answers.under_way and not self.tensors.under_way:
             self._budget = MAX_EVALUATIONS
         self._budget -= 1
-        unknown = [Unknown(expr, frame, (), "it depends on itself or on too much")]
+        unknown: list[Value] = [Unknown(expr, frame, (), "it depends on itself or on too much")]
         if self._budget < 0:
             self._ended += 1
             self.answers.rest_on()
