@@ -133,9 +133,9 @@ class _Rechecks:
         local = self.run.local_among(import_words(source.code), item.file)
         orders = worker.Orders.of(item.terms)
         context = item.context if item.context is None else self._context(item.context, changed)
-        result = worker.check(source, orders, local, context=context)
         if context is not None:
-            context.trim()
+            context.enter(item.path)
+        result = worker.check(source, orders, local, context=context)
         return Outcome(result.diagnostics, result.failures, parsed=True)
 
     def _context(self, context: Context, changed: Mapping[str, Source]) -> Context:

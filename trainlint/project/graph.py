@@ -157,7 +157,11 @@ class Graph:
 
     def unit(self, path: str) -> frozenset[str]:
         """All files on which an answer about one can depend: its component, and its folder."""
-        return self._components.get(path, frozenset([path])) | self._in_folder(path)
+        return self.group(path) | self._in_folder(path)
+
+    def group(self, path: str) -> frozenset[str]:
+        """All files that imports connect with one, in whatever direction."""
+        return self._components.get(path, frozenset([path]))
 
     @cached_property
     def ranks(self) -> dict[str, int]:

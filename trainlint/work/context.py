@@ -32,6 +32,7 @@ class Context:
     _graph: Graph | None = field(default=None, repr=False, compare=False)
     _modules: Modules | None = field(default=None, repr=False, compare=False)
     _views: dict[str, View] = field(default_factory=dict, repr=False, compare=False)
+    _group: frozenset[str] | None = field(default=None, repr=False, compare=False)
     _keys: dict[frozenset[str], str] = field(default_factory=dict, repr=False, compare=False)
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -78,10 +79,15 @@ class Context:
             self._views[key] = View(surroundings)
         return self._views[key]
 
-    def trim(self) -> None:
-        """Forget what is open where that has become too much; between two files only."""
-        if self._modules is not None and self._modules.is_full:
+    def enter(self, path: str) -> None:
+        """Forget what is open where that has become too much, or has nothing to do with a file.
+
+        Between two files only.
+        """
+        group = self.graph.group(path)
+        if group is not self._group or (self._modules is not None and self._modules.is_full):
             self.close()
+        self._group = group
 
     def close(self) -> None:
         """Forget what is open."""

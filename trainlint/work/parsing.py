@@ -29,8 +29,9 @@ def parse(run: Run, work: Sequence[Item]) -> None:
     jobs = [_job(number, item, numbers, places) for number, item in enumerate(work)]
     here, there, workers = _divide(jobs, run.options.jobs)
     done = 0
+    for some in (here, there):
+        some.sort(key=lambda job: _rank(job, briefing))
     if there:
-        there.sort(key=lambda job: _rank(job, briefing))
         from trainlint.work.pool import PoolBroken, run_pool
 
         try:

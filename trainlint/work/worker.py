@@ -98,12 +98,11 @@ def do(job: Job, briefing: Briefing) -> Result:
     context = None if job.context is None else briefing.contexts[job.context]
     orders, words = briefing.orders[job.orders], job.words or frozenset()
     try:
+        if context is not None:
+            context.enter(job.path)
         return check(source, orders, job.local, words, context)
     except Exception as error:
         return Result(SCANNED, failures=[_defect(job.path, error)])
-    finally:
-        if context is not None:
-            context.trim()
 
 
 class _Gone(Exception):

@@ -83,8 +83,9 @@ def _is_for_evaluation(file: File, body: Body, switch: Event) -> bool:
     for call in file.calls:
         if call.start < switch.call.start or tree.body_of(call) is not body:
             continue
-        takes = any(models.same(file, arg.value, switch.receiver) for arg in call.args)
-        if takes and evaluation.is_named(models.last_name(call.func)):
+        if evaluation.is_named(models.last_name(call.func)) and any(
+            models.same(file, arg.value, switch.receiver) for arg in call.args
+        ):
             return True
     return False
 
