@@ -3,6 +3,7 @@
 ## What it does
 Finds loops that call `backward` on every micro-batch and `optimizer.step()` only on every k-th,
 `if (i + 1) % k == 0:`, where nothing takes care of the micro-batches behind the last full window.
+Where the gradients are cleared on every micro-batch there is no window to complete (see ACC004).
 
 With `--pedantic` also loops whose k is 1 wherever this file writes it out (a default that nothing
 here changes): they accumulate nothing yet.
@@ -100,8 +101,8 @@ RULE = Rule(
 @RULE.check
 def check(file: File) -> Iterator[Finding]:
     for window in file.script.accumulation_windows:
-        if window.tail is None:
-            continue
+        if window.tail is None or window.clearing:
+            continue  # cleared on every micro-batch, nothing is added up; ACC004 speaks of it
         fixes, reason = _fixes(window)
         message = _message(window, window.tail)
         if reason:

@@ -496,7 +496,8 @@ def test_requirement_files_go_by_many_names(tmp_path: Path) -> None:
     read = (
         "requirements.txt requirements_ngc.txt requirements-dev.txt dev-requirements.txt req.txt "
         "Requirements_cpu.txt requirement.txt requirement-gpu.txt requirement "
-        "reqs.txt require.txt requires.txt reqs_gpu.txt environment.yml environment-gpu.yaml env.yml conda.yaml conda_env.yml "
+        "reqs.txt require.txt requires.txt reqs_gpu.txt environment.yml environment-gpu.yaml "
+        "env.yml conda.yaml conda_env.yml "
         "Pipfile setup.cfg setup.py pyproject.toml Dockerfile Dockerfile.gpu gpu.Dockerfile "
         "install.sh setup_env.sh requirements/base.txt"
     ).split()

@@ -244,6 +244,11 @@ def layers(file: File, model: Expr) -> frozenset[str | None]:
     return frozenset(found)
 
 
+def layers_of_class(file: File, cls: tree.ClassDef) -> frozenset[str | None]:
+    """The same for the objects of a class, as far as the class itself says it."""
+    return frozenset(_class_layers(file, cls, set()))
+
+
 def _layers(file: File, value: Value, seen: set[tree.Node]) -> Iterator[str | None]:
     match value:
         case Instance() if _is_library_model(value.name):

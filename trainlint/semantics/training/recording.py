@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import contexts, tree
 from trainlint.semantics.bodies import own_nodes
 from trainlint.semantics.names import Binding
-from trainlint.semantics.training import evaluation, models
+from trainlint.semantics.training import evaluation, models, unrecorded
 from trainlint.semantics.training.evaluation import EvaluationPass, names_behind
 from trainlint.semantics.training.models import Forward
 from trainlint.semantics.training.script import BACKWARD, STEP, Body
@@ -53,7 +53,7 @@ def _is_held(file: File, run: Forward) -> bool:
         chains = contexts.entered(file, call, lambda value: _may_hold_no_grad(file, value))
         if not any(chain is None for chain in chains):
             return True
-    return False
+    return unrecorded.holds_no_parameters(file, run.model)
 
 
 def recorded(file: File, found: EvaluationPass) -> bool | None:
@@ -62,6 +62,8 @@ def recorded(file: File, found: EvaluationPass) -> bool | None:
     It is known where a chain of calls in this file leads to the pass.
     """
     if _switched_off(file) or _unknown_decorator(file, found.function):
+        return False
+    if unrecorded.is_volatile(file, found):
         return False
     if any(_disables_itself(file, run) or _is_frozen(file, run) for run in found.runs):
         return False
