@@ -40,7 +40,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from statistics import median
 
 from trainlint.diagnostics import Confidence
@@ -61,13 +61,14 @@ class Options:
     fallen: float = 0.05
 
 
-@dataclass(slots=True)
 class _Seen:
-    marks: deque[object] = field(default_factory=lambda: deque(maxlen=256))  # of batches
-    sizes: deque[int] = field(default_factory=lambda: deque(maxlen=256))
-    classes: deque[int] = field(default_factory=lambda: deque(maxlen=256))
-    rates: deque[float] = field(default_factory=lambda: deque(maxlen=256))
-    functions: set[str] = field(default_factory=set)
+    """What came with the last losses of one stream."""
+
+    def __init__(self, window: int) -> None:
+        self.marks: deque[object] = deque(maxlen=window)  # of batches
+        self.sizes: deque[int] = deque(maxlen=window)
+        self.classes: deque[int] = deque(maxlen=window)
+        self.rates: deque[float] = deque(maxlen=window)
 
 
 class ConstantLoss(Check[Options]):
@@ -84,13 +85,15 @@ class ConstantLoss(Check[Options]):
         if step.loss is None or not step.losses or step.losses[-1].place in self._told:
             return
         stream = self.run.stream(step.losses[-1].place, step.optimizer)
-        seen = self._seen.setdefault(id(stream), _Seen())
+        seen = self._seen.get(id(stream))
+        if seen is None:
+            seen = self._seen[id(stream)] = _Seen(self.options.window)
         self._note(step, seen)
         values = stream.values
         if values.count < self.options.window or values.has_fallen_to(self.options.fallen):
             return
         recent = values.tail(self.options.window)
-        differ = len(set(list(seen.marks)[-self.options.window :])) > 1
+        differ = len(set(seen.marks)) > 1
         constant = spread(recent) <= self.options.tolerance
         name = None if len(self.run.optimizers) > 1 else self._named(stream, seen, differ)
         if name is not None:
@@ -104,7 +107,6 @@ class ConstantLoss(Check[Options]):
         marks = [batch.fingerprint for batch in step.batches]
         if call is not None:
             marks.append(call.fingerprint)
-            seen.functions.add(call.function)
             seen.classes.append(call.classes or 0)
         known = [mark for mark in marks if mark is not None]
         if known:
@@ -119,7 +121,7 @@ class ConstantLoss(Check[Options]):
         recent = values.tail(options.window)
         if differ and not any(recent) and not any(values.first[:5]):
             return "0, where it was from the beginning"
-        if seen.rates and seen.rates[-1] > seen.rates[max(0, len(seen.rates) - options.window)]:
+        if seen.rates and seen.rates[-1] > seen.rates[0]:
             return None  # a warm-up
         for number, words, window in self._constants(seen):
             if any(abs(value - number) > options.near for value in recent):
@@ -132,12 +134,12 @@ class ConstantLoss(Check[Options]):
 
     def _constants(self, seen: _Seen) -> Iterator[tuple[float, str, int]]:
         window = self.options.window
-        classes = set(list(seen.classes)[-window:])
-        size = _only(list(seen.sizes)[-window:])
+        classes = set(seen.classes)
+        size = _only(seen.sizes)
         if size is not None and size > 2 and (not classes or classes == {size}):
             yield math.log(size - 1), f"log({size} - 1) for batches of {size}", window
             yield math.log(2 * size - 1), f"log(2 * {size} - 1) for batches of {size}", window
-        count = _only(list(seen.classes)[-window:])
+        count = _only(seen.classes)
         if count is not None and count > 1:
             words = f"log({count}) for {count} classes: its predictions are uniform"
             yield math.log(count), words, self.options.uniform_window
@@ -180,5 +182,5 @@ class ConstantLoss(Check[Options]):
         )
 
 
-def _only(values: list[int]) -> int | None:
+def _only(values: deque[int]) -> int | None:
     return values[0] if values and len(set(values)) == 1 else None
