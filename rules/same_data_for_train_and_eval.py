@@ -6,7 +6,8 @@ or two that are made alike of one path and split), a framework's `fit` that is g
 array for training and validation, and scikit-learn models that are scored on nothing but the data
 they were fitted on: in the whole file, or in a function that holds a part out and does not use it.
 
-A score on the training data beside a real evaluation is left alone, and so are nearest-neighbour
+A score on the training data beside a real evaluation is left alone, also where the loop that trains
+goes over other data, too (by a switch, it measures there), and so are nearest-neighbour
 models, data that cannot be told apart, and a handful of rows that are written out in the source to
 show how a call is used. Where a file holds nothing out and only scores linear regressions, or
 measures nothing but the log loss of a linear classifier, which its fit makes small, it may want to
@@ -123,7 +124,10 @@ def check(file: File) -> Iterator[Finding]:
 
 def _loops(file: File) -> Iterator[Finding]:
     training = [loop.loop for loop in file.script.training_loops]
-    trained = {fed.identity: source for loop in training for source, fed in _batches(file, loop)}
+    fed_by = [_batches(file, loop) for loop in training]
+    if any(len({fed.identity for _, fed in found}) > 1 for found in fed_by):
+        return  # one loop trains on some data and, by a switch, measures on other
+    trained = {fed.identity: source for found in fed_by for source, fed in found}
     if not trained:
         return
     passes = [p.loop for p in evaluation.passes(file) if p.loop not in training]

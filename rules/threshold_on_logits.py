@@ -5,7 +5,8 @@ Finds an output on which a loss with a sigmoid of its own trains (`BCEWithLogits
 `binary_cross_entropy_with_logits`, sigmoid focal losses), and which is compared with a number
 between 0 and 1, rounded, or stored under a name that says probability, with no sigmoid on the way.
 The comparison may stand in another function or class: it is the same output where both lead back
-to the same layer, model or call.
+to the same layer, model or call. A criterion that reads the output is left alone where the
+configuration chooses between it and the loss: then the loss does not train what it reads.
 
 ## Why is this bad?
 A logit is any number, and the probability 0.5 is the logit 0. A logit of 0.5 is a probability of
@@ -101,10 +102,11 @@ def check(file: File) -> Iterator[Finding]:
     read = [(r, outputs.outputs(file).sources(r.tensor)) for r in thresholds.readings(file)]
     trained = logits.trained_as_logits(file, (s for _, sources in read for s in sources))
     for reading, sources in read if trained else ():
-        found = logits.known(sources, [each.source for each in trained])
-        if not found:
+        known = logits.known(file, reading.node, sources, trained)
+        if not known:
             continue
-        loss = next(each for each in trained if found[0].is_of(each.source))
+        found = [source for source, _ in known]
+        loss = known[0][1]
         certain = len(found) == len(sources)
         yield Finding(
             reading.node,

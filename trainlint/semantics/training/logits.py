@@ -10,7 +10,7 @@ from trainlint.semantics import escapes, tree
 from trainlint.semantics.training import losses
 from trainlint.semantics.training.outputs import ACTIVATED, CHANGED, Source, outputs
 from trainlint.semantics.tree import Node
-from trainlint.semantics.values import FunctionValue, Instance
+from trainlint.semantics.values import FunctionValue, Instance, Object
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -68,21 +68,68 @@ def _is_sure(file: File, evaluation: losses.LossEvaluation) -> bool:
     return all(isinstance(callee, Instance) and callee.call is made for callee in callees)
 
 
-def known(read: Iterable[Source], trained: Collection[Source]) -> list[Source]:
-    """The sources of a read that are known outputs, whatever way it takes there.
+def known(
+    file: File, node: Node, read: Iterable[Source], trained: Collection[Trained]
+) -> list[tuple[Source, Trained]]:
+    """The sources of what ``node`` reads that are known outputs, whatever way it takes there.
 
     The ways by which one call hands the tensor to where it is read are taken together: a single
-    one that leads to something else leaves open what is read.
+    one that leads to something else leaves open what is read. With each comes a loss on it.
     """
     ways: dict[tuple[Node, ...], list[Source]] = {}
     for source in read:
         ways.setdefault(source.passes, []).append(source)
-    return [
-        source
-        for sources in ways.values()
-        if all(any(each.is_of(other) for other in trained) for each in sources)
-        for source in sources
-    ]
+    found: list[tuple[Source, Trained]] = []
+    for sources in ways.values():
+        losses_on = [_loss_on(file, node, source, trained) for source in sources]
+        if None not in losses_on:
+            found += [(s, loss) for s, loss in zip(sources, losses_on, strict=True) if loss]
+    return found
+
+
+def _loss_on(
+    file: File, node: Node, source: Source, trained: Collection[Trained]
+) -> Trained | None:
+    losses_on = (each for each in trained if source.is_of(each.source))
+    return next((each for each in losses_on if not _excludes(file, node, source, each)), None)
+
+
+def _excludes(file: File, node: Node, source: Source, loss: Trained) -> bool:
+    """True where one choice between criteria leads either to the loss or to what is read.
+
+    Then a run that reads the output in that way does not train it by that loss.
+    """
+    mine = _entered(file, node, source.passes)
+    if not mine:
+        return False
+    theirs = _entered(file, loss.call, loss.source.passes)
+    theirs[_choice(file, loss.call)] = loss.call
+    return any(
+        chosen and entered is not theirs.get(chosen, entered) for chosen, entered in mine.items()
+    )
+
+
+def _entered(file: File, node: Node, passes: Iterable[Node]) -> dict[frozenset[Node], Node | None]:
+    """Which function is entered where one of several criteria is called, on the way to a node."""
+    found: dict[frozenset[Node], Node | None] = {}
+    for call in passes:
+        chosen = _choice(file, call)
+        if chosen:
+            found[chosen] = tree.function_of(node)
+        node = call
+    return found
+
+
+def _choice(file: File, call: Node) -> frozenset[Node]:
+    """What makes the objects of which a call runs one; empty where it has no choice."""
+    if not isinstance(call, tree.Call):
+        return frozenset()
+    made = {
+        value.call
+        for value in file.values.callees(call)
+        if isinstance(value, Instance | Object) and value.call is not None
+    }
+    return frozenset(made) if len(made) > 1 else frozenset()
 
 
 def other_callers(file: File, source: Source) -> list[str]:
