@@ -37,6 +37,11 @@ _CALLBACKS = {
     "ModelCheckpoint": CHECKPOINT,
     "ReduceLROnPlateau": PLATEAU,
 }
+# From here on an early stopping that never stopped restores the best weights, too.
+_RESTORES_SINCE: tuple[tuple[str, tuple[int, ...]], ...] = (
+    ("keras", (3,)),
+    ("tensorflow", (2, 16)),
+)
 
 
 def fitted(file: File) -> Iterator[FittedSelection]:
@@ -50,7 +55,7 @@ def fitted(file: File) -> Iterator[FittedSelection]:
         given = call.arg(None, "validation_data")
         if given is not None:
             listed = call.arg(None, "callbacks")
-            what = _callback(file, Use(listed)) if listed is not None else None
+            what = _callback(file, Use(listed), call) if listed is not None else None
         else:
             given = call.arg(None, "eval_set")
             what = _rounds(file, call, func.value)
@@ -83,7 +88,7 @@ def _lightning(file: File, call: tree.Call, func: tree.Attribute) -> Iterator[Fi
         if not isinstance(value, Instance) or not value.name.startswith("lightning."):
             continue
         listed = value.call.arg(None, "callbacks")
-        what = _callback(file, Use(listed, value.frame)) if listed is not None else None
+        what = _callback(file, Use(listed, value.frame), call) if listed is not None else None
         if what is not None:
             yield FittedSelection(what, call, data, loads=True)
 
@@ -96,8 +101,8 @@ def _features(given: Expr) -> Expr | None:
     return given if isinstance(given, tree.Name | tree.Subscript | tree.Attribute) else None
 
 
-def _callback(file: File, listed: Use) -> str | None:
-    """What the callbacks of keras or Lightning decide by the validation data."""
+def _callback(file: File, listed: Use, fit: tree.Call) -> str | None:
+    """What the callbacks of keras or Lightning decide by the validation data of a fit."""
     stack = [listed]
     for _ in range(MAX_USES):
         if not stack:
@@ -106,9 +111,32 @@ def _callback(file: File, listed: Use) -> str | None:
         if isinstance(use.expr, tree.Call):
             short = last_name(use.expr.func) or ""
             if short in _CALLBACKS and _watches_validation(file, use.expr, short):
-                return _CALLBACKS[short]
+                if not _outlasts(file, use, fit):
+                    return _CALLBACKS[short]
+                if _restores_in_the_end(file, use):
+                    return CHECKPOINT
         stack.extend(file.splits.backward.step(use) or [])
     return None
+
+
+def _outlasts(file: File, use: Use, fit: tree.Call) -> bool:
+    """True for an ``EarlyStopping`` of keras that waits for as many epochs as there are at all."""
+    made, known = use.expr, []
+    if not isinstance(made, tree.Call) or last_name(made.func) != "EarlyStopping":
+        return False
+    for given, frame in ((made.arg(2, "patience"), use.frame), (fit.arg(3, "epochs"), None)):
+        known.append(file.values.literal(given, frame) if given is not None else None)
+    patience, epochs = known
+    return isinstance(patience, int) and isinstance(epochs, int) and patience >= epochs
+
+
+def _restores_in_the_end(file: File, use: Use) -> bool:
+    """True where keras goes back to the best weights of a training that ran to its end, too."""
+    made = use.expr
+    given = made.arg(None, "restore_best_weights") if isinstance(made, tree.Call) else None
+    if given is None or file.values.literal(given, use.frame) is not True:
+        return False
+    return any(file.target(name).wholly_from(since) for name, since in _RESTORES_SINCE)
 
 
 def _watches_validation(file: File, call: tree.Call, short: str) -> bool:
