@@ -1,11 +1,13 @@
 """Times trainlint, its peers and the bare parser on one corpus, as ratios in one run.
 
-    python bench/speed.py CORPUS [--peers] [--runs 5] [--write docs/performance.md]
+    python bench/speed.py CORPUS [--peers] [--project FOLDER] [--runs 5]
+        [--write docs/performance.md]
 
 CORPUS is a folder of Python files. ``--peers`` installs TorchFix and Fixit into a temporary
-environment first. All commands of a comparison run in turn, and medians are compared, so that a
-machine whose speed drifts does not decide. Memory is the largest sum of the resident sets of all
-processes of a run, sampled (Linux only).
+environment first. ``--project`` is one large repository, on which the project view is compared with
+a check of each file by itself. All commands of a comparison run in turn, and medians are compared,
+so that a machine whose speed drifts does not decide. Memory is the largest sum of the resident sets
+of all processes of a run, sampled (Linux only).
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -46,6 +49,21 @@ for path in sys.stdin.read().splitlines():
     if any(rule.needs.met(words) for rule in rules):
         print(path)
 """
+# The processor time of a check and all its workers, with the files that were parsed.
+PROJECT = """
+import os, sys
+from pathlib import Path
+from trainlint import run
+from trainlint.run import Options
+folder, jobs, view, cache = sys.argv[1:]
+if view == "alone":
+    run.surround = lambda *given: None
+os.chdir(folder)
+options = Options(jobs=int(jobs), cached=bool(cache), cache_dir=cache or None)
+parsed = run.check(["."], options).report.parsed
+times = os.times()
+print(times.user + times.system + times.children_user + times.children_system, parsed)
+"""
 
 
 @dataclass(frozen=True)
@@ -61,6 +79,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--peers", action="store_true")
+    parser.add_argument("--project", type=Path)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--write", type=Path)
     options = parser.parse_args()
@@ -82,10 +101,13 @@ def main() -> int:
         rows += _warm(options.corpus, cache, options.runs)
         rows += _one_file(Path(folder), parsed, cache, options.runs)
         rows += _memory(options.corpus)
+        if options.project:
+            rows += _project(options.project, Path(folder), options.runs)
         if options.peers:
             rows += _peers(options.corpus, Path(folder), options.runs)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
-    text = _report(rows, cores, "--peers " if options.peers else "")
+    given = "--project FOLDER " * bool(options.project) + "--peers " * options.peers
+    text = _report(rows, cores, given)
     print(text)
     if options.write is not None:
         options.write.write_text(text, encoding="utf-8")
@@ -210,6 +232,48 @@ def _resident(root: int) -> int:
             continue
         total += pages * os.sysconf("SC_PAGE_SIZE")
     return total
+
+
+def _project(project: Path, folder: Path, runs: int) -> list[Row]:
+    """What the view of a whole project costs, and what one edited file makes it do again."""
+    lines = sum(path.read_bytes().count(b"\n") for path in project.rglob("*.py"))
+    rows = []
+    for jobs in (1, 2):
+        ratios = []
+        for _ in range(runs):
+            alone, _parsed = _checked(project, jobs, "alone", "")
+            view, _parsed = _checked(project, jobs, "view", "")
+            ratios.append(view / alone - 1)
+        rows.append(
+            Row(
+                f"project view on {lines:,} lines, beyond single files, processes: {jobs}",
+                "at most 25 % more processor time",
+                f"{statistics.median(ratios):.0%}",
+            )
+        )
+    copy = folder / "project"
+    shutil.copytree(project, copy, symlinks=True)
+    cache = str(folder / "project-cache")
+    _, files = _checked(copy, 2, "view", cache)
+    time.sleep(2.5)
+    edited = sorted(copy.rglob("*.py"), key=lambda path: path.stat().st_size)[-1]
+    edited.write_bytes(edited.read_bytes() + b"\nEDITED = True\n")
+    _, again = _checked(copy, 2, "view", cache)
+    rows.append(
+        Row(
+            "files checked again after an edit of the largest file",
+            "those that depend on it",
+            f"{again} of {files}",
+        )
+    )
+    return rows
+
+
+def _checked(project: Path, jobs: int, view: str, cache: str) -> tuple[float, int]:
+    command = [sys.executable, "-c", PROJECT, str(project), str(jobs), view, cache]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    seconds, parsed = run.stdout.split()
+    return float(seconds), int(parsed)
 
 
 def _peers(corpus: Path, folder: Path, runs: int) -> list[Row]:
