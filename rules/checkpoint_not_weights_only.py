@@ -7,7 +7,8 @@ whole models, objects of own classes) where the file is read again by a `torch.l
 `weights_only=True`, or with no `weights_only`, which is the same since torch 2.6. The load is found
 by the path, or by two or more keys that it reads. It is silent where `add_safe_globals` or
 `safe_globals` stands in the file, where every load says `weights_only=False` or gives a
-`pickle_module`, and where the project's torch is older.
+`pickle_module`, and where the project's torch is older. The confidence is low where every such load
+stands behind a setting that all configurations of the project set to False.
 
 ## Why is this bad?
 The load raises an `UnpicklingError`. Mostly that happens when the training is over and its best
@@ -74,6 +75,8 @@ from trainlint.api import (
     Unfixable,
     all_of,
     allowlist,
+    amounts,
+    guards,
     is_dead,
     readback,
     rewrite,
@@ -107,7 +110,7 @@ def check(file: File) -> Iterator[Finding]:
         items = allowlist.refused(file, saved)
         found = readback.readbacks(file, save) if items else ()
         readers = [reader for reader in found if _is_strict(file, reader)]
-        readers.sort(key=lambda reader: reader.by != "path")
+        readers.sort(key=lambda reader: (_is_switched_off(file, reader.load), reader.by != "path"))
         if readers:
             yield _finding(file, save, readers, items)
 
@@ -140,6 +143,15 @@ def _is_strict(file: File, reader: readback.Readback) -> bool:
     if known is True:
         return not file.target("torch").wholly_below(_FIRST)
     return known is None and not file.target("torch").wholly_below(_SINCE)
+
+
+def _is_switched_off(file: File, load: tree.Call) -> bool:
+    """True for a load behind a setting that is False in every configuration of the project."""
+    home = file.home(load)
+    return any(
+        guard.outcome and amounts.is_off(home, tree.dotted(guard.test) or "")
+        for guard in guards.guards(load)
+    )
 
 
 def _has_second_try(file: File, load: tree.Call) -> bool:
@@ -180,7 +192,11 @@ def _finding(
     shared = "by its path" if reader.by == "path" else "by the keys that it reads"
     behind = Step(reader.load, f"this load reads the file again ({shared})")
     versions = {item.until for item in items}
-    certain = reader.by == "path" and None in versions
+    confidence = Confidence.MEDIUM
+    if _is_switched_off(file, reader.load):
+        confidence = Confidence.LOW
+    elif reader.by == "path" and None in versions:
+        confidence = Confidence.HIGH
     return Finding(
         save,
         f"{_listed(file, items)}: {line} loads this file with {how}, and raises an "
@@ -188,7 +204,7 @@ def _finding(
         f"`torch.serialization.add_safe_globals` once, or `weights_only=False`{why}",
         trail=(behind, *steps[:_MAX_NAMED]),
         fixes=fixes,
-        confidence=Confidence.HIGH if certain else Confidence.MEDIUM,
+        confidence=confidence,
         target=None if asked else "torch >= 2.6",
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trainlint.diagnostics import Severity
+from trainlint.diagnostics import Confidence, Severity
 from trainlint.registry import shipped
 from trainlint.testing import check_text
 
@@ -118,3 +118,41 @@ def test_the_model_of_real_rows_is_named_beside_a_lesson() -> None:
     )
     [found] = check_text(RULES["LEK003"], code)
     assert (found.severity, "RandomForest" in found.message) == (Severity.ERROR, True)
+
+
+RESUMED = """
+import numpy as np
+import torch
+
+class Config:
+    steps = 4
+    {}
+
+config = Config()
+{}
+
+def fit(model, losses):
+    if config.resume:
+        state = torch.load("model.pt")
+        model.load_state_dict(state["model"])
+    torch.save({{"model": model.state_dict(), "loss": np.mean(losses)}}, "model.pt")
+"""
+
+
+@pytest.mark.parametrize(
+    ("setting", "more", "wanted"),
+    [
+        ("resume = False", "", Confidence.LOW),
+        ("resume = False", "config.resume = False", Confidence.LOW),
+        ("resume = True", "", Confidence.HIGH),
+        ("resume = False", "config.resume = bool(input())", Confidence.HIGH),
+        ("resume = False", "parser.add_argument('--resume')", Confidence.HIGH),
+        ("verbose = False", "", Confidence.HIGH),
+        ("resume = False", "again = torch.load('model.pt')", Confidence.HIGH),
+    ],
+)
+def test_a_load_that_every_configuration_leaves_out_is_less_sure(
+    setting: str, more: str, wanted: Confidence
+) -> None:
+    found = check_text(RULES["CKP003"], RESUMED.format(setting, more))
+    assert [each.confidence for each in found] == [wanted]

@@ -50,22 +50,33 @@ def named(file: File, setting: str) -> set[Number]:
 
     None where an option or a file may set it, or something else is handed to it.
     """
+    found = _written(file, setting)
+    numbers = [n for n in found if isinstance(n, int | float) and not isinstance(n, bool)]
+    return set(numbers) if len(numbers) == len(found) else set()
+
+
+def is_off(file: File, setting: str) -> bool:
+    """True for a switch (``config.resume``) that a project sets to False wherever it sets it."""
+    found = _written(file, setting)
+    return bool(found) and all(value is False for value in found)
+
+
+def _written(file: File, setting: str) -> list[object]:
+    """The constants that a project gives a setting; none where something else may set it."""
     owner, _, name = setting.rpartition(".")
-    found: set[Number] = set()
+    found: list[object] = []
     for home in file.view.holding([name], file) if owner else ():
         for text in home.all(tree.Constant):
             if isinstance(text.value, str) and text.value.lstrip("-").replace("-", "_") == name:
-                return set()
+                return []
         for expr in _given(home, name):
             match expr:
-                case tree.Constant(value=bool()):
-                    return set()
-                case tree.Constant(value=int() | float() as number):
-                    found.add(number)
+                case tree.Constant(value=value):
+                    found.append(value)
                 case tree.Name() | tree.Attribute() if _last(expr) == name:
                     pass
                 case _:
-                    return set()
+                    return []
     return found
 
 
