@@ -337,10 +337,12 @@ def _fix(file: File, moves: rewrite.Moves, group: Sequence[Use]) -> tuple[Fix | 
 def _finding(file: File, use: Use, fix: Fix | None, reason: str | None) -> Finding:
     old, name = use.reference.name, use.name
     since = _dotted(name.deprecated)
-    message = f"`{old}` is deprecated since torch {since}, and `{name.new}` needs the device"
+    optional = name.new.endswith("GradScaler")
+    asks = "takes" if optional else "needs"
+    message = f"`{old}` is deprecated since torch {since}, and `{name.new}` {asks} the device"
     call = use.place
     if isinstance(call, tree.Call) and not name.is_decorator:
-        message += " first"
+        message += ' first (by default "cuda")' if optional else " first"
         if call.positional:
             message += f": `{file.text(call.positional[0])}` in its place would be taken for it"
     message += "."

@@ -9,7 +9,7 @@ the feature functions keep none.
 ## Why is this bad?
 librosa 0.9.1 warns and librosa 0.10 raises a TypeError, often only after the data set was read.
 (0.9.0 refused them, too; 0.9.1 took that back once more.) Where the target range ends below 0.10,
-the call still works: that is reported as info.
+the call still works (but on 0.9.0 alone): that is reported as info.
 
 ## Example
 ```python
@@ -52,10 +52,12 @@ from trainlint.api import (
     File,
     Finding,
     Fix,
+    Range,
     Rule,
     Safety,
     Severity,
     Unfixable,
+    Version,
     any_of,
     releases,
     rewrite,
@@ -72,6 +74,8 @@ RULE = Rule(
     ordered=False,
 )
 LIBRARY = "librosa"
+_REFUSING: Version = (0, 9, 0)  # as 0.10 does, which the next two took back
+_WARNING: tuple[Version, ...] = ((0, 9, 1), (0, 9, 2))
 _COUNTS = {0: "no argument", 1: "only one argument"}
 
 
@@ -97,7 +101,7 @@ def check(file: File) -> Iterator[Finding]:
         if releases.is_for_some_releases(file, call, LIBRARY, {name or ""}):
             continue
         severity = Severity.WARNING
-        if target.wholly_from(row.keyword_only):
+        if target.wholly_from(row.keyword_only) or _is_only(target, _REFUSING):
             severity = Severity.ERROR
         elif target.wholly_below(row.keyword_only):
             severity = Severity.INFO
@@ -129,16 +133,38 @@ def _message(
     passed = ", ".join(f"`{' '.join(file.text(arg.value).split())}`" for arg in surplus)
     match severity:
         case Severity.INFO:
-            then = "the releases of the target range still take more, 0.9.1 and 0.9.2 with a "
-            then += "FutureWarning"
+            then = _still_taken(file.target(LIBRARY))
         case Severity.WARNING:
             then = "which raises a TypeError there"
         case _:
             then = "which raises a TypeError here"
+            if file.target(LIBRARY).wholly_below(row.keyword_only or _REFUSING):
+                then = "and in 0.9.0, which raises a TypeError here"
     return (
         f"`{file.text(call.func)}` takes {counted} by position since librosa 0.10, {then}: "
         f"{passed} must be passed by keyword"
     )
+
+
+def _still_taken(target: Range) -> str:
+    """What the releases of a target below 0.10 do with more arguments by position."""
+    warned = [v for v in _WARNING if _is_in(target, v)]
+    but = " but 0.9.0" if _is_in(target, _REFUSING) else ""
+    then = f"the releases of the target range{but} still take more"
+    if warned and target.wholly_from(_REFUSING):
+        return f"{then}, with a FutureWarning"
+    if warned:
+        then += f", {' and '.join('.'.join(map(str, v)) for v in warned)} with a FutureWarning"
+    return then
+
+
+def _is_in(target: Range, release: Version) -> bool:
+    return target.narrow(Range(release, release)) is not None
+
+
+def _is_only(target: Range, release: Version) -> bool:
+    *before, last = release
+    return target.wholly_from(release) and target.wholly_below((*before, last + 1))
 
 
 def _fixes(

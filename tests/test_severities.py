@@ -156,3 +156,38 @@ def test_a_load_that_every_configuration_leaves_out_is_less_sure(
 ) -> None:
     found = check_text(RULES["CKP003"], RESUMED.format(setting, more))
     assert [each.confidence for each in found] == [wanted]
+
+
+RESAMPLED = """
+# target: librosa={}
+import librosa
+
+y = librosa.resample(librosa.load("a.wav")[0], 22050, 8000)
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "severity", "said"),
+    [
+        ("0.6.2", Severity.INFO, "the releases of the target range still take more:"),
+        (
+            "0.8..0.9.2",
+            Severity.INFO,
+            "the releases of the target range but 0.9.0 still take more, 0.9.1 and 0.9.2 with a "
+            "FutureWarning:",
+        ),
+        (
+            "0.9.1..0.9.2",
+            Severity.INFO,
+            "the releases of the target range still take more, with a FutureWarning:",
+        ),
+        ("0.9.0..0.9.0", Severity.ERROR, "and in 0.9.0, which raises a TypeError here:"),
+        ("0.10..", Severity.ERROR, "since librosa 0.10, which raises a TypeError here:"),
+        ("0.8..", Severity.WARNING, "since librosa 0.10, which raises a TypeError there:"),
+    ],
+)
+def test_what_is_said_of_positional_arguments_holds_for_the_target(
+    target: str, severity: Severity, said: str
+) -> None:
+    (found,) = check_text(RULES["AUD001"], RESAMPLED.format(target))
+    assert (found.severity, said in found.message) == (severity, True), found.message
