@@ -11,13 +11,28 @@ from functools import lru_cache
 from typing import Any, ClassVar, Generic, TypeVar
 
 from trainlint.diagnostics import Confidence, Severity
-from trainlint.runtime.events import Batch, End, Graph, ModeSwitch, Pass, Save, Schedule, Step
-from trainlint.runtime.findings import DOCUMENTATION_URL, Finding
+from trainlint.runtime.events import (
+    Batch,
+    End,
+    Evaluation,
+    Graph,
+    ModeSwitch,
+    Overwrite,
+    Pass,
+    Save,
+    Schedule,
+    Step,
+    Tail,
+)
+from trainlint.runtime.findings import DOCUMENTATION_URL, Cleared, Finding
 from trainlint.runtime.places import Place
 from trainlint.runtime.record import Record
 
 Options = TypeVar("Options")
-HANDLERS = "on_step on_batch on_pass on_graph on_mode on_schedule on_save on_end".split()
+HANDLERS = (
+    "on_step on_batch on_pass on_graph on_mode on_schedule on_overwrite on_evaluation on_tail "
+    "on_save on_end"
+).split()
 
 
 class OptionError(ValueError):
@@ -66,12 +81,38 @@ class Check(Generic[Options]):
         """A scheduler was made."""
         return ()
 
+    def on_overwrite(self, overwrite: Overwrite) -> Iterable[Finding]:
+        """A scheduler replaced a rate that it did not set."""
+        return ()
+
+    def on_evaluation(self, evaluation: Evaluation) -> Iterable[Finding]:
+        """A loss or a metric was computed without gradients."""
+        return ()
+
+    def on_tail(self, tail: Tail) -> Iterable[Finding]:
+        """Gradients that were there at the end of an epoch were cleared unused."""
+        return ()
+
     def on_save(self, save: Save) -> Iterable[Finding]:
         """Something was saved."""
         return ()
 
     def on_end(self, end: End) -> Iterable[Finding]:
         """The run is over."""
+        return ()
+
+    def cleared(self) -> Iterable[Cleared]:
+        """Asked at the end: what was watched long enough and was right, so that it disproves
+        a suspicion of one of ``confirms`` there. What is not known is not cleared.
+        """
+        return ()
+
+    def notes(self) -> Any:
+        """What the processes of a distributed run compare afterwards, in plain JSON types."""
+        return None
+
+    def across(self, ranks: Mapping[int, Any]) -> Iterable[Finding]:
+        """The findings in the notes of several ranks, side by side, once the run is over."""
         return ()
 
     def finding(

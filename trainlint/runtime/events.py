@@ -49,6 +49,7 @@ class Movement:
     changes: tuple[float, ...]  # the largest change among the elements looked at
     exact: tuple[bool, ...]  # whether every element was looked at
     steps: int
+    ratios: tuple[float, ...] = ()  # norm of the change in one step over that of the values
 
 
 @dataclass(slots=True)
@@ -71,6 +72,7 @@ class Step:
     leftover: bool = False  # gradients of the step before took part again
     has_closure: bool = False
     scaled: bool = False  # a gradient scaler is at work
+    scale: float | None = None  # of that scaler
     skipped: bool = False  # by the scaler: nothing was changed
     batches: tuple[Batch, ...] = ()
     movement: Movement | None = None
@@ -89,6 +91,7 @@ class Batch:
     fingerprint: int | None
     with_gradients: bool
     place: Place | None
+    shapes: tuple[tuple[int, ...], ...] = ()  # of its tensors
 
 
 @dataclass(slots=True)
@@ -134,6 +137,47 @@ class Schedule:
     place: Place | None
     steps: int = 0  # after the one that its constructor makes
     steps_of_optimizer: int = 0  # when it was last stepped
+    planned: int | None = None  # how many steps it was made for, where it says so
+
+
+@dataclass(slots=True)
+class Overwrite:
+    """A scheduler's step replaced rates that something other than a scheduler had set."""
+
+    handler: ClassVar[str] = "on_overwrite"
+
+    schedule: Schedule
+    left: tuple[float, ...]  # by the scheduler's step before
+    found: tuple[float, ...]
+    now: tuple[float, ...]
+    step: int  # of all optimizers, the last one before
+    place: Place | None
+
+
+@dataclass(slots=True)
+class Evaluation:
+    """What one loss function or metric came to, without gradients, since the last training step."""
+
+    handler: ClassVar[str] = "on_evaluation"
+
+    value: float  # the mean over the calls
+    calls: int
+    samples: int  # that the loaders handed out for it; 0 where none did
+    step: int
+    epoch: int
+    is_metric: bool  # handed to a scheduler, and not seen being computed
+    place: Place | None
+
+
+@dataclass(slots=True)
+class Tail:
+    """Backward calls at the end of a pass over the training data that no step followed."""
+
+    handler: ClassVar[str] = "on_tail"
+
+    losses: tuple[Loss, ...]
+    pass_number: int
+    loader: LoaderRecord
 
 
 @dataclass(slots=True)
@@ -156,6 +200,19 @@ class End:
     crash: str | None = None
     is_early: bool = False  # a crash, or no more steps were wanted: what was to come is unknown
     pending: tuple[Loss, ...] = field(default_factory=tuple)  # backward calls without a step
+    place: Place | None = None  # of the crash
 
 
-Event = Step | Batch | Pass | Graph | ModeSwitch | Schedule | Save | End
+Event = (
+    Step
+    | Batch
+    | Pass
+    | Graph
+    | ModeSwitch
+    | Schedule
+    | Overwrite
+    | Evaluation
+    | Tail
+    | Save
+    | End
+)
