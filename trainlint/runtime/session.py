@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from time import perf_counter_ns as _now
 from types import TracebackType
 from typing import Any
 
 from trainlint.diagnostics import Diagnostic, Failure, Report
-from trainlint.runtime.check import Check, build, overridden
+from trainlint.runtime.check import HANDLERS, Check, build, overridden
 from trainlint.runtime.events import Batch, End, Event, Graph
-from trainlint.runtime.findings import Finding, to_diagnostic
+from trainlint.runtime.findings import Cleared, Finding, to_diagnostic
 from trainlint.runtime.governor import Governor
+from trainlint.runtime.history import History
 from trainlint.runtime.loaders import LoaderRecord, describe
 from trainlint.runtime.optimizers import OptimizerRecord
 from trainlint.runtime.places import Place, Places
@@ -34,6 +35,7 @@ class Config:
     grace: float = 0.5  # seconds that are free
     steps: int | None = None  # stop after so many
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    tables: bool = False  # name the parameters and read shapes, for a report that shows them
 
 
 class Own:
@@ -73,6 +75,9 @@ class Session:
         self.readings = Readings()
         self.record = Record()
         self.windows = Windows(self)
+        self.history = History(self.record, self.governor)
+        self.history.has_tables = config.tables
+        self.cleared: list[Cleared] = []
         self.findings: dict[tuple[str, Place | None, str], Finding] = {}
         self.troubles: list[Failure] = []
         self.heard: list[Callable[[Diagnostic], None]] = []  # told of each finding at once
@@ -89,7 +94,8 @@ class Session:
         self._ended = False
         self._handlers: dict[str, list[Check[Any]]] = {}
         self._off: set[str] = set()
-        for check in build(self.record, config.options):
+        self.checks = build(self.record, config.options)
+        for check in self.checks:
             for handler in overridden(check):
                 self._handlers.setdefault(handler, []).append(check)
 
@@ -116,6 +122,7 @@ class Session:
             self.readings.drain()
             is_early = crash is not None or self._has_enough()
             self.tell(End(crash, is_early, self.windows.pending()))
+            self._clear()
 
     def abandon(self) -> None:
         """Take the instruments out and conclude nothing: the run is another process's."""
@@ -144,19 +151,41 @@ class Session:
         text = f"{where} failed and was turned off: {type(error).__name__}: {error}"
         self.troubles.append(Failure("<runtime>", "rule", " ".join(text.split())))
 
+    def _clear(self) -> None:
+        """Ask the checks what they watched long enough and saw right."""
+        for check in self.checks:
+            if check.code not in self._off:
+                try:
+                    self.cleared += check.cleared()
+                except Exception as error:
+                    self.trouble(f"the check {check.code} {check.name}", error)
+
     def tell(self, event: Event) -> None:
-        """Hand an event to the checks."""
+        """Hand an event to the checks, and to the history of the run."""
+        if "history" not in self._off:
+            try:
+                self.history.hear(event)
+            except Exception as error:
+                self._off.add("history")
+                self.trouble("the history of the run", error)
         for check in self._handlers.get(event.handler, ()):
             if check.code in self._off:
                 continue
             try:
                 for finding in getattr(check, event.handler)(event):
-                    self._found(finding)
+                    self.found(finding)
             except Exception as error:
                 self._off.add(check.code)
                 self.trouble(f"the check {check.code} {check.name}", error)
 
-    def _found(self, finding: Finding) -> None:
+    def hand_over(self, codes: Collection[str], successor: Any) -> None:
+        """Let something else be handed the events of these checks, in their place."""
+        for handler in HANDLERS:
+            kept = [c for c in self._handlers.get(handler, ()) if c.code not in codes]
+            self._handlers[handler] = [*kept, successor]
+
+    def found(self, finding: Finding) -> None:
+        """Keep a finding, if nothing graver is known of its subject."""
         key = (finding.code, finding.place, finding.subject)
         known = self.findings.get(key)
         if known is not None and known.severity >= finding.severity:
@@ -213,6 +242,8 @@ class Session:
         if self._backwards not in GRAPHS and not is_new_epoch:
             return
         self._graph_epoch = self.record.epoch
+        if self.config.tables:
+            self.history.inventory.look(loss, place)
         self.tell(Graph(tuple(map(weakref.ref, leaves_of(loss))), place))
 
     def end_if_enough(self) -> None:
