@@ -53,16 +53,16 @@ class Leftovers:
     def after_step(self, parameters: Sequence[Any]) -> None:
         """A step was made: from here on it counts."""
         stride = max(1, len(parameters) // WATCHED)
-        some = [p for p in parameters[::stride][:WATCHED] if _mark(p.grad) is not None]
+        some = [p for p in parameters[::stride][:WATCHED] if mark(p.grad) is not None]
         self._parameters, self._values = some, []
-        self._marks = [_mark(p.grad) for p in some]
+        self._marks = [mark(p.grad) for p in some]
         self._untouched = bool(some)
 
     def before_backward(self) -> None:
         """A backward call is about to add to them."""
         if not self._untouched:
             return
-        if any(mark is None or _mark(p.grad) != mark for p, mark in self._pairs()):
+        if any(mark is None or mark(p.grad) != mark for p, mark in self._pairs()):
             self._untouched = False
             return
         found = [usable(parameter.grad) for parameter in self._parameters]
@@ -71,7 +71,7 @@ class Leftovers:
     def after_backward(self) -> None:
         """It has added to them, which is no clearing."""
         if self._untouched:
-            self._marks = [_mark(parameter.grad) for parameter in self._parameters]
+            self._marks = [mark(parameter.grad) for parameter in self._parameters]
 
     def forget(self) -> None:
         """Nothing is known until the next step."""
@@ -86,7 +86,8 @@ class Leftovers:
         return zip(self._parameters, self._marks, strict=True)
 
 
-def _mark(gradient: Any) -> _Mark | None:
+def mark(gradient: Any) -> _Mark | None:
+    """What changes when a gradient is replaced or written to; None where that cannot be told."""
     if gradient is None:
         return None
     try:

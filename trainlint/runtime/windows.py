@@ -8,14 +8,17 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from trainlint.runtime.evaluations import Evaluations
 from trainlint.runtime.events import Batch, Loss, LossCall, Movement, Step
 from trainlint.runtime.gradients import Leftovers, norms_of, usable
 from trainlint.runtime.hooks.patching import is_real
 from trainlint.runtime.movement import Sampler
 from trainlint.runtime.optimizers import OptimizerRecord, TensorRecord, rates_of
 from trainlint.runtime.series import mean
+from trainlint.runtime.tails import Tails
 
 if TYPE_CHECKING:
+    from trainlint.runtime.loaders import LoaderRecord
     from trainlint.runtime.session import Session
 
 MOST = 128  # batches and backward calls between two steps that are remembered
@@ -31,6 +34,7 @@ class _Before:
     left: list[Any] = field(default_factory=list)
     scale: Any = None
     found_inf: Any = None
+    scaler: Any = None  # the scale of the scaler whose step this is
 
 
 class Windows:
@@ -44,6 +48,8 @@ class Windows:
         self.batches: deque[Batch] = deque(maxlen=MOST)
         self.scaler: Any = None  # whose step is running
         self.unscaled: tuple[Any, Any] | None = None  # reference to a scaled loss, and the loss
+        self.evaluations = Evaluations(session)
+        self.tails = Tails(session)
         self._losses: list[tuple[Loss, Any]] = []
         self._shared: list[tuple[Loss, Any]] = []
         self._leftovers: dict[int, Leftovers] = {}
@@ -55,6 +61,8 @@ class Windows:
     def before_backward(self, tensors: Any) -> None:
         """An outermost backward call begins, in a window that is observed."""
         self._session.loader_fed_training()
+        self.evaluations.close()
+        self.tails.before_backward()
         for leftovers in self._leftovers.values():
             leftovers.before_backward()
         single = tensors if hasattr(tensors, "dim") else tensors[0] if len(tensors) == 1 else None
@@ -127,13 +135,18 @@ class Windows:
         """A gradient scaler left out a step, since a gradient was not finite."""
         record = self._session.optimizer_record(optimizer)
         if self.observing:
-            step = self._step(record, optimizer, _Before(), has_closure=False)
+            before = _Before(scaler=self._scale())
+            step = self._step(record, optimizer, before, has_closure=False)
             step.skipped = True
-            losses = [tensor for _, tensor in self._losses]
-            self._session.readings.take(
-                losses, lambda values: self._settle(step, _Before(), values)
-            )
+            step.losses = tuple(loss for loss, _ in self._losses)
+            numbers = [tensor for _, tensor in self._losses]
+            numbers += [before.scaler] if before.scaler is not None else []
+            self._session.readings.take(numbers, lambda values: self._settle(step, before, values))
         self._begin()
+
+    def pass_ended(self, loader: LoaderRecord) -> None:
+        """A loader was read to its end."""
+        self.tails.pass_ended(loader, [loss for loss, _ in self._losses])
 
     def pending(self) -> tuple[Loss, ...]:
         """Backward calls that no step followed, with their values; waits for a device."""
@@ -143,6 +156,7 @@ class Windows:
 
     def _begin(self) -> None:
         self._shared = self._losses or self._shared
+        self.tails.stepped()
         self._losses = []
         self.batches.clear()
         self.call = None
@@ -190,8 +204,14 @@ class Windows:
         step.losses = tuple(loss for loss, _ in self._losses)
         numbers = [tensor for _, tensor in self._losses]
         numbers += [*before.norms, *before.left]
-        numbers += [n for n in (before.scale, before.found_inf) if n is not None]
+        before.scaler = self._scale()
+        known = (before.scale, before.found_inf, before.scaler)
+        numbers += [number for number in known if number is not None]
         self._session.readings.take(numbers, lambda values: self._settle(step, before, values))
+
+    def _scale(self) -> Any:
+        scale = getattr(self.scaler, "_scale", None)
+        return scale.detach() if hasattr(scale, "detach") else None
 
     def _moved(self, movement: Movement) -> None:
         self._movement = movement
@@ -208,6 +228,8 @@ class Windows:
             norms = [norm / scale if norm is not None else None for norm in norms]
         if before.found_inf is not None:
             step.skipped = bool(next(numbers))
+        if before.scaler is not None:
+            step.scale = next(numbers)
         step.norms = tuple(norms)
         found = [norm for norm in norms if norm is not None]
         step.norm = math.sqrt(sum(norm * norm for norm in found)) if found else None
