@@ -102,8 +102,9 @@ class Check(Generic[Options]):
         return ()
 
     def cleared(self) -> Iterable[Cleared]:
-        """Asked at the end: what was watched long enough and was right, so that it disproves
-        a suspicion of one of ``confirms`` there. What is not known is not cleared.
+        """Suspicions of ``confirms`` that the run disproves; asked at the end.
+
+        Only what was watched long enough and seen right; what is not known is not cleared.
         """
         return ()
 

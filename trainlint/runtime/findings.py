@@ -32,6 +32,33 @@ class Finding:
     subject: str = ""  # which of several things at one place it speaks of
 
 
+@dataclass(slots=True)
+class Cleared:
+    """A suspicion that does not hold at these places: they were watched long enough."""
+
+    code: str  # of the static rule
+    name: str
+    message: str
+    places: tuple[Place, ...]
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+
+def cleared_diagnostic(cleared: Cleared, cwd: str) -> Diagnostic:
+    """What was cleared, in the form that is handed from process to process."""
+    first, *rest = [locate(place, cwd) for place in cleared.places or (NOWHERE,)]
+    return Diagnostic(
+        cleared.code,
+        cleared.name,
+        Severity.INFO,
+        Confidence.HIGH,
+        first,
+        cleared.message,
+        f"{DOCUMENTATION_URL}#{cleared.name}",
+        related=tuple(Related(location, "watched here too") for location in rest),
+        evidence={"seen": "at run time", **cleared.evidence},
+    )
+
+
 def to_diagnostic(finding: Finding, cwd: str) -> Diagnostic:
     """The finding in the form that all reports know."""
     evidence: dict[str, Any] = {"seen": "at run time", "step": finding.step}

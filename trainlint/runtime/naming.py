@@ -16,7 +16,7 @@ def names_of(parameters: Iterable[Any], models: Iterable[Any] = ()) -> dict[int,
     wanted = {id(parameter) for parameter in parameters}
     found = _within(models, wanted)
     if wanted - found.keys():
-        for key, name in _within(_modules(), wanted - found.keys()).items():
+        for key, name in _within(living_modules(), wanted - found.keys()).items():
             found.setdefault(key, name)
     return found
 
@@ -31,7 +31,8 @@ def _within(modules: Iterable[Any], wanted: set[int]) -> dict[int, str]:
     return found
 
 
-def _modules() -> list[Any]:
+def living_modules() -> list[Any]:
+    """Every module of torch that is alive."""
     torch = sys.modules.get("torch")
     if torch is None:
         return []

@@ -108,8 +108,11 @@ class Session:
         Session.current = self
         self._undo = install_all(self)
 
-    def stop(self, crash: str | None = None) -> None:
-        """Take all instruments out, read what is on its way, and let the checks conclude."""
+    def stop(self, crash: str | None = None, place: Place | None = None) -> None:
+        """Take all instruments out, read what is on its way, and let the checks conclude.
+
+        ``crash`` is the error that ends the run, ``place`` where it was raised.
+        """
         while self._undo:
             self._undo.pop()()
         if Session.current is self:
@@ -121,7 +124,11 @@ class Session:
         with self.own("the end"):
             self.readings.drain()
             is_early = crash is not None or self._has_enough()
-            self.tell(End(crash, is_early, self.windows.pending()))
+            self.windows.evaluations.close()
+            self.readings.drain()
+            if not is_early:
+                self.windows.tails.run_ended()
+            self.tell(End(crash, is_early, self.windows.pending(), place))
             self._clear()
 
     def abandon(self) -> None:
@@ -191,6 +198,7 @@ class Session:
         if known is not None and known.severity >= finding.severity:
             return
         self.findings[key] = finding
+        self.record.said.add(finding.code)
         for listener in self.heard:
             listener(to_diagnostic(finding, self.places.cwd))
 
