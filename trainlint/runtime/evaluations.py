@@ -31,16 +31,20 @@ class Evaluations:
         self._open: dict[tuple[Place | None, bool], _Gathered] = {}
         self._samples = 0
 
+    @property
+    def is_open(self) -> bool:
+        """Whether something was gathered since the last training step."""
+        return bool(self._open)
+
     def add(self, value: Any, place: Place | None, *, is_metric: bool = False) -> None:
         """A loss of one number was computed without gradients, or a metric was handed over."""
         gathered = self._open.setdefault((place, is_metric), _Gathered())
         if len(gathered.values) < MOST:
             gathered.values.append(value)
 
-    def fed(self, samples: int | None, with_gradients: bool) -> None:
-        """A loader handed out a batch."""
-        if not with_gradients:
-            self._samples += samples or 0
+    def fed(self, samples: int | None) -> None:
+        """A loader handed out a batch, with gradients turned off."""
+        self._samples += samples or 0
 
     def close(self) -> None:
         """Training goes on, or ends: tell what was gathered."""

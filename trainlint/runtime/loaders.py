@@ -75,6 +75,11 @@ def size_of(batch: Any) -> int | None:
     return None
 
 
+def shapes_of(batch: Any) -> tuple[tuple[int, ...], ...]:
+    """The shapes of the tensors in a batch."""
+    return tuple(tuple(value.shape) for _, value in _elements(batch) if _is_tensor(value))
+
+
 def labels_of(batch: Any) -> dict[int, int] | None:
     """How often each class is in a batch; None where nothing in it is certainly a label."""
     label = _label_tensor(batch)

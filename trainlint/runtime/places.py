@@ -6,6 +6,7 @@ import os
 import sys
 import sysconfig
 from dataclasses import dataclass
+from types import TracebackType
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _FOREIGN_PARTS = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
@@ -53,6 +54,16 @@ class Places:
         if fallback is None or fallback.f_code.co_filename.startswith("<"):
             return None
         return self._place(fallback.f_code, fallback.f_lineno)
+
+    def of_traceback(self, trace: TracebackType | None) -> Place | None:
+        """The innermost line of the user's code that an error went through."""
+        found = None
+        while trace is not None:
+            code = trace.tb_frame.f_code
+            if self._is_own(code.co_filename):
+                found = self._place(code, trace.tb_lineno)
+            trace = trace.tb_next
+        return found
 
     def _place(self, code: object, line: int) -> Place:
         place = self._places.get((code, line))

@@ -55,6 +55,7 @@ class Record:
     held: Parameters = field(default_factory=Parameters)  # by any optimizer, ever
     models_seen: dict[int, weakref.ref[Any]] = field(default_factory=dict)
     training: dict[int, bool] = field(default_factory=dict)  # mode of each model, by id
+    said: set[str] = field(default_factory=set)  # codes of the findings so far
     unobserved: Counter[str] = field(default_factory=Counter)  # what could not be seen, how often
 
     def stream(self, place: Place | None, optimizer: OptimizerRecord) -> LossStream:

@@ -35,7 +35,8 @@ class Watch:
     ) -> None:
         if not self._is_owner:
             return
-        self._session.stop(f"{kind.__name__}: {error}" if kind is not None else None)
+        place = self._session.places.of_traceback(trace)
+        self._session.stop(f"{kind.__name__}: {error}" if kind is not None else None, place)
         if self._verbose:
             from trainlint.runtime.report import terminal_report
 

@@ -26,6 +26,9 @@ def install(session: Session) -> Undo:
                 return original(*args, **kwargs)
             windows = session.windows
             if not windows.observing:
+                if windows.evaluations.is_open:
+                    with own, no_grad():
+                        windows.evaluations.close()
                 session.loader_fed_training()
                 return original(*args, **kwargs)
             with own, no_grad():

@@ -43,6 +43,7 @@ def install(session: Session) -> Undo:
                 with own:
                     record = origin.get(self)
                     if record is not None:
+                        session.windows.pass_ended(record)
                         session.tell(Pass(record, count, record.passes))
                 raise
             with own:
@@ -56,6 +57,9 @@ def install(session: Session) -> Undo:
     def _came(record: loaders.LoaderRecord, batch: Any, count: int) -> None:
         record.passes += count == 0
         record.batches += 1
+        with_gradients = torch.is_grad_enabled()
+        if not with_gradients:
+            session.windows.evaluations.fed(loaders.size_of(batch))
         if not session.windows.observing:
             session.last_loader, session.fed = record, False
             return
@@ -66,8 +70,9 @@ def install(session: Session) -> Undo:
                 size=loaders.size_of(batch),
                 labels=loaders.labels_of(batch),
                 fingerprint=loaders.fingerprint(batch),
-                with_gradients=torch.is_grad_enabled(),
+                with_gradients=with_gradients,
                 place=session.places.here(),
+                shapes=loaders.shapes_of(batch),
             )
         )
 

@@ -30,14 +30,19 @@ def install(session: Session) -> Undo:
     from torch.nn import functional
 
     own, is_compiling = session.own("loss functions"), torch.compiler.is_compiling
+    is_grad_enabled, exact = torch.is_grad_enabled, (torch.float32, torch.float64)
 
     def make(name: str, fixed: int | None) -> Any:
         def wrapped(original: Any) -> Any:
             def loss_function(*args: Any, **kwargs: Any) -> Any:
-                if is_compiling() or own.off or not session.windows.observing:
+                if is_compiling() or own.off:
                     return original(*args, **kwargs)
                 answer = original(*args, **kwargs)
-                if not is_real(answer) or not answer.requires_grad:
+                if not is_grad_enabled():
+                    with own:
+                        _evaluated(answer)
+                    return answer
+                if not session.windows.observing or not is_real(answer) or not answer.requires_grad:
                     return answer
                 with own:
                     given = args[0] if args else kwargs.get("input")
@@ -52,6 +57,10 @@ def install(session: Session) -> Undo:
             return loss_function
 
         return wrapped
+
+    def _evaluated(answer: Any) -> None:
+        if is_real(answer) and answer.numel() == 1 and answer.dtype in exact:
+            session.windows.evaluations.add(answer, session.places.here())
 
     def _call(name: str, fixed: int | None, given: Any, target: Any) -> LossCall:
         classes = fixed

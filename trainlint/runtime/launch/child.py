@@ -13,6 +13,7 @@ from trainlint.runtime.launch.orders import Orders, received
 if TYPE_CHECKING:
     from trainlint.diagnostics import Diagnostic
     from trainlint.runtime.launch.spool import Spool
+    from trainlint.runtime.places import Place
     from trainlint.runtime.session import Session
 
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
@@ -26,6 +27,7 @@ class Watched:
         self.session: Session | None = None
         self.spool: Spool | None = None
         self.crash: str | None = None
+        self.crash_place: Place | None = None
         self.cwd = os.getcwd()
 
     def torch_is_there(self) -> None:
@@ -91,7 +93,7 @@ class Watched:
         if session is None or spool is None:
             return
         self.session = None
-        session.stop(self.crash)
+        session.stop(self.crash, self.crash_place)
         spool.write("summary", session.summary())
         failures = [failure.to_json() for failure in session.troubles]
         spool.write("end", {"crash": self.crash, "failures": failures})
@@ -99,6 +101,8 @@ class Watched:
     def crashed(self, kind: type[BaseException], error: BaseException) -> None:
         """The program ends in an error that nothing caught."""
         self.crash = f"{kind.__name__}: {error}"[:2000]
+        if self.session is not None:
+            self.crash_place = self.session.places.of_traceback(error.__traceback__)
 
     def forked(self) -> None:
         """A child without a run of its own so far; what it has of its parent's is not its own."""
