@@ -62,7 +62,7 @@ class Leftovers:
         """A backward call is about to add to them."""
         if not self._untouched:
             return
-        if any(mark is None or mark(p.grad) != mark for p, mark in self._pairs()):
+        if any(then is None or mark(p.grad) != then for p, then in self._pairs()):
             self._untouched = False
             return
         found = [usable(parameter.grad) for parameter in self._parameters]

@@ -10,11 +10,14 @@ from collections.abc import Callable
 from typing import Any
 
 from trainlint.runtime.events import Movement
+from trainlint.runtime.gradients import norms_of
 from trainlint.runtime.optimizers import OptimizerRecord, TensorRecord
 from trainlint.runtime.readings import Readings
 
 APART = 10  # steps
 RARELY = 100  # steps, once everything was seen to move
+LEAST, MOST = 1e-6, 0.1  # relative changes in a step; beyond them it is looked at again
+AGAIN = 4  # times
 EXACT = 1 << 22  # elements of a suspicious tensor that are compared one by one
 
 
@@ -24,6 +27,7 @@ class Sampler:
     def __init__(self, record: OptimizerRecord) -> None:
         self._record = record
         self._next = 1
+        self._odd = 0
         self._since: tuple[int, int] | None = None
         self._before: list[tuple[TensorRecord, Any]] = []
 
@@ -55,19 +59,28 @@ class Sampler:
         self._next = record.steps + 1
         if not pairs:
             return False
-        changes = [(news[i] - olds[i]).abs().max().to(torch.float32) for i in same]
+        differences = [news[i] - olds[i] for i in same]
+        changes = [difference.abs().max().to(torch.float32) for difference in differences]
+        sizes = norms_of(differences) + norms_of([olds[i] for i in same])
         tensors = tuple(tensor for tensor, _, _ in pairs)
         exact = tuple(old.numel() >= tensor.size for tensor, _, old in pairs)
 
         def arrived(values: list[float]) -> None:
-            if all(values):
+            count = len(tensors)
+            found, moved, before = values[:count], values[count : 2 * count], values[2 * count :]
+            ratios = tuple(
+                a / b / max(steps, 1) if b else 0.0 for a, b in zip(moved, before, strict=True)
+            )
+            is_odd = any(not LEAST <= ratio <= MOST for ratio in ratios)
+            self._odd = self._odd + 1 if is_odd else 0
+            if all(found) and (not is_odd or self._odd > AGAIN):
                 self._next = record.steps + RARELY
-            for tensor, value in zip(tensors, values, strict=True):
+            for tensor, value in zip(tensors, found, strict=True):
                 if not value:  # look again, at all of it
                     tensor.elements = min(tensor.size, EXACT)
-            deliver(Movement(tensors, tuple(values), exact, steps))
+            deliver(Movement(tensors, tuple(found), exact, steps, ratios))
 
-        readings.take(changes, arrived)
+        readings.take(changes + sizes, arrived)
         return True
 
     def _alive(self) -> list[tuple[TensorRecord, Any]]:
