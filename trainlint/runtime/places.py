@@ -65,6 +65,10 @@ class Places:
             trace = trace.tb_next
         return found
 
+    def is_own(self, path: str) -> bool:
+        """Whether a file belongs to the program and not to a library."""
+        return self._is_own(path)
+
     def _place(self, code: object, line: int) -> Place:
         place = self._places.get((code, line))
         if place is None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from trainlint.diagnostics import Diagnostic, Failure, Report
 from trainlint.runtime.check import HANDLERS, Check, build, overridden
-from trainlint.runtime.events import Batch, End, Event, Graph
+from trainlint.runtime.events import Batch, End, Event, Graph, Step
 from trainlint.runtime.findings import Cleared, Finding, to_diagnostic
 from trainlint.runtime.governor import Governor
 from trainlint.runtime.history import History
@@ -78,6 +78,7 @@ class Session:
         self.history = History(self.record, self.governor)
         self.history.has_tables = config.tables
         self.cleared: list[Cleared] = []
+        self.scalars: Any = None  # told of each step beside the history
         self.findings: dict[tuple[str, Place | None, str], Finding] = {}
         self.troubles: list[Failure] = []
         self.heard: list[Callable[[Diagnostic], None]] = []  # told of each finding at once
@@ -172,6 +173,8 @@ class Session:
         if "history" not in self._off:
             try:
                 self.history.hear(event)
+                if self.scalars is not None and isinstance(event, Step):
+                    self.scalars.hear(event)
             except Exception as error:
                 self._off.add("history")
                 self.trouble("the history of the run", error)

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from trainlint.runtime.launch.orders import Orders, received
+from trainlint.runtime.launch.pulse import Pulse
 
 if TYPE_CHECKING:
     from trainlint.diagnostics import Diagnostic
@@ -26,6 +27,7 @@ class Watched:
         self.orders = orders
         self.session: Session | None = None
         self.spool: Spool | None = None
+        self.pulse: Pulse | None = None
         self.crash: str | None = None
         self.crash_place: Place | None = None
         self.cwd = os.getcwd()
@@ -47,12 +49,22 @@ class Watched:
         self.spool = Spool(orders.folder)
         rank = os.environ.get("RANK", "")
         self.spool.write("torch", {"rank": int(rank) if rank.isdigit() else None})
-        session = Session(Config(budget=orders.budget, steps=orders.steps, options=orders.options))
+        session = Session(
+            Config(
+                budget=orders.budget,
+                steps=orders.steps,
+                options=orders.options,
+                tables=orders.tables,
+            )
+        )
         session.places.cwd = self.cwd
         session.heard.append(self._found)
         session.ending.append(self._ending)
-        session.pulses.append(self._pulse)
+        self.pulse = Pulse(session, self.spool, orders)
+        session.pulses.append(self.pulse.beat)
         session.start()
+        if orders.tensorboard is not None:
+            session.scalars = self.pulse.scalars
         self.session = session
         atexit.register(self.end)
         processes = sys.modules.get("multiprocessing.util")
@@ -64,10 +76,6 @@ class Watched:
         from multiprocessing.util import Finalize
 
         Finalize(self, self.end, exitpriority=0)
-
-    def _pulse(self) -> None:
-        if self.spool is not None and self.session is not None:
-            self.spool.write("summary", self.session.summary())
 
     def _found(self, finding: Diagnostic) -> None:
         if self.spool is not None:
@@ -94,9 +102,18 @@ class Watched:
             return
         self.session = None
         session.stop(self.crash, self.crash_place)
-        spool.write("summary", session.summary())
+        if self.pulse is not None:
+            self.pulse.last()
         failures = [failure.to_json() for failure in session.troubles]
-        spool.write("end", {"crash": self.crash, "failures": failures})
+        place = self.crash_place
+        spool.write(
+            "end",
+            {
+                "crash": self.crash,
+                "place": None if place is None else [place.path, place.line],
+                "failures": failures,
+            },
+        )
 
     def crashed(self, kind: type[BaseException], error: BaseException) -> None:
         """The program ends in an error that nothing caught."""

@@ -20,6 +20,8 @@ class Orders:
     budget: float = 0.01
     steps: int | None = None
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    tables: bool = False
+    tensorboard: str | None = None  # a folder
 
     def environment(self, before: Mapping[str, str]) -> dict[str, str]:
         """The environment in which every Python of the program begins with the start-up module."""

@@ -8,14 +8,18 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
 from trainlint.diagnostics import Diagnostic, Failure, Report
+from trainlint.runtime.check import build
+from trainlint.runtime.findings import to_diagnostic
 from trainlint.runtime.launch.orders import Orders
 from trainlint.runtime.launch.spool import Left, read_all
+from trainlint.runtime.record import Record
 
 _FORWARDED = ("SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGCONT")
 
@@ -29,6 +33,13 @@ class Outcome:
     processes: list[dict[str, Any]] = field(default_factory=list)  # summaries of those that trained
     has_torch: bool = False
     crash: str | None = None
+    crash_place: tuple[str, int] | None = None
+    cleared: list[Diagnostic] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)  # of the program itself, absolute
+    histories: list[dict[str, Any]] = field(default_factory=list)  # one a process that trained
+    notes: list[str] = field(default_factory=list)
+    started: float = 0.0  # seconds since the epoch
+    seconds: float = 0.0
     steps: int | None = None  # after which it was to end
 
 
@@ -38,6 +49,8 @@ def launch(
     budget: float = 0.01,
     steps: int | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
+    tables: bool = False,
+    tensorboard: str | None = None,
 ) -> Outcome:
     """Run the command and wait for its end.
 
@@ -46,10 +59,12 @@ def launch(
     """
     folder = tempfile.mkdtemp(prefix="trainlint-run-")
     try:
-        orders = Orders(folder, budget, steps, options or {})
+        orders = Orders(folder, budget, steps, options or {}, tables, tensorboard)
+        started, clock = time.time(), time.perf_counter()
         code = _run(command, orders.environment(os.environ))
-        outcome = _gathered(code, read_all(folder))
-        outcome.steps = steps
+        seconds = time.perf_counter() - clock
+        outcome = _gathered(code, read_all(folder), options or {})
+        outcome.steps, outcome.started, outcome.seconds = steps, started, seconds
         return outcome
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -104,17 +119,41 @@ def _is_in_foreground() -> bool:
         return False
 
 
-def _gathered(code: int, left: Sequence[Left]) -> Outcome:
+def _gathered(code: int, left: Sequence[Left], options: Mapping[str, Mapping[str, Any]]) -> Outcome:
     trained = [one for one in left if one.trained]
     report = Report(merged(trained), [f for one in left for f in one.troubles], files=len(trained))
+    report.diagnostics += across_ranks(trained, options)
+    report.diagnostics.sort(key=lambda diagnostic: diagnostic.sort_key())
     outcome = Outcome(code, report, has_torch=any(one.has_torch for one in left))
     outcome.report.failures = _unique(report.failures)
     for one in trained:
         rank = {} if one.rank is None else {"rank": one.rank}
         outcome.processes.append({**rank, **one.summary, "ended": one.ended})
-    crashes = [one.crash for one in left if one.crash]
-    outcome.crash = crashes[0] if crashes else None
+        outcome.histories.append({**rank, **one.history})
+        outcome.cleared += one.cleared
+    crashed = [one for one in left if one.crash]
+    if crashed:
+        outcome.crash, outcome.crash_place = crashed[0].crash, crashed[0].crash_place
+    outcome.files = list(dict.fromkeys(path for one in trained for path in one.files))
+    outcome.notes = list(dict.fromkeys(one.said for one in left if one.said))
     return outcome
+
+
+def across_ranks(
+    left: Sequence[Left], options: Mapping[str, Mapping[str, Any]]
+) -> list[Diagnostic]:
+    """What shows only when the ranks of a distributed run are laid side by side."""
+    by_code: dict[str, dict[int, Any]] = {}
+    for one in left:
+        for code, notes in one.notes.items():
+            if one.rank is not None:
+                by_code.setdefault(code, {})[one.rank] = notes
+    found = []
+    for check in build(Record(), options):
+        ranks = by_code.get(check.code, {})
+        if len(ranks) > 1:
+            found += [to_diagnostic(one, os.getcwd()) for one in check.across(ranks)]
+    return found
 
 
 def merged(left: Sequence[Left]) -> list[Diagnostic]:

@@ -29,6 +29,16 @@ class Spool:
         except OSError:
             return
 
+    def replace(self, kind: str, data: Any) -> None:
+        """Write down the latest state of something, in the place of the one before."""
+        path = f"{self._path.removesuffix('.jsonl')}.{kind}.json"
+        try:
+            with open(f"{path}.new", "w", encoding="utf-8") as stream:
+                json.dump(data, stream, default=str)
+            os.replace(f"{path}.new", path)
+        except OSError:
+            return
+
 
 @dataclass(slots=True)
 class Left:
@@ -41,6 +51,12 @@ class Left:
     troubles: list[Failure] = field(default_factory=list)
     summary: dict[str, Any] = field(default_factory=dict)
     crash: str | None = None
+    crash_place: tuple[str, int] | None = None
+    cleared: list[Diagnostic] = field(default_factory=list)
+    history: dict[str, Any] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)  # of checks, by code
+    files: list[str] = field(default_factory=list)  # of the program itself, absolute
+    said: str = ""  # what there is to say of TensorBoard
     ended: bool = False
 
     @property
@@ -68,13 +84,32 @@ def _read(path: str, pid: int) -> Left:
                 location = diagnostic.location
                 key = (diagnostic.code, f"{location.path}:{location.line}", diagnostic.fingerprint)
                 findings[key] = diagnostic  # a later one of the same subject is graver
+            case "cleared":
+                left.cleared.append(Diagnostic.from_json(data))
             case "summary":
                 left.summary = data
             case "end":
                 left.ended, left.crash = True, data["crash"]
+                if data["place"] is not None:
+                    left.crash_place = (data["place"][0], data["place"][1])
                 left.troubles = [Failure.from_json(failure) for failure in data["failures"]]
     left.findings = list(findings.values())
+    if left.rank is None:
+        left.rank = left.summary.get("rank")
+    stem = path.removesuffix(".jsonl")
+    left.history = _state(stem, "history", {})
+    left.notes = _state(stem, "notes", {})
+    left.files = _state(stem, "files", [])
+    left.said = _state(stem, "tensorboard", "")
     return left
+
+
+def _state(stem: str, kind: str, default: Any) -> Any:
+    try:
+        with open(f"{stem}.{kind}.json", encoding="utf-8") as stream:
+            return json.load(stream)
+    except (OSError, ValueError):
+        return default
 
 
 def _lines(path: str) -> Iterator[tuple[str, Any]]:
