@@ -1,0 +1,1 @@
+"""Training with repair: the wrapper, its monitor, and what bounds and takes back each repair."""
