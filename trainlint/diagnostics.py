@@ -104,7 +104,7 @@ class Diagnostic:
     fixes: tuple[ProposedFix, ...] = ()
     evidence: dict[str, Any] = field(default_factory=dict)
     target: str | None = None
-    suppressed: str | None = None  # "comment" or "baseline"
+    suppressed: str | None = None  # "comment", "baseline", or "run": disproved
     fingerprint: str = ""  # rule, path and surrounding text; no line numbers
 
     @property

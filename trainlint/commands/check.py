@@ -154,14 +154,15 @@ def context_of(args: argparse.Namespace, checked: Checked, stdin: bytes | None) 
         lines=line_source(checked.items, stdin),
         color=console.wants_color("never" if to_file and args.color == "auto" else args.color),
         width=0 if to_file else console.width(),
-        rules=_rule_infos(checked.items) if args.output_format == "sarif" else {},
+        rules=rule_infos(checked.items) if args.output_format == "sarif" else {},
         repository_root=repository_root(),
         statistics=args.statistics,
         version=__version__,
     )
 
 
-def _rule_infos(items: Sequence[Item]) -> dict[str, reports.RuleInfo]:
+def rule_infos(items: Sequence[Item]) -> dict[str, reports.RuleInfo]:
+    """What a report may say of the rules that files were checked with."""
     rulebooks = {id(item.terms.rulebook): item.terms.rulebook for item in items}
     return {
         card.code: reports.RuleInfo(

@@ -14,6 +14,7 @@ from trainlint.commands.arguments import (
     one_of,
 )
 
+ENDINGS = (".json", ".md", ".html", ".sarif")
 USAGE = """trainlint run [OPTIONS] SCRIPT [ARGS]
        trainlint run [OPTIONS] -m MODULE [ARGS]
        trainlint run [OPTIONS] -- COMMAND [ARGS]"""
@@ -53,7 +54,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         type=_report,
-        help="write the report there too, in the format of its ending: .json",
+        help="write the report there too, in the format of its ending: .json, .md, .html, .sarif",
     )
     parser.add_argument(
         "--output-format",
@@ -70,9 +71,19 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help="the part of the run's time that watching may take (default: 1%%)",
     )
     parser.add_argument(
+        "--no-static",
+        action="store_true",
+        help="do not check the program's own files beside watching it",
+    )
+    parser.add_argument(
+        "--tensorboard",
+        metavar="DIR",
+        help="write losses, gradient norms and learning rates there too, for TensorBoard",
+    )
+    parser.add_argument(
         "--strict",
         action="store_true",
-        help="exit with 1 on an error if the program itself did not",
+        help="exit with 1 on an error that the run showed if the program itself did not",
     )
     parser.add_argument(
         "--steps", type=_count, metavar="N", help="end the program after N optimizer steps"
@@ -110,8 +121,10 @@ def _first_of_program(parser: argparse.ArgumentParser, words: Sequence[str]) -> 
 
 
 def _report(text: str) -> str:
-    if not text.lower().endswith(".json"):
-        raise argparse.ArgumentTypeError(f"{text!r} has no ending that tells a format: .json")
+    if not text.lower().endswith(ENDINGS):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} has no ending that tells a format: {', '.join(ENDINGS)}"
+        )
     return text
 
 

@@ -156,6 +156,8 @@ def _result(
         known = diagnostic.suppressed == "baseline"
         data["baselineState"] = "unchanged" if known else "new"
     data["properties"] = {"confidence": str(diagnostic.confidence)}
+    if "run" in diagnostic.evidence:
+        data["properties"]["run"] = diagnostic.evidence["run"]
     return data
 
 
@@ -166,6 +168,8 @@ def _suppressions(diagnostic: Diagnostic) -> list[dict[str, Any]]:
             return []
         case "comment":
             return [{"kind": "inSource", "justification": "a comment in the source"}]
+        case "run":
+            return [{"kind": "external", "justification": "the watched run disproves it"}]
         case by:
             return [{"kind": "external", "justification": f"an entry of the {by}"}]
 

@@ -45,6 +45,13 @@ STYLES = {
 
 def render(report: Report, context: Context) -> str:
     """Findings and failures with their frames, and a summary line."""
+    clean = not report.shown() and not report.failures
+    lines = [*body(report, context), [(summary(report), "good" if clean else "bold")]]
+    return drawn(lines, color=context.color)
+
+
+def body(report: Report, context: Context) -> list[Line]:
+    """Findings and failures with their frames, and the statistics where they are wanted."""
     findings = ordered(report.shown())
     lines: list[Line] = []
     for diagnostic in findings:
@@ -53,10 +60,13 @@ def render(report: Report, context: Context) -> str:
         lines += [*_failure(failure, context), []]
     if context.statistics and findings:
         lines += [*([(row, "")] for row in table(findings)), []]
-    clean = not findings and not report.failures
-    lines.append([(summary(report), "good" if clean else "bold")])
-    lines = [_guarded(line) for line in lines]
-    return _coloured(lines) if context.color else _plain(lines)
+    return lines
+
+
+def drawn(lines: Iterable[Line], *, color: bool) -> str:
+    """The lines as they are printed; no line of them acts as a command."""
+    safe = [_guarded(line) for line in lines]
+    return _coloured(safe) if color else _plain(safe)
 
 
 def _finding(diagnostic: Diagnostic, context: Context) -> Iterator[Line]:

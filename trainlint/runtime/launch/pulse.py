@@ -12,6 +12,7 @@ from trainlint.runtime.findings import cleared_diagnostic
 if TYPE_CHECKING:
     from trainlint.runtime.launch.orders import Orders
     from trainlint.runtime.launch.spool import Spool
+    from trainlint.runtime.places import Places
     from trainlint.runtime.session import Session
 
 FIRST, LONGEST = 5.0, 60.0  # seconds between two looks at the course of the run
@@ -24,6 +25,8 @@ class Pulse:
     def __init__(self, session: Session, spool: Spool, orders: Orders) -> None:
         self._session = session
         self._spool = spool
+        # The interpreter takes the name away before the process ends.
+        self._main = getattr(sys.modules.get("__main__"), "__file__", None)
         self._pause = FIRST
         self._next = time.monotonic() + FIRST
         self.scalars = None
@@ -60,25 +63,26 @@ class Pulse:
         spool.replace("history", session.history.to_json())
         notes = {check.code: found for check in session.checks if (found := check.notes())}
         spool.replace("notes", notes)
-        spool.replace("files", own_files(session.places.cwd, session.places.is_own))
+        spool.replace("files", own_files(session.places, self._main))
         if self.scalars is not None:
             self.scalars.flush()
             if self.scalars.trouble:
                 spool.replace("tensorboard", self.scalars.trouble)
 
 
-def own_files(cwd: str, is_own: object) -> list[str]:
+def own_files(places: Places, main: str | None) -> list[str]:
     """The files of the program itself that were imported, below the folder it runs in."""
-    main = getattr(sys.modules.get("__main__"), "__file__", None)
+    cwd = places.cwd
     folders = [os.path.realpath(cwd) + os.sep]
+    names = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
     if main:
         folders.append(os.path.dirname(os.path.realpath(os.path.join(cwd, main))) + os.sep)
+        names.insert(0, main)
     found: dict[str, None] = {}
-    for module in list(sys.modules.values()):
-        name = getattr(module, "__file__", None)
+    for name in names:
         if not isinstance(name, str) or not name.endswith(".py"):
             continue
         path = os.path.realpath(os.path.join(cwd, name))
-        if path.startswith(tuple(folders)) and callable(is_own) and is_own(path):
+        if path.startswith(tuple(folders)) and places.is_own(path) and os.path.isfile(path):
             found[path] = None
     return list(found)[:MOST_FILES]
