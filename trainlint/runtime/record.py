@@ -12,6 +12,7 @@ from trainlint.runtime.events import Schedule
 from trainlint.runtime.loaders import LoaderRecord
 from trainlint.runtime.optimizers import OptimizerRecord, TensorRecord
 from trainlint.runtime.places import Place
+from trainlint.runtime.sample_sets import Consumption
 from trainlint.runtime.series import Series
 
 StreamKey = tuple["Place | None", int]
@@ -42,6 +43,15 @@ class LossStream:
 
 
 @dataclass(slots=True)
+class WrapperRecord:
+    """A module that was wrapped for several processes, and how often the wrapper was called."""
+
+    reference: weakref.ref[Any]
+    place: Place | None
+    calls: int = 0
+
+
+@dataclass(slots=True)
 class Record:
     """All that was seen, in the field's terms. Nothing in it keeps a model or a batch alive."""
 
@@ -50,7 +60,9 @@ class Record:
     optimizers: dict[int, OptimizerRecord] = field(default_factory=dict)  # by id
     loaders: dict[int, LoaderRecord] = field(default_factory=dict)  # by id
     schedules: list[Schedule] = field(default_factory=list)
+    wrappers: list[WrapperRecord] = field(default_factory=list)
     streams: dict[StreamKey, LossStream] = field(default_factory=dict)
+    consumption: Consumption = field(default_factory=Consumption)
     loaded: Parameters = field(default_factory=Parameters)  # by load_state_dict
     held: Parameters = field(default_factory=Parameters)  # by any optimizer, ever
     models_seen: dict[int, weakref.ref[Any]] = field(default_factory=dict)
@@ -74,7 +86,8 @@ class Record:
 
     def knows_model(self, model: Any) -> None:
         """Remember a model."""
-        if id(model) not in self.models_seen:
+        known = self.models_seen.get(id(model))
+        if known is None or known() is not model:
             self.models_seen[id(model)] = weakref.ref(model)
 
     def names(self, tensors: list[TensorRecord]) -> list[str]:

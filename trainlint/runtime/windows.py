@@ -211,7 +211,7 @@ class Windows:
 
     def _scale(self) -> Any:
         scale = getattr(self.scaler, "_scale", None)
-        return scale.detach() if hasattr(scale, "detach") else None
+        return scale.detach() if scale is not None else None
 
     def _moved(self, movement: Movement) -> None:
         self._movement = movement

@@ -3,8 +3,8 @@
 ## What it does
 Reads the loss at every observed `backward`, without the scale of a gradient scaler, and reports the
 first one that is not finite; and the first gradients that are not finite where no gradient scaler
-is there to leave out their step. With a scaler it reports when more than `skipped` of the last
-`window` steps were left out.
+is there to leave out their step. With a scaler it reports when `skipped` of the last
+`window` steps or more were left out, and when its scale falls below `scale` from above.
 
 ## Why is this bad?
 One step with such a loss makes every parameter not a number, and nothing brings them back; what the
@@ -50,6 +50,7 @@ from trainlint.runtime.places import Place
 class Options:
     window: int = 100  # steps of which a scaler may leave out some
     skipped: float = 0.2  # how many of them
+    scale: float = 1.0  # below it gradients are made smaller, which no scaler is for
 
 
 class NonFiniteLoss(Check[Options]):
@@ -62,6 +63,7 @@ class NonFiniteLoss(Check[Options]):
         super().__init__(*args)  # type: ignore[arg-type]
         self._seen = False
         self._gradients = False
+        self._scale: dict[int, float] = {}  # the largest, by optimizer
         self._skipped: dict[int, deque[bool]] = {}
 
     def on_step(self, step: Step) -> Iterator[Finding]:
@@ -105,6 +107,7 @@ class NonFiniteLoss(Check[Options]):
         return streams[0].values.last[-1] if streams else None
 
     def _scaler(self, step: Step) -> Iterator[Finding]:
+        yield from self._fallen(step)
         window = self._skipped.setdefault(step.optimizer.number, deque(maxlen=self.options.window))
         window.append(step.skipped)
         share = sum(window) / self.options.window
@@ -116,6 +119,22 @@ class NonFiniteLoss(Check[Options]):
                 step=step.number,
                 evidence={"skipped": sum(window), "window": len(window)},
                 subject="scaler",
+            )
+
+    def _fallen(self, step: Step) -> Iterator[Finding]:
+        number, scale, least = step.optimizer.number, step.scale, self.options.scale
+        if scale is None:
+            return
+        before = self._scale.get(number, 0.0)
+        self._scale[number] = max(before, scale)
+        if scale < least <= before:
+            yield self.finding(
+                f"the scale of the gradient scaler fell from {before:g} to {scale:g}: gradients "
+                "are not finite whatever it is",
+                step.place,
+                step=step.number,
+                evidence={"scale": scale, "largest_scale": before},
+                subject="scale",
             )
 
 

@@ -3,9 +3,10 @@
 ## What it does
 Follows the graph of the loss to the trainable parameters that it depends on, and reports those that
 no optimizer was ever given after `steps` steps, and that did not move meanwhile (a program may
-change them by itself). Parameters whose values were read from a file are reported as info: training
-a head on a pretrained network that is left as it is may be what was meant, though freezing it would
-save its gradients. It is what OPT001 suspects, seen happening.
+change them by itself). It says where they came into the graph only after training had begun:
+unfrozen, or added, after the optimizer was made. Parameters whose values were read from a file are
+reported as info: training a head on a pretrained network that is left as it is may be what was
+meant, though freezing it would save its gradients. It is what OPT001 suspects, seen happening.
 
 ## Why is this bad?
 The parameter keeps the random values it began with, while everything looks as if it were trained.
@@ -49,6 +50,8 @@ from trainlint.runtime.movement import sample
 from trainlint.runtime.naming import described, listed, names_of
 from trainlint.runtime.places import Place
 
+EARLY, LATE = 2, 1 << 62  # several losses take turns in the first steps
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -74,8 +77,10 @@ class UnoptimizedParameter(Check[Options]):
         super().__init__(*args)  # type: ignore[arg-type]
         self._suspects: dict[int, _Suspect] = {}
         self._told: set[int] = set()
+        self._first = LATE  # steps that were made when the first graph was looked at
 
     def on_graph(self, graph: Graph) -> Iterator[Finding]:
+        self._first = min(self._first, max(self.run.steps, EARLY))
         for reference in graph.parameters:
             parameter = reference()
             if parameter is None or not _is_parameter(parameter) or parameter in self.run.held:
@@ -116,13 +121,21 @@ class UnoptimizedParameter(Check[Options]):
         count = sum(parameter.numel() for parameter in alive)
         words = "receives gradients and is" if len(names) == 1 else "receive gradients and are"
         tail = "; its values were loaded" if loaded else ": it keeps its random values"
+        since = min(suspect.since for suspect in some)
+        if since > self._first:
+            tail += f"; unfrozen or added after step {since}, when the optimizer was made already"
         optimizers = list(self.run.optimizers.values())
         return self.finding(
             f"{listed(names)} ({count} numbers) {words} in no optimizer{tail}",
             optimizers[0].place if optimizers else step.place,
             step=step.number,
             severity=Severity.INFO if loaded else None,
-            evidence={"parameters": names, "numbers": count, "loaded": loaded},
+            evidence={
+                "parameters": names,
+                "numbers": count,
+                "loaded": loaded,
+                "in_the_graph_since_step": since,
+            },
             related=[(some[0].place, "this backward gives it gradients")],
             subject=names[0],
         )

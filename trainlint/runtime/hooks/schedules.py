@@ -1,4 +1,4 @@
-"""Learning-rate schedulers: where they are made, how often they are stepped, what they overwrite."""
+"""Learning-rate schedulers: where they are made, how often they step, what they overwrite."""
 
 from __future__ import annotations
 
@@ -16,18 +16,17 @@ if TYPE_CHECKING:
     from trainlint.runtime.session import Session
 
 
-Rates = tuple[Any, ...]
+Rates = tuple[float | None, ...]
 KEPT = 256  # rates that schedulers left; one that comes back was loaded with a checkpoint
 
 
 def install(session: Session) -> Undo:
     """Wrap construction and `step` of schedulers."""
-    import torch
     from torch.optim import lr_scheduler as module
 
     own = session.own("schedulers")
     known: weakref.WeakKeyDictionary[Any, Schedule] = weakref.WeakKeyDictionary()
-    left: weakref.WeakKeyDictionary[Any, deque[Rates]] = weakref.WeakKeyDictionary()
+    rates = _Rates(session)
     depth = 0  # a scheduler that is made of others steps them
 
     def make_init(original: Any) -> Any:
@@ -36,7 +35,7 @@ def install(session: Session) -> Undo:
             with own:
                 optimizer = getattr(self, "optimizer", None)
                 if optimizer is not None:
-                    _leaves(optimizer)
+                    rates.leave(optimizer)
                 if self not in known and optimizer is not None:
                     schedule = Schedule(type(self).__name__, id(optimizer), session.places.here())
                     schedule.planned = planned_steps(self)
@@ -58,7 +57,7 @@ def install(session: Session) -> Undo:
             before: Rates = ()
             with own:
                 before = rates_of(self.optimizer)
-                _metric(args, kwargs)
+                _metric(session, args, kwargs)
             depth += 1
             try:
                 answer = original(self, *args, **kwargs)
@@ -67,37 +66,10 @@ def install(session: Session) -> Undo:
             with own:
                 schedule.steps += 1
                 schedule.steps_of_optimizer = session.record.steps
-                _stepped(schedule, self.optimizer, before)
+                rates.stepped(schedule, self.optimizer, before)
             return answer
 
         return step
-
-    def _metric(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        metric = kwargs.get("metrics", args[0] if args else None)
-        if isinstance(metric, (int, float)) and not isinstance(metric, bool):
-            metric = torch.tensor(float(metric), dtype=torch.float64, device="cpu")
-        if isinstance(metric, torch.Tensor) and metric.numel() == 1 and is_real(metric):
-            value = metric.detach().clone()
-            session.windows.evaluations.add(value, session.places.here(), is_metric=True)
-
-    def _leaves(optimizer: Any) -> None:
-        kept = left.get(optimizer)
-        if kept is None:
-            kept = left[optimizer] = deque(maxlen=KEPT)
-        kept.append(rates_of(optimizer))
-
-    def _stepped(schedule: Schedule, optimizer: Any, before: Rates) -> None:
-        kept = left.get(optimizer)
-        last = kept[-1] if kept else None
-        if kept is not None and last is not None and before != last and before not in kept:
-            now = rates_of(optimizer)
-            if len(now) == len(before) == len(last) and None not in (*now, *before, *last):
-                session.tell(
-                    Overwrite(
-                        schedule, last, before, now, session.record.steps, session.places.here()
-                    )
-                )
-        _leaves(optimizer)
 
     kinds = [module.LRScheduler] + [
         kind
@@ -111,3 +83,44 @@ def install(session: Session) -> Undo:
         if "step" in vars(kind):
             undo.append(patch(kind, "step", make_step))
     return together(*undo)
+
+
+class _Rates:
+    """The rates that schedulers left, and whether they find others."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._left: weakref.WeakKeyDictionary[Any, deque[Rates]] = weakref.WeakKeyDictionary()
+
+    def leave(self, optimizer: Any) -> None:
+        """These are a scheduler's."""
+        kept = self._left.get(optimizer)
+        if kept is None:
+            kept = self._left[optimizer] = deque(maxlen=KEPT)
+        kept.append(rates_of(optimizer))
+
+    def stepped(self, schedule: Schedule, optimizer: Any, before: Rates) -> None:
+        """A scheduler has stepped; the rates before it were these."""
+        kept = self._left.get(optimizer)
+        self.leave(optimizer)
+        if not kept or len(kept) < 2 or before in list(kept)[:-1]:
+            return
+        now, last = kept[-1], kept[-2]
+        left, found, put = (
+            tuple(rate for rate in some if rate is not None) for some in (last, before, now)
+        )
+        if len({len(some) for some in (left, found, put, last, before, now)}) == 1:
+            session, place = self._session, self._session.places.here()
+            session.tell(Overwrite(schedule, left, found, put, session.record.steps, place))
+
+
+def _metric(session: Session, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """What a scheduler is stepped with."""
+    import torch
+
+    metric = kwargs.get("metrics", args[0] if args else None)
+    if isinstance(metric, float):
+        metric = torch.tensor(metric, dtype=torch.float64, device="cpu")
+    if isinstance(metric, torch.Tensor) and metric.numel() == 1 and is_real(metric):
+        value = metric.detach().clone()
+        session.windows.evaluations.add(value, session.places.here(), is_metric=True)
