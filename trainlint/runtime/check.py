@@ -15,12 +15,14 @@ from trainlint.runtime.events import (
     Batch,
     End,
     Evaluation,
+    Forward,
     Graph,
     ModeSwitch,
     Overwrite,
     Pass,
     Save,
     Schedule,
+    Similarity,
     Step,
     Tail,
 )
@@ -30,8 +32,8 @@ from trainlint.runtime.record import Record
 
 Options = TypeVar("Options")
 HANDLERS = (
-    "on_step on_batch on_pass on_graph on_mode on_schedule on_overwrite on_evaluation on_tail "
-    "on_save on_end"
+    "on_step on_batch on_pass on_graph on_similarity on_forward on_mode on_schedule on_overwrite "
+    "on_evaluation on_tail on_save on_end"
 ).split()
 
 
@@ -71,6 +73,14 @@ class Check(Generic[Options]):
 
     def on_graph(self, graph: Graph) -> Iterable[Finding]:
         """The graph of a loss was looked at."""
+        return ()
+
+    def on_similarity(self, similarity: Similarity) -> Iterable[Finding]:
+        """The similarities inside of a contrastive loss were looked at."""
+        return ()
+
+    def on_forward(self, forward: Forward) -> Iterable[Finding]:
+        """A model was run in what looks like an evaluation."""
         return ()
 
     def on_mode(self, switch: ModeSwitch) -> Iterable[Finding]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from trainlint.runtime.loaders import LoaderRecord
     from trainlint.runtime.optimizers import OptimizerRecord, TensorRecord
     from trainlint.runtime.places import Place
+    from trainlint.runtime.sample_sets import SampleSet
 
 
 @dataclass(slots=True)
@@ -92,6 +93,10 @@ class Batch:
     with_gradients: bool
     place: Place | None
     shapes: tuple[tuple[int, ...], ...] = ()  # of its tensors
+    indices: tuple[int, ...] | None = None  # in the data set, in the order of the rows
+    trained: bool = False  # a backward call followed it
+    content: Any = None  # itself, only while the checks hear of it
+    samples: SampleSet | None = None  # all that its loader hands out
 
 
 @dataclass(slots=True)
@@ -103,6 +108,9 @@ class Pass:
     loader: LoaderRecord
     batches: int
     number: int
+    trained: int = 0  # of them, those that a backward call followed
+    samples: SampleSet | None = None
+    place: Place | None = None  # where it was read
 
 
 @dataclass(slots=True)
@@ -113,6 +121,43 @@ class Graph:
 
     parameters: tuple[weakref.ref[Any], ...]
     place: Place | None  # of the backward call
+
+
+@dataclass(slots=True)
+class Similarity:
+    """The matrix of similarities inside of a contrastive loss; looked at now and then."""
+
+    handler: ClassVar[str] = "on_similarity"
+
+    rows: int
+    columns: int
+    temperature: float | None  # None where it is learned
+    mean_norm: float  # of the features
+    unnormalized: float  # the part of the features whose norm differs from 1
+    without_positive: float | None  # the part of the anchors; None where the loss does not tell
+    batches: tuple[Batch, ...]  # since the last step
+    step: int
+    place: Place | None  # of the backward call
+
+
+@dataclass(slots=True)
+class Forward:
+    """A model was run on the first batch of a pass that looks like an evaluation."""
+
+    handler: ClassVar[str] = "on_forward"
+
+    loader: LoaderRecord
+    pass_number: int
+    samples: SampleSet | None
+    fingerprint: int | None  # of the batch
+    with_gradients: bool
+    model: weakref.ref[Any]
+    training: bool  # its mode
+    active: tuple[str, ...]  # dropout and batch normalisation in training mode, by name
+    calls: int  # on this batch
+    output: tuple[float, float, float] | None  # what an output of classes sums up to
+    step: int
+    place: Place | None
 
 
 @dataclass(slots=True)
@@ -189,6 +234,7 @@ class Save:
     path: str | None
     size: int | None
     place: Place | None
+    is_checkpoint: bool = False  # it holds the parameters of a known model, or an optimizer's state
 
 
 @dataclass(slots=True)
@@ -208,6 +254,8 @@ Event = (
     | Batch
     | Pass
     | Graph
+    | Similarity
+    | Forward
     | ModeSwitch
     | Schedule
     | Overwrite

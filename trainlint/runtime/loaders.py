@@ -27,6 +27,9 @@ class LoaderRecord:
     passes: int = 0  # begun
     batches: int = 0
     trained: int = 0  # batches that a backward call followed
+    seen: int = 0  # batches whose content was looked at
+    trail: tuple[Place, ...] = ()  # the lines that led to its construction, innermost first
+    claim: str | None = None  # `test`, `validation` or `training`, as the program calls it
     labels: Counter[int] = field(default_factory=Counter)  # over all batches seen
     dataset_labels: Counter[int] | None = None  # of the data set, where it tells them
 
@@ -73,6 +76,29 @@ def size_of(batch: Any) -> int | None:
         if _is_tensor(value) and value.dim():
             return int(value.shape[0])
     return None
+
+
+def label_of(batch: Any) -> Any | None:
+    """The tensor of a class for each sample, where something in the batch is certainly that."""
+    label = _label_tensor(batch)
+    return label if label is not None and label.device.type == "cpu" else None
+
+
+def features_of(batch: Any) -> Any | None:
+    """What describes each sample: the first tensor of two dimensions or more; None off the CPU."""
+    for _, value in _elements(batch):
+        if not _is_tensor(value) or value.dim() < 2 or not value.numel():
+            continue
+        if value.device.type != "cpu" or value.layout != _strided() or value.dtype.is_complex:
+            return None
+        return value
+    return None
+
+
+def _strided() -> Any:
+    import torch
+
+    return torch.strided
 
 
 def shapes_of(batch: Any) -> tuple[tuple[int, ...], ...]:

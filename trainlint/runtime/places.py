@@ -69,6 +69,17 @@ class Places:
         """Whether a file belongs to the program and not to a library."""
         return self._is_own(path)
 
+    def trail(self, most: int = 6) -> tuple[Place, ...]:
+        """The lines of the user's code that led here, the innermost first."""
+        found: list[Place] = []
+        frame = sys._getframe(1)
+        while frame is not None and len(found) < most:
+            name = frame.f_code.co_filename
+            if self._own.setdefault(name, self._is_own(name)):
+                found.append(self._place(frame.f_code, frame.f_lineno))
+            frame = frame.f_back  # type: ignore[assignment]
+        return tuple(found)
+
     def _place(self, code: object, line: int) -> Place:
         place = self._places.get((code, line))
         if place is None:

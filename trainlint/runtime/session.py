@@ -11,8 +11,10 @@ from typing import Any
 
 from trainlint.diagnostics import Diagnostic, Failure, Report
 from trainlint.runtime.check import HANDLERS, Check, build, overridden
+from trainlint.runtime.contrast import Contrast
 from trainlint.runtime.events import Batch, End, Event, Graph, Step
 from trainlint.runtime.findings import Cleared, Finding, to_diagnostic
+from trainlint.runtime.forwards import Forwards
 from trainlint.runtime.governor import Governor
 from trainlint.runtime.history import History
 from trainlint.runtime.loaders import LoaderRecord, describe
@@ -73,6 +75,9 @@ class Session:
         self.places = Places()
         self.governor = Governor(config.budget, config.grace)
         self.readings = Readings()
+        self.drawn: weakref.WeakKeyDictionary[Any, dict[int, Any]] = weakref.WeakKeyDictionary()
+        self.contrast = Contrast(self)
+        self.forwards = Forwards(self)
         self.record = Record()
         self.windows = Windows(self)
         self.history = History(self.record, self.governor)
@@ -123,6 +128,7 @@ class Session:
         self._ended = True
         self.governor.finish()
         with self.own("the end"):
+            self.forwards.close()
             self.readings.drain()
             is_early = crash is not None or self._has_enough()
             self.windows.evaluations.close()
@@ -221,6 +227,7 @@ class Session:
         known = self.record.loaders.get(id(loader))
         if known is None or known.reference() is not loader:
             known = describe(loader, len(self.record.loaders) + 1, self.places.here())
+            known.trail = self.places.trail()
             for key, other in list(self.record.loaders.items()):
                 if other.reference() is None and other.is_same_as(known):  # made in each epoch
                     other.reference, known = known.reference, other
@@ -235,8 +242,13 @@ class Session:
         self.fed = False
         if batch.labels:
             batch.loader.labels.update(batch.labels)
+        batch.loader.seen += 1
         self.windows.batches.append(batch)
+        if batch.samples is not None:
+            batch.samples.note(batch)
+        self.forwards.came(batch)
         self.tell(batch)
+        batch.content = None
 
     def loader_fed_training(self) -> None:
         """A backward call followed the last batch."""
@@ -245,10 +257,13 @@ class Session:
         if loader is not None and not self.fed:
             self.fed = True
             loader.trained += 1
+            if self.windows.batches:
+                self.windows.batches[-1].trained = True
             self.record.epoch = loader.passes
 
     def maybe_look_at_graph(self, loss: Any, place: Place | None) -> None:
         """Walk the graph of a loss now and then, for the parameters that it depends on."""
+        self.contrast.look(loss, place)
         is_new_epoch = self.record.epoch > self._graph_epoch
         if self._backwards not in GRAPHS and not is_new_epoch:
             return

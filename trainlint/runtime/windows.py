@@ -241,6 +241,7 @@ class Windows:
     def _account(self, step: Step) -> None:
         record = step.optimizer
         record.observed += 1
+        self._run.consumption.stepped(record.number, step.batches)
         record.skipped += step.skipped
         for tensor, norm in zip(step.tensors, step.norms, strict=True):
             tensor.without_gradient = tensor.without_gradient + 1 if norm is None else 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from trainlint.runtime.events import ModeSwitch
-from trainlint.runtime.hooks.patching import patch
+from trainlint.runtime.hooks.patching import patch, together
 
 if TYPE_CHECKING:
     from trainlint.runtime.hooks import Undo
@@ -37,4 +37,15 @@ def install(session: Session) -> Undo:
 
         return train
 
-    return patch(torch.nn.Module, "train", make)
+    def make_parameters(original: Any) -> Any:
+        def parameters(self: Any, *args: Any, **kwargs: Any) -> Any:
+            if not own.off and not is_compiling():
+                session.record.knows_model(self)
+            return original(self, *args, **kwargs)
+
+        return parameters
+
+    return together(
+        patch(torch.nn.Module, "train", make),
+        patch(torch.nn.Module, "parameters", make_parameters),
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from trainlint.runtime.events import Save
@@ -25,7 +26,9 @@ def install(session: Session) -> Undo:
             with own:
                 path = os.fspath(f) if isinstance(f, (str, os.PathLike)) else None
                 size = os.stat(path).st_size if path is not None else None
-                session.tell(Save(path, size, session.places.here()))
+                models = list(session.record.models())
+                is_checkpoint = path is not None and holds_parameters(obj, models)
+                session.tell(Save(path, size, session.places.here(), is_checkpoint))
             return answer
 
         return save
@@ -43,3 +46,21 @@ def install(session: Session) -> Undo:
     return together(
         patch(torch, "save", make_save), patch(torch.nn.Module, "load_state_dict", make_load)
     )
+
+
+def holds_parameters(saved: Any, models: Iterable[Any], depth: int = 2) -> bool:
+    """Whether it is a model, an optimizer's state, or holds the parameters of a known model."""
+    import torch
+
+    if isinstance(saved, torch.nn.Module):
+        return True
+    if not isinstance(saved, Mapping) or not saved:
+        return False
+    if {"state", "param_groups"} <= saved.keys():
+        return True
+    keys = {str(key).removeprefix("module.") for key in saved}
+    for model in list(models):
+        names = {name.removeprefix("module.") for name, _ in model.named_parameters()}
+        if names and names <= keys:
+            return True
+    return depth > 0 and any(holds_parameters(v, models, depth - 1) for v in saved.values())

@@ -1,0 +1,160 @@
+"""Sees how a model is run in an evaluation, by a hook that lasts for one batch of a pass."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from trainlint.runtime.events import Batch, Forward
+
+if TYPE_CHECKING:
+    from trainlint.runtime.session import Session
+
+MOST = 16  # models that are looked at
+# Compiled ones, and those that take another way to their result where a hook is on them.
+_OWN_WAYS = frozenset(
+    "OptimizedModule ScriptModule RecursiveScriptModule TopLevelTracedModule TransformerEncoder "
+    "TransformerEncoderLayer MultiheadAttention".split()
+)
+
+
+class Probe:
+    """A forward hook of one model; a copy of the model has one that does nothing."""
+
+    def __init__(self, forwards: Forwards | None = None) -> None:
+        self._forwards = forwards
+
+    def __call__(self, model: Any, given: Any, output: Any) -> None:
+        if self._forwards is not None:
+            self._forwards.ran(model, output)
+
+    def __deepcopy__(self, memo: Any) -> Probe:
+        return Probe()
+
+    def __reduce__(self) -> tuple[type[Probe], tuple[()]]:
+        return (Probe, ())
+
+
+class Forwards:
+    """Looks at the first batch of each pass that is not, or not yet, a pass of training."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._handles: list[Any] = []
+        self._batch: Batch | None = None
+        self._ran: dict[int, Forward] = {}
+        self._numbers: dict[int, list[Any]] = {}
+        self._sensitive: dict[int, tuple[weakref.ref[Any], list[tuple[str, Any]]]] = {}
+
+    def came(self, batch: Batch) -> None:
+        """A loader handed out a batch."""
+        if self._batch is not None:
+            self.close()
+        is_evaluation = not batch.with_gradients or not batch.loader.trained
+        if batch.number != 1 or not is_evaluation or not self._session.record.steps:
+            return
+        self._batch = batch
+        probe = Probe(self)
+        for model in self._models():
+            self._handles.append(model.register_forward_hook(probe))
+
+    def close(self) -> None:
+        """The batch is over: take the hooks off, tell what they saw."""
+        while self._handles:
+            self._handles.pop().remove()
+        ran, numbers = self._ran, self._numbers
+        self._batch, self._ran, self._numbers = None, {}, {}
+        for key, event in ran.items():
+            if not numbers.get(key):
+                self._session.tell(event)
+                continue
+
+            def arrived(values: list[float], event: Forward = event) -> None:
+                event.output = (values[0], values[1], values[2])
+                self._session.tell(event)
+
+            self._session.readings.take(numbers[key], arrived)
+
+    def ran(self, model: Any, output: Any) -> None:
+        """A model was run."""
+        import torch
+
+        batch, session = self._batch, self._session
+        if batch is None or torch.compiler.is_compiling():
+            return
+        with session.own("forward calls"), torch.no_grad():
+            known = self._ran.get(id(model))
+            if known is not None:
+                known.calls += 1
+                return
+            self._ran[id(model)] = Forward(
+                loader=batch.loader,
+                pass_number=batch.loader.passes,
+                samples=batch.samples,
+                fingerprint=batch.fingerprint,
+                with_gradients=torch.is_grad_enabled(),
+                model=weakref.ref(model),
+                training=model.training,
+                active=tuple(n for n, m in self._layers(model) if m.training),
+                calls=1,
+                output=None,
+                step=session.record.steps,
+                place=batch.place,
+            )
+            self._numbers[id(model)] = _sums(output, batch)
+
+    def _models(self) -> list[Any]:
+        """Known models that an optimizer holds and that mind their mode."""
+        record, found, left = self._session.record, [], set()
+        for model in record.models():
+            if type(model).__name__ in _OWN_WAYS:
+                left |= {id(module) for module in model.modules()}
+            elif self._layers(model) or not model.training:
+                found.append(model)
+        return [
+            model
+            for model in found
+            if id(model) not in left and any(p in record.held for p in model.parameters())
+        ][:MOST]
+
+    def _layers(self, model: Any) -> list[tuple[str, Any]]:
+        known = self._sensitive.get(id(model))
+        if known is None or known[0]() is not model:
+            known = (weakref.ref(model), sensitive_layers(model))
+            self._sensitive[id(model)] = known
+        return known[1]
+
+
+def sensitive_layers(model: Any) -> list[tuple[str, Any]]:
+    """Dropout and batch normalisation in a model, by name."""
+    return [(name, m) for name, m in model.named_modules() if is_dropout(m) or is_batch_norm(m)]
+
+
+def is_dropout(module: Any) -> bool:
+    """Whether it leaves out something of what it is given, while it trains."""
+    name = type(module).__name__
+    if "Dropout" not in name and "DropPath" not in name:
+        return False
+    part = getattr(module, "p", getattr(module, "drop_prob", 0.0))
+    return isinstance(part, (int, float)) and part > 0
+
+
+def is_batch_norm(module: Any) -> bool:
+    """Whether it normalises by its batch while it trains, and by what it remembers otherwise."""
+    return (
+        any(kind.__name__ == "_BatchNorm" for kind in type(module).__mro__)
+        and getattr(module, "running_mean", None) is not None
+    )
+
+
+def _sums(output: Any, batch: Batch) -> list[Any]:
+    """Three numbers that differ where two outputs of classes do; none for other outputs."""
+    import torch
+
+    if not isinstance(output, torch.Tensor) or output.dim() != 2 or not batch.labels:
+        return []
+    if len(output) != batch.size or not output.dtype.is_floating_point:
+        return []
+    values = output.detach().float()
+    weights = torch.linspace(0.5, 1.5, values.numel(), device=values.device)
+    return [values.sum(), (values.flatten() * weights).sum(), values.abs().sum()]

@@ -1,0 +1,51 @@
+"""The indices that samplers draw, kept until their batch comes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from trainlint.runtime.hooks.patching import patch
+
+if TYPE_CHECKING:
+    from trainlint.runtime.hooks import Undo
+    from trainlint.runtime.session import Session
+
+MOST = 4096  # batches that workers are ahead
+
+
+def install(session: Session) -> Undo:
+    """Wrap `_next_index`, which loaders call once a batch, with and without workers."""
+    from torch.utils.data.dataloader import _BaseDataLoaderIter
+
+    own = session.own("samplers")
+
+    def make(original: Any) -> Any:
+        def _next_index(self: Any) -> Any:
+            index = original(self)
+            if not own.off:
+                with own:
+                    ahead = session.drawn.setdefault(self, {})
+                    ahead[getattr(self, "_send_idx", 0)] = index
+                    if len(ahead) > MOST:
+                        ahead.clear()
+            return index
+
+        return _next_index
+
+    return patch(_BaseDataLoaderIter, "_next_index", make)
+
+
+def of_last_batch(session: Session, iterator: Any) -> tuple[int, ...] | None:
+    """What the batch that has just come was drawn from; None where that is not certain."""
+    ahead = session.drawn.get(iterator)
+    if not ahead or getattr(iterator, "_in_order", True) is False:
+        return None
+    received = getattr(iterator, "_rcvd_idx", None)
+    index = ahead.pop(0 if received is None else received - 1, None)
+    if type(index) is int:
+        return (index,)
+    if isinstance(index, (list, tuple)) and all(type(one) is int for one in index):
+        return tuple(index)
+    if isinstance(index, (list, tuple)) and all(hasattr(one, "__index__") for one in index):
+        return tuple(one.__index__() for one in index)
+    return None
