@@ -160,7 +160,7 @@ class History:
         if step.epoch and is_new and len(self.epochs) < EPOCHS:
             self.epochs.append((step.epoch, number))
         self.inventory.hear(step)
-        if self.has_tables and number > 1 and not self.inventory.is_taken:
+        if self.has_tables and step.count > 1 and self.inventory.is_due:
             self.inventory.take()
 
     def to_json(self) -> dict[str, Any]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 MOST = 2000  # parameters
 OPERATIONS = 400  # of a graph
 LARGEST = 50_000  # nodes of a graph that is looked at
+MOST_LOOKS = 4  # over the living objects
 LOSSES = 4  # places of backward calls whose graphs are looked at
 # What only brings a parameter into another form before it is used.
 FORMS = frozenset("T Transpose ToCopy View Permute Expand Unsqueeze UnsafeView Reshape".split())
@@ -54,15 +55,16 @@ class Inventory:
         self._record = record
         self._rows: list[_Row] = []
         self._left_out = 0
+        self._taken = self._known = 0  # looks, and optimizers that were known at the last
         self._norms: dict[int, float | None] = {}  # by id of a tensor's record
         self._moved: dict[int, float] = {}
         self._last: dict[int, Step] = {}
         self.operations: dict[Place | None, list[_Operation]] = {}
 
     @property
-    def is_taken(self) -> bool:
-        """Whether the parameters are known."""
-        return bool(self._rows)
+    def is_due(self) -> bool:
+        """Whether there is an optimizer whose parameters are not known yet."""
+        return len(self._last) > self._known and self._taken < MOST_LOOKS
 
     def hear(self, step: Step) -> None:
         """A step was made."""
@@ -78,7 +80,9 @@ class Inventory:
             for optimizer in self._record.optimizers.values()
             for parameter, _ in optimizer.parameters()
         }
-        seen: set[int] = set()
+        self._taken += 1
+        self._known = len(self._last)
+        seen = {id(p) for row in self._rows if (p := row.reference()) is not None}
         for module in trained_models(held):
             kind = type(module).__name__
             for name, parameter in module.named_parameters():

@@ -13,6 +13,7 @@ from trainlint.runtime.loaders import LoaderRecord
 from trainlint.runtime.optimizers import OptimizerRecord, TensorRecord
 from trainlint.runtime.places import Place
 from trainlint.runtime.sample_sets import Consumption
+from trainlint.runtime.ranks import Ranks
 from trainlint.runtime.series import Series
 
 StreamKey = tuple["Place | None", int]
@@ -68,6 +69,7 @@ class Record:
     models_seen: dict[int, weakref.ref[Any]] = field(default_factory=dict)
     training: dict[int, bool] = field(default_factory=dict)  # mode of each model, by id
     said: set[str] = field(default_factory=set)  # codes of the findings so far
+    ranks: Ranks = field(default_factory=Ranks)
     unobserved: Counter[str] = field(default_factory=Counter)  # what could not be seen, how often
 
     def stream(self, place: Place | None, optimizer: OptimizerRecord) -> LossStream:

@@ -310,7 +310,9 @@ class Session:
             unobserved["steps inside of a CUDA graph"] = self.readings.unread
         if self._backwards and not self.record.steps:
             unobserved["backward calls whose steps cannot be seen from outside"] = self._backwards
+        rank = self.record.ranks.rank
         return {
+            **({} if rank is None else {"rank": rank}),
             "steps": self.record.steps,
             "backward_calls": self._backwards,
             "observed_steps": self.governor.observed,

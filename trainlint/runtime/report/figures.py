@@ -68,7 +68,7 @@ def curves(
             for step in line.get("not_finite", ())[:MOST_MARKS]:
                 axes.axvline(step, color=MARKS[Severity.ERROR], lw=0.6, alpha=0.5)
         if _is_wide([line for _, line in drawable]):
-            axes.set_yscale("log")
+            _use_logarithms(axes)
         for _, step in epochs[1:MOST_EPOCHS] if len(epochs) <= MOST_EPOCHS else ():
             axes.axvline(step, color="#999999", lw=0.5, alpha=0.35, ls=":")
         _mark(axes, alarms)
@@ -121,6 +121,14 @@ def _is_wide(lines: Sequence[dict[str, Any]]) -> bool:
     """Whether the values are all above 0 and span more than two orders of magnitude."""
     values = [value for line in lines for value in line["mean"] if math.isfinite(value)]
     return bool(values) and min(values) > 0 and max(values) > 100 * min(values)
+
+
+def _use_logarithms(axes: Any) -> None:
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _style() -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 from trainlint import __version__
 from trainlint.diagnostics import Diagnostic
 from trainlint.reports.neutral import shown
-from trainlint.reports.wording import ordered, ordered_failures, place
+from trainlint.reports.wording import counted, ordered, ordered_failures, place
 from trainlint.runtime.report import figures, tables
 from trainlint.runtime.report.style import CSS
 from trainlint.runtime.report.tables import Table
@@ -62,7 +62,7 @@ def _facts(told: Told) -> str:
     if len(told.processes) > 1:
         facts.append(f"{len(told.processes)} processes")
     if told.checked is not None:
-        facts.append(f"{told.checked} files checked")
+        facts.append(f"{counted(told.checked, 'file')} checked")
     if told.left_out:
         facts.append(f"{len(told.left_out)} edited since the start, not checked")
     facts.append(f"trainlint {__version__}")
@@ -93,7 +93,8 @@ def _finding(d: Diagnostic) -> str:
     trail = "".join(f"<li>{_text(place(r.location))}: {_text(r.message)}</li>" for r in d.related)
     numbers = _numbers(d.evidence)
     return (
-        f'<article class="finding {d.severity}"><h3><span class="code">{_text(d.code)}</span> '
+        f'<article class="finding {d.severity} {what}"><h3>'
+        f'<span class="code">{_text(d.code)}</span> '
         f"{_text(d.name)} <small>{d.severity}{when}</small>{badge}</h3>"
         f"<p>{_text(d.message)}</p>"
         f'<p class="place">{_text(place(d.location))}</p>{_source(d)}'
@@ -218,15 +219,10 @@ def _section(title: str, inside: str) -> str:
 
 
 def _table(table: Table) -> str:
-    head = "".join(f"<th>{_text(cell)}</th>" for cell in table.head)
+    head = "".join(f"<th{_side(table, i)}>{_text(cell)}</th>" for i, cell in enumerate(table.head))
     rows = [
         "<tr>"
-        + "".join(
-            f'<td class="number">{_text(cell)}</td>'
-            if i in table.numbers
-            else f"<td>{_text(cell)}</td>"
-            for i, cell in enumerate(row)
-        )
+        + "".join(f"<td{_side(table, i)}>{_text(cell)}</td>" for i, cell in enumerate(row))
         + "</tr>\n"
         for row in table.rows
     ]
@@ -234,6 +230,10 @@ def _table(table: Table) -> str:
     if len(rows) > OPEN:
         text = f"<details><summary>{len(rows)} rows</summary>{text}</details>"
     return text + (f"<p>{_text(table.note)}</p>" if table.note else "")
+
+
+def _side(table: Table, column: int) -> str:
+    return ' class="number"' if column in table.numbers else ""
 
 
 def _text(text: str) -> str:

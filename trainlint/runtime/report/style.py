@@ -18,6 +18,7 @@ small, .facts, .place, figcaption { color: var(--soft); font-weight: normal; }
 .finding.warning { border-color: var(--warn); }
 .finding p { margin: .2rem 0; }
 .code { font-family: ui-monospace, Menlo, Consolas, monospace; }
+.finding.disproved { border-color: var(--good); }
 .badge { font-size: .75rem; font-weight: 600; border-radius: .7rem; padding: .05rem .5rem;
   border: 1px solid currentColor; }
 .badge.confirmed { color: var(--bad); }
@@ -34,7 +35,7 @@ table { border-collapse: collapse; font-size: 13px; margin: .4rem 0; width: 100%
 th, td { text-align: left; padding: .2rem .6rem .2rem 0; border-bottom: 1px solid var(--line);
   vertical-align: top; overflow-wrap: anywhere; }
 th { color: var(--soft); font-weight: 600; }
-td.number { text-align: right; font-variant-numeric: tabular-nums; }
+th.number, td.number { text-align: right; font-variant-numeric: tabular-nums; }
 summary { cursor: pointer; color: var(--soft); }
 @media print { main { max-width: none; padding: 0; } .finding, figure { break-inside: avoid; } }
 """

@@ -71,8 +71,8 @@ def totals(history: dict[str, Any]) -> str:
         counts["moved"] += size * bool(one["change"])
     return (
         f"{counts['all']:,} parameters: {counts['trainable']:,} trainable, {counts['held']:,} in "
-        f"an optimizer, {counts['reached']:,} received a gradient, {counts['moved']:,} were seen to "
-        "move."
+        f"an optimizer, {counts['reached']:,} received a gradient, {counts['moved']:,} were seen "
+        "to move."
     )
 
 
