@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from trainlint.runtime.repair.repairer import Repairer
 
 HISTORY = 1000  # losses and norms that are kept
-SLOW = 1e-5  # relative change of the parameters in a step, below which a rate is too small
+SLOW = 1e-4  # relative change of the parameters in a step, below which a rate is too small
+USUAL = 1e-3  # what it is in most healthy trainings
+MOST = 10.0  # by which a rate is raised
 logger = logging.getLogger("trainlint.runtime")
 
 
@@ -164,7 +166,7 @@ class TrainingMonitor:
             case ErrorType.OSCILLATION:
                 return FixAction(
                     "reduce_lr",
-                    {"factor": 0.5, "roll_back": False},
+                    {"factor": 0.5 ** (rung + 1), "roll_back": False},
                     "smaller steps, and so less scatter",
                     0.7,
                     error,
@@ -221,8 +223,8 @@ class TrainingMonitor:
         usual = median(norms)
         return FixAction(
             "clip_grad",
-            {"max_norm": 2 * usual},
-            f"twice the median norm of {usual:.3g}",
+            {"max_norm": 2 * usual, "roll_back": True},
+            f"twice the median norm of {usual:.3g}, from before the step that was too large",
             0.9,
             error,
         )
@@ -234,6 +236,8 @@ class TrainingMonitor:
 
     def _raise(self, error: ErrorType) -> FixAction:
         """A rate that is too small is raised; where it is not, nothing is known that helps."""
+        if self.repairer is not None and self.repairer.failed[error]:
+            return FixAction("none", {}, "a higher rate did not help", 0.0, error)
         pace = self.repairer.pace() if self.repairer is not None else None
         if self.rate() == 0:
             return FixAction("none", {}, "the learning rate is 0: see its schedule", 0.0, error)
@@ -244,7 +248,7 @@ class TrainingMonitor:
             )
         return FixAction(
             "increase_lr",
-            {"factor": min(10.0, SLOW / max(pace, SLOW / 10.0))},
+            {"factor": min(MOST, USUAL / max(pace, USUAL / MOST))},
             f"the parameters change by only {pace:.1g} of their size in a step",
             0.7,
             error,

@@ -18,6 +18,8 @@ from trainlint.runtime.repair.symptoms import level, persists
 
 KINDS = ("none", "reduce_batch", "skip_step", "clip_grad", "reduce_lr", "increase_lr")
 HIGHEST, LOWEST = 10.0, 1e-3  # bounds of the factor on the rate
+SLOWLY = {ErrorType.PLATEAU, ErrorType.OSCILLATION, ErrorType.VANISHING_GRADIENT}
+LONGER = 5  # times as many steps until one of these is judged
 logger = logging.getLogger("trainlint.runtime")
 
 
@@ -25,9 +27,10 @@ logger = logging.getLogger("trainlint.runtime")
 class _Undo:
     """What a repair found, so that it can be put back."""
 
-    factor: float
-    max_norm: float | None
-    state: Snapshot | None  # from before a roll-back, if it was finite
+    ratio: float = 1.0  # by which the factor on the rates was changed
+    max_norm: float | None = None
+    clips: float | None = None  # the bound that was set
+    state: Snapshot | None = None  # from before a roll-back, if it was finite
 
 
 class Repairer:
@@ -125,7 +128,8 @@ class Repairer:
         return change / (self.monitor.step - snapshot.step) if change is not None else None
 
     def _is_due(self, case: Case) -> bool:
-        return self.monitor.step - case.since >= self.verify_steps
+        patience = self.verify_steps * (LONGER if case.error in SLOWLY else 1)
+        return self.monitor.step - case.since >= patience
 
     def _bad(self, case: Case) -> bool:
         return persists(case.error, case.before, self.monitor.after(case.since))
@@ -212,18 +216,22 @@ class Repairer:
             target = best if fix.parameters.get("best") else latest
             if target is None:
                 fix.parameters["roll_back"] = False
-        undo = _Undo(self.factor, self.max_norm, None)
-        if target is not None:
+        undo = _Undo(max_norm=self.max_norm)
+        if target is not None or fix.action_type == "increase_lr":
             state = self.snapshots.now(self.monitor.step, math.nan)
             self.snapshots.settle()
             undo.state = state if state.finite else None
+        if target is not None:
             self.snapshots.put_back(target)
+            for other in self._undo.values():  # they cannot put back what was put back since
+                other.state = None
             fix.parameters["to_step"] = target.step
         if "factor" in fix.parameters:
             wanted = self.factor * float(fix.parameters["factor"])
-            self.factor = min(HIGHEST, max(LOWEST, wanted))
+            wanted = min(HIGHEST, max(LOWEST, wanted))
+            undo.ratio, self.factor = wanted / self.factor, wanted
         if "max_norm" in fix.parameters:
-            self.max_norm = float(fix.parameters["max_norm"])
+            undo.clips = self.max_norm = float(fix.parameters["max_norm"])
         self._undo[case.error] = undo
         self.applied[case.error] += 1
         case.action, case.since = fix, self.monitor.step
@@ -235,7 +243,9 @@ class Repairer:
         undo = self._undo.pop(case.error, None)
         if undo is None:
             return
-        self.factor, self.max_norm = undo.factor, undo.max_norm
+        self.factor /= undo.ratio
+        if undo.clips is not None and self.max_norm == undo.clips:
+            self.max_norm = undo.max_norm
         if undo.state is not None:
             self.snapshots.put_back(undo.state)
 

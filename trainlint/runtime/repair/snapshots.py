@@ -13,6 +13,7 @@ from trainlint.runtime.gradients import norms_of
 from trainlint.runtime.readings import Readings
 
 KEPT = 3  # the best one among them
+GRACE = 0.25  # seconds that are free
 
 
 @dataclass(slots=True)
@@ -72,7 +73,8 @@ class Snapshots:
         took = time.perf_counter() - started
         self.seconds += took
         self._next = step + self.every
-        self._free_at = started + took / self.budget
+        if self.seconds > GRACE:
+            self._free_at = started + took / self.budget
 
     def take(self, step: int, level: float) -> Snapshot | None:
         """Keep the present state; None where it is too large."""
@@ -100,7 +102,7 @@ class Snapshots:
         def arrived(values: list[float]) -> None:
             taken.finite = all(map(math.isfinite, values))
 
-        self._readings.take(norms_of(floats), arrived)
+        self._readings.take(_norms(floats), arrived)
         device = sources[0].device if sources else None
         if device is not None and device.type not in ("cpu", "meta"):
             import torch
@@ -180,7 +182,7 @@ class Snapshots:
     def is_finite(self) -> bool:
         """Whether all parameters are finite now; waits for a device."""
         floats = [t for t in self._sources() if t.is_floating_point() and t.numel()]
-        return all(math.isfinite(float(norm)) for norm in norms_of(floats))
+        return all(math.isfinite(float(norm)) for norm in _norms(floats))
 
     def _put_state(self, parameter: Any, saved: dict[str, Any]) -> None:
         present = self.optimizer.state
@@ -223,6 +225,10 @@ class Snapshots:
         out = next(s for s in self.kept if s is not best)
         self.kept = [s for s in self.kept if s is not out]
         return out
+
+
+def _norms(tensors: list[Any]) -> list[Any]:
+    return norms_of([tensor.detach() for tensor in tensors])
 
 
 def _copied(tensor: Any, spare: list[Any]) -> Any:

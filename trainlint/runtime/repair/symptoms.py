@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from statistics import median
+from statistics import median, pvariance
 
 from trainlint.runtime.repair.errors import ErrorType, Level
 from trainlint.runtime.series import mean
@@ -13,6 +13,8 @@ BLOCK = 10  # losses whose median is one level
 GAIN = 0.01  # of the loss, which ends a plateau
 CALMER = 0.8  # of the scatter, which ends an oscillation
 TWICE = 1.0  # above the level that was reached, as a part of it
+ERRORS = 3.0  # standard errors that a gain has to be
+TINY = 1e-12  # a level that counts as 0
 GROWTH = 10.0  # of the gradient, which ends vanishing
 
 
@@ -26,19 +28,26 @@ def persists(error: ErrorType, before: Level, after: Level) -> bool:
     reached = level(before.losses)
     match error:
         case ErrorType.EXPLODING_GRADIENT | ErrorType.DIVERGENCE:
-            return reached is not None and now >= reached + TWICE * max(abs(reached), _MOST)
+            return reached is not None and now >= reached + TWICE * max(abs(reached), TINY)
         case ErrorType.OSCILLATION:
             return scatter(after.losses) > CALMER * scatter(before.losses[-len(after.losses) :])
         case ErrorType.PLATEAU:
-            return reached is None or now > reached - GAIN * abs(reached)
+            return not _has_gained(before.losses, after.losses)
         case _:
             has_grown = bool(before.norms and after.norms) and median(
                 after.norms
             ) >= GROWTH * median(before.norms[-len(after.norms) :])
-            return not has_grown and (reached is None or now > reached - GAIN * abs(reached))
+            return not has_grown and not _has_gained(before.losses, after.losses)
 
 
-_MOST = 1e-12
+def _has_gained(before: Sequence[float], after: Sequence[float]) -> bool:
+    """Whether the later half is lower than as many losses before, by more than chance explains."""
+    old = [loss for loss in before[-2 * len(after) :] if math.isfinite(loss)]
+    new = after[len(after) // 2 :]
+    if len(old) < BLOCK or len(new) < BLOCK:
+        return False
+    error = math.sqrt(pvariance(old) / len(old) + pvariance(new) / len(new))
+    return mean(old) - mean(new) > max(GAIN * abs(mean(old)), ERRORS * error)
 
 
 def level(losses: Sequence[float]) -> float | None:

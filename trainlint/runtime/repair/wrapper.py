@@ -146,7 +146,7 @@ class SOSATrainingWrapper:
             loss.backward()
         if together:
             self._note(loss)
-            if self._is_boundary() and self._decide(can_skip=_is_bad(loss)):
+            if self._is_boundary() and self._decide(can_skip=True):
                 self.optimizer.zero_grad()
                 self.steps_left_out += 1
                 self.global_step += 1
