@@ -96,6 +96,10 @@ def _command(args: argparse.Namespace) -> int:
             from trainlint.commands import run
 
             return run.run_program(args)
+        case "diagnose":
+            from trainlint.commands import diagnose
+
+            return diagnose.run_diagnose(args)
         case _:
             from trainlint.commands import catalogue
 

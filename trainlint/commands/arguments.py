@@ -17,6 +17,7 @@ COMMANDS = {
     "baseline": "accept today's findings, so that only new ones are reported",
     "cache": "look after the kept results",
     "run": "run a program and report what only the running program can show",
+    "diagnose": "show what one batch tells of a model, and what a loader hands out",
 }
 FORMATS = ("text", "concise", "json", "github", "gitlab", "sarif", "junit")
 _TABLES = ("text", "json", "markdown")
@@ -177,6 +178,28 @@ def _cache(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cache-dir", metavar="DIR", help="not the user's own cache folder")
 
 
+def _diagnose(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "factory",
+        metavar="MODULE:FACTORY",
+        help="a function, also as FILE.py:FACTORY, that returns model, loss_fn, batch, optimizer "
+        "and loader, as a tuple in this order or as a mapping with some of them",
+    )
+    parser.add_argument(
+        "--batches", type=_count, default=20, metavar="N", help="of the loader (default: 20)"
+    )
+    parser.add_argument(
+        "--steps", type=_count, default=50, metavar="N", help="on one batch (default: 50)"
+    )
+    parser.add_argument(
+        "--output-format",
+        type=one_of("format", ("text", "json")),
+        default="text",
+        metavar="FORMAT",
+        help="text, json",
+    )
+
+
 _OPTIONS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "check": _check,
     "fix": _fix,
@@ -184,6 +207,7 @@ _OPTIONS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "explain": _explain,
     "baseline": _baseline,
     "cache": _cache,
+    "diagnose": _diagnose,
 }
 
 
@@ -290,6 +314,12 @@ def _listed(text: str) -> list[str]:
 def _jobs(text: str) -> int:
     if not text.isdigit() or not 0 < int(text) < 1000:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of processes")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
     return int(text)
 
 
