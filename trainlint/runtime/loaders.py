@@ -24,12 +24,13 @@ class LoaderRecord:
     place: Place | None  # where it was made, else where it was first read
     samples: int | None  # of its data set
     sampler: str
+    sampler_reference: weakref.ref[Any] | None = None  # of what draws single samples
     passes: int = 0  # begun
     batches: int = 0
     trained: int = 0  # batches that a backward call followed
     seen: int = 0  # batches whose content was looked at
     trail: tuple[Place, ...] = ()  # the lines that led to its construction, innermost first
-    claim: str | None = None  # `test`, `validation` or `training`, as the program calls it
+    named_classes: int = 0  # in `classes` of its data set
     labels: Counter[int] = field(default_factory=Counter)  # over all batches seen
     dataset_labels: Counter[int] | None = None  # of the data set, where it tells them
 
@@ -67,6 +68,9 @@ def describe(loader: Any, number: int, place: Place | None) -> LoaderRecord:
         which = sampler
     record = LoaderRecord(number, weakref.ref(loader), place, samples, type(which).__name__)
     record.dataset_labels = _dataset_labels(dataset)
+    drawing = getattr(batch_sampler, "sampler", sampler)
+    record.sampler_reference = weakref.ref(drawing) if hasattr(drawing, "set_epoch") else None
+    record.named_classes = _named_classes(dataset)
     return record
 
 
@@ -200,3 +204,13 @@ def _dataset_labels(dataset: Any) -> Counter[int] | None:
     if not all(type(value) is int for value in values):
         return None
     return Counter(values)
+
+
+def _named_classes(dataset: Any) -> int:
+    while type(dataset).__name__ == "Subset":
+        dataset = dataset.dataset
+    try:
+        classes = vars(dataset).get("classes")
+    except TypeError:
+        return 0
+    return len(classes) if isinstance(classes, (list, tuple)) else 0

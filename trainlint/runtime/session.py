@@ -230,6 +230,7 @@ class Session:
             known.trail = self.places.trail()
             for key, other in list(self.record.loaders.items()):
                 if other.reference() is None and other.is_same_as(known):  # made in each epoch
+                    other.sampler_reference = known.sampler_reference
                     other.reference, known = known.reference, other
                     del self.record.loaders[key]
                     break

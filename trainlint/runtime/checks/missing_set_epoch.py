@@ -78,7 +78,7 @@ class MissingSetEpoch(Check[Options]):
         for loader in {batch.loader.number: batch.loader for batch in step.batches}.values():
             if loader.number in self._told:
                 continue
-            sampler = _sampler(loader.reference())
+            sampler = _sampler(loader)
             if sampler is None:
                 continue
             self._loaders[loader.number] = loader
@@ -120,11 +120,10 @@ class MissingSetEpoch(Check[Options]):
                 )
 
 
-def _sampler(loader: Any) -> Any | None:
+def _sampler(loader: LoaderRecord) -> Any | None:
     """The shuffling sampler of torch that shares the data among ranks, if the loader has one."""
-    batches = getattr(loader, "batch_sampler", None)
-    for one in (getattr(loader, "sampler", None), getattr(batches, "sampler", None)):
-        kind = type(one)
-        if kind.__name__ == "DistributedSampler" and kind.__module__.startswith("torch."):
-            return one if one.shuffle else None
-    return None
+    one = loader.sampler_reference() if loader.sampler_reference is not None else None
+    kind = type(one)
+    if kind.__name__ != "DistributedSampler" or not kind.__module__.startswith("torch."):
+        return None
+    return one if one.shuffle else None
