@@ -93,7 +93,7 @@ def test_a_rate_too_small_and_a_model_that_cannot_learn_are_told_apart() -> None
             return self.bias.expand(len(x), 4)
 
     model = Constant()
-    (note,) = look(model, torch.optim.SGD(model.parameters(), lr=0.5)).notes
+    *_, note = look(model, torch.optim.SGD(model.parameters(), lr=0.5)).notes
     assert "does not learn one batch" in note
 
 
