@@ -70,7 +70,8 @@ class Ranks:
         from trainlint.runtime.gradients import norms_of
 
         self.asked.add(step)
-        names, tensors = [], []
+        names: list[str] = []
+        tensors: list[Any] = []
         for one in self.wrapped:
             model = one.reference()
             if model is None or not _keeps_equal(model):

@@ -122,7 +122,7 @@ class MissingSetEpoch(Check[Options]):
 
 def _sampler(loader: LoaderRecord) -> Any | None:
     """The shuffling sampler of torch that shares the data among ranks, if the loader has one."""
-    one = loader.sampler_reference() if loader.sampler_reference is not None else None
+    one: Any = loader.sampler_reference() if loader.sampler_reference is not None else None
     kind = type(one)
     if kind.__name__ != "DistributedSampler" or not kind.__module__.startswith("torch."):
         return None

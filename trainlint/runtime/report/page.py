@@ -171,7 +171,7 @@ def _legend(key: str, one: dict[str, Any], history: dict[str, Any] | None) -> st
 
 
 def _batches(told: Told) -> Iterator[str]:
-    parts = []
+    parts: list[str] = []
     for history in told.histories:
         rank = f", rank {history['rank']}" if history.get("rank") is not None else ""
         for one in history.get("batches", ()):

@@ -14,7 +14,7 @@ class Table:
     """A head and rows; the columns of numbers are set to the right."""
 
     head: tuple[str, ...]
-    rows: list[tuple[str, ...]]
+    rows: Sequence[tuple[str, ...]]
     numbers: frozenset[int] = frozenset()
     note: str = ""
 
