@@ -59,16 +59,18 @@ class Sizes:
         if state.told or not step.losses or step.losses[-1].place is None:
             return
         values = self._run.stream(step.losses[-1].place, step.optimizer).values
-        recent = values.tail(20)
+        recent = values.tail(40)
         if len(recent) < 20 or len(self._run.optimizers) > 1:
             return
-        start, now = values.start, median(recent)
-        if start <= 0 or now < (1 - gain) * start or is_falling(values.tail(100)):
-            return
+        now = median(recent)
         far = [one for one in found if state.high.get(id(one[0]), 0) >= looks]
         close = low if state.low >= looks else []
-        for some, words in ((far, "which is too much"), (close, "which is next to nothing")):
-            if some:
+        first = values.first[0]  # before any step was made
+        for some, start, words in (
+            (far, first, "which is too much"),
+            (close, values.start, "which is next to nothing"),
+        ):
+            if some and start > 0 and now >= (1 - gain) * start and not is_falling(recent):
                 state.told = True
                 ratio = median(ratio for _, ratio in some)
                 yield StepSize([tensor for tensor, _ in some], ratio, rate, words, start, now)

@@ -14,4 +14,4 @@ for epoch in range(2):
         loss = nn.functional.cross_entropy(head(backbone(x)), y)
         optimizer.zero_grad()
         loss.backward()
-        optimizer.step()
+        optimizer.step()  # expect-info: RUN011

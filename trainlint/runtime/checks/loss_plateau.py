@@ -2,10 +2,10 @@
 
 ## What it does
 Compares the mean loss of the last `epochs` epochs with the best one before them. Where it is not
-better by `gain` of it, the losses of the steps show no trend either, and the rate is still the
-largest it ever was, training has come to a plateau. It is information: the run may simply be done.
-Silent on a finished fit, on several optimizers, while the rate rises, and where another check has
-told the cause already.
+better by `gain` of it, neither the losses of the steps nor those of the epochs show a trend, and
+the rate is still the largest it ever was, training has come to a plateau. It is information: the
+run may simply be done. Silent on a finished fit, on several optimizers, while the rate rises, while
+the gradient grows (a saddle that is being left), and where another check has told the cause.
 
 ## Why is this bad?
 Each further epoch costs what the others did. At a lower rate the loss often falls again.
@@ -35,6 +35,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from statistics import median
 
 from trainlint.diagnostics import Confidence, Severity
 from trainlint.runtime.check import Check
@@ -51,9 +52,13 @@ CAUSES = frozenset(
 @dataclass(frozen=True, slots=True)
 class Options:
     gain: float = 0.01
+    most: float = 0.2  # above the best: more is no plateau but a way back
     epochs: int = 2
+    few: int = 16  # steps; where an epoch has fewer, more epochs are compared
+    growth: float = 1.2  # of the gradient, from one half of them to the other: a saddle
     least: int = 5  # epochs before it is said
     significance: float = 2.0  # of a trend downwards of the steps: a false one in 2 % of plateaus
+    long: int = 8  # epochs whose means show no trend either: slow is not still
     steps: int = 200  # of which the trend is taken
     fallen: float = 0.05
 
@@ -77,20 +82,30 @@ class LossPlateau(Check[Options]):
         epochs = self._epochs.setdefault(key, Epochs())
         if epochs.add(step) is None or len(epochs.whole) < options.least or key in self._told:
             return
-        last, before = epochs.whole[-options.epochs :], epochs.whole[: -options.epochs]
+        wanted = max(options.epochs, -(-options.few // epochs.whole[-1].steps))
+        last, before = epochs.whole[-wanted:], epochs.whole[:-wanted]
+        if not before:
+            return
         best, now = min(e.mean for e in before), min(epoch.mean for epoch in last)
         is_done = best <= 0 or now <= options.fallen * epochs.whole[0].mean
-        if is_done or now < (1 - options.gain) * best or CAUSES & self.run.said:
+        worst = max(epoch.mean for epoch in epochs.whole[-wanted - 1 :])
+        is_level = (1 - options.gain) * best <= now and worst <= (1 + options.most) * best
+        if is_done or not is_level or CAUSES & self.run.said:
             return
         rates = [epoch.rate for epoch in epochs.whole]
         is_steady = last[-1].rate >= max(rates) and len({e.rate for e in last}) == 1
         count = min(sum(epoch.steps for epoch in last), options.steps)
         values = self.run.stream(place, step.optimizer).values.tail(count + 1)[:-1]
-        if not is_steady or trend(values) <= -options.significance:
+        slow = trend([epoch.mean for epoch in epochs.whole[-options.long :]])
+        norms = step.optimizer.norms.tail(count)
+        half = len(norms) // 2
+        if half and median(norms[half:]) > options.growth * median(norms[:half]):
+            return
+        if not is_steady or min(trend(values), slow) <= -options.significance:
             return
         self._told.add(key)
         yield self.finding(
-            f"the loss gained less than {100 * options.gain:g} % in {options.epochs} epochs "
+            f"the loss gained less than {100 * options.gain:g} % in {len(last)} epochs "
             f"(best before {best:.4g}, since then {now:.4g}) at a rate of {last[-1].rate:g}, "
             "which was never lowered",
             place,

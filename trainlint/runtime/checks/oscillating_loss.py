@@ -37,6 +37,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from statistics import median
 
 from trainlint.runtime.check import Check
 from trainlint.runtime.epochs import Epoch, Epochs
@@ -72,7 +73,7 @@ class OscillatingLoss(Check[Options]):
         if epochs.add(step) is None or len(epochs.whole) < self.options.epochs:
             return
         options, some = self.options, epochs.whole[-self.options.epochs :]
-        if min(epoch.mean for epoch in some) <= max(0.0, options.fallen * epochs.whole[0].mean):
+        if min(e.mean for e in some) <= 0 or self._is_finished(some, epochs.whole[0].mean):
             return
         swings = [b for a, b in pairwise(some) if self._is_swing(a, b)]
         half = len(some) // 2
@@ -95,6 +96,9 @@ class OscillatingLoss(Check[Options]):
                 "rate": some[-1].rate,
             },
         )
+
+    def _is_finished(self, some: list[Epoch], start: float) -> bool:
+        return median(epoch.mean for epoch in some) <= self.options.fallen * start
 
     def _is_swing(self, before: Epoch, after: Epoch) -> bool:
         rise = after.mean - before.mean

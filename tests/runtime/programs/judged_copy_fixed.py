@@ -1,0 +1,32 @@
+"""The model that is trained is validated."""
+import torch
+from _data import digits
+from torch import nn
+from torch.utils.data import DataLoader
+
+torch.manual_seed(0)
+train, held_out = torch.utils.data.random_split(digits(), [600, 200])
+backbone, head = nn.Sequential(nn.Linear(64, 32), nn.ReLU()), nn.Linear(32, 10)
+backbone.requires_grad_(False)
+model = nn.Sequential(backbone, head)
+optimizer = torch.optim.Adam(head.parameters(), lr=1e-3)
+judged = model
+
+
+def evaluate(judged):
+    judged.eval()
+    total = 0.0
+    with torch.no_grad():
+        for x, y in DataLoader(held_out, batch_size=64):
+            loss = nn.functional.cross_entropy(judged(x), y, reduction="sum")
+            total += loss.item()
+    judged.train()
+    return total / len(held_out)
+
+for epoch in range(21):
+    for x, y in DataLoader(train, batch_size=32, shuffle=True):
+        loss = nn.functional.cross_entropy(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    evaluate(judged)
