@@ -8,7 +8,8 @@ whole models, objects of own classes) where the file is read again by a `torch.l
 by the path, or by two or more keys that it reads. It is silent where `add_safe_globals` or
 `safe_globals` stands in the file, where every load says `weights_only=False` or gives a
 `pickle_module`, and where the project's torch is older. The confidence is low where every such load
-stands behind a setting that all configurations of the project set to False.
+stands behind a setting that all configurations of the project set to False. Of several loads, one
+that a run gets to is named before one in a module that nothing imports and that is no script.
 
 ## Why is this bad?
 The load raises an `UnpicklingError`. Mostly that happens when the training is over and its best
@@ -110,7 +111,7 @@ def check(file: File) -> Iterator[Finding]:
         items = allowlist.refused(file, saved)
         found = readback.readbacks(file, save) if items else ()
         readers = [reader for reader in found if _is_strict(file, reader)]
-        readers.sort(key=lambda reader: (_is_switched_off(file, reader.load), reader.by != "path"))
+        readers.sort(key=lambda reader: (_is_idle(file, reader.load), reader.by != "path"))
         if readers:
             yield _finding(file, save, readers, items)
 
@@ -143,6 +144,11 @@ def _is_strict(file: File, reader: readback.Readback) -> bool:
     if known is True:
         return not file.target("torch").wholly_below(_FIRST)
     return known is None and not file.target("torch").wholly_below(_SINCE)
+
+
+def _is_idle(file: File, load: tree.Call) -> bool:
+    """True for a load that no run of the project gets to, as far as it shows."""
+    return _is_switched_off(file, load) or readback.is_out_of_reach(file, load)
 
 
 def _is_switched_off(file: File, load: tree.Call) -> bool:

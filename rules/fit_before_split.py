@@ -26,7 +26,8 @@ What is as good as the same without the test part is reported as info, where not
 a loop that fills one column after the other with its mean or median, and `SimpleImputer`, which do
 so whether there are gaps or not, and with one number for a column; and a `CountVectorizer` that
 takes all words (no `min_df`, `max_df`, `max_features`), as words that only the test part has are
-zero in each row of the train part.
+zero in each row of the train part. So is what is fitted on the target columns alone, which no
+feature learns from.
 
 ## Example
 ```python
@@ -91,6 +92,7 @@ from trainlint.api import (
     columns,
     deeds,
     is_dead,
+    labels,
     learners,
     parts,
     pieces,
@@ -154,6 +156,7 @@ class Leak:
     split: splits.Split
     deed: deeds.Deed
     fit: tree.Call
+    labels: bool = False  # nothing but targets of the training is fitted on
 
 
 @RULE.check
@@ -171,7 +174,7 @@ def check(file: File) -> Iterator[Finding]:
             met.add(fit)
             if _is_ordered(deed) and models.compare_only(_made(deed)):
                 continue
-            leak = Leak(split, deed, fit)
+            leak = Leak(split, deed, fit, _are_labels(file, split, deed))
             if (finding := _finding(file, leak)).fixes:
                 yield finding
             else:
@@ -186,6 +189,8 @@ def _habit(file: File, leak: Leak) -> object:
     Own statistics are another habit than transformers, and those that take labels a worse one.
     """
     known, data = leak.deed.transformer, leak.deed.data
+    if leak.labels:
+        return tree.function_of(leak.fit), "targets"
     kind: object = "statistic" if known is None else "labels" if known.supervised else "features"
     if known is not None and known.kind == transformers.OWN:
         kind = known.made
@@ -196,7 +201,7 @@ def _habit(file: File, leak: Leak) -> object:
 
 def _of_all(file: File, found: list[Leak]) -> Finding:
     """One finding for all fits that one habit leaks by, at the first that surely shapes values."""
-    first = min(found, key=lambda leak: (_is_harmless(file, leak.deed), _fills(leak.deed)))
+    first = min(found, key=lambda leak: (_is_harmless(file, leak), _fills(leak.deed)))
     finding = _finding(file, first)
     steps = [Step(leak.fit, _beside(first, leak)) for leak in found if leak is not first]
     return replace(finding, trail=(*finding.trail, *steps[:MAX_STEPS]))
@@ -216,11 +221,17 @@ def _fills(deed: deeds.Deed) -> bool:
     return deed.transformer.kind == transformers.IMPUTER
 
 
-def _is_harmless(file: File, deed: deeds.Deed) -> bool:
+def _are_labels(file: File, split: splits.Split, deed: deeds.Deed) -> bool:
+    return deed.data is not None and labels.are_labels(file, split, deed.data.expr)
+
+
+def _is_harmless(file: File, leak: Leak) -> bool:
     """True for what is as good as the same without the test part."""
-    known = deed.transformer
+    known = leak.deed.transformer
+    if leak.labels:
+        return True
     if known is None:
-        return _fills_what_is_missing(file, deed)
+        return _fills_what_is_missing(file, leak.deed)
     return all(p.name in _FILL or _only_counts(p) for p in known.parts or (known,))
 
 
@@ -373,10 +384,16 @@ def _finding(file: File, leak: Leak) -> Finding:
     folding = _is_folding(split)
     supervised = known is not None and known.supervised
     much = "can be far too good" if supervised else "is slightly optimistic"
+    outcome = f"{learned} and so the training features, and the score measured on these rows {much}"
+    if leak.labels:
+        outcome = (
+            f"{learned} and so the scale of the labels, which no feature learns from; an error "
+            "that is measured in that scale depends on them"
+        )
     message = (
         f"{done} on all rows of data that the {'folds divide' if folding else 'split divides'} "
         f"{'later' if fit.start < split.node.start else 'into parts'}: the held-out rows shape "
-        f"{learned} and so the training features, and the score measured on these rows {much}."
+        f"{outcome}."
     )
     fixes: tuple[Fix, ...] = ()
     try:
@@ -386,7 +403,7 @@ def _finding(file: File, leak: Leak) -> Finding:
     steps = (*deed.trail[-4:], Step(split.node, "the rows are divided only here"))
     own = known is not None and known.kind == transformers.OWN
     confidence = Confidence.MEDIUM if own else Confidence.HIGH
-    severity = Severity.INFO if _is_harmless(file, deed) else None
+    severity = Severity.INFO if _is_harmless(file, leak) else None
     return Finding(fit, message, trail=steps, fixes=fixes, confidence=confidence, severity=severity)
 
 

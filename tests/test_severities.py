@@ -88,6 +88,53 @@ def test_what_hardly_depends_on_the_test_part_is_told_quietly(
     assert [each.severity for each in check_text(RULES["LEK001"], code)] == [wanted]
 
 
+LABELS = """
+import numpy as np
+from sklearn.model_selection import KFold, train_test_split
+from sklearn.preprocessing import StandardScaler
+
+
+def prepare(table, X, y, RATED):
+{body}
+"""
+FOLDED = """\
+    for train, test in KFold(5).split(table):
+        fit(table["text"], y[train])
+        score(table["text"], y[test])
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        (
+            "    table[RATED] = StandardScaler().fit_transform(table[RATED])\n"
+            "    y = table[RATED].values\n" + FOLDED,
+            [Severity.INFO],
+        ),
+        (
+            "    table[RATED] = StandardScaler().fit_transform(table[RATED])\n"
+            "    y = table[RATED].values\n    X = table[RATED].shift(1)\n" + FOLDED,
+            [Severity.ERROR],
+        ),
+        (
+            "    y = StandardScaler().fit_transform(y.reshape(-1, 1))\n"
+            "    return train_test_split(X, y)",
+            [Severity.INFO],
+        ),
+        ("    y = (y - y.mean()) / y.std()\n    return train_test_split(X, y)", [Severity.INFO]),
+        (
+            "    y = StandardScaler().fit_transform(y)\n    return train_test_split(y, X)",
+            [Severity.ERROR],
+        ),
+    ],
+)
+def test_a_scale_of_the_labels_alone_is_told_quietly(body: str, wanted: list[Severity]) -> None:
+    found = check_text(RULES["LEK001"], LABELS.format(body=body))
+    assert [each.severity for each in found] == wanted
+    assert all(("no feature" in f.message) is (f.severity is Severity.INFO) for f in found)
+
+
 @pytest.mark.parametrize(
     ("line", "wanted"),
     [

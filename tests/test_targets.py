@@ -228,7 +228,7 @@ opencv-python>=4
     assert _read("requirements-dev.txt", text) == {
         "torch": ">=2.0,<2.6",
         "torchmetrics": ">=0.15.1,<0.16",
-        "librosa": ">=0.9",
+        "librosa": "0.9..0.11",
         "numpy": "1.26.4",
         "sklearn": "1.4",
         "opencv-python": ">=4",
@@ -309,7 +309,7 @@ variables:
 """
     assert _read("environment.yml", text) == {
         "torch": "2.1",
-        "librosa": ">=0.9",
+        "librosa": "0.9..0.11",
         "numpy": "1.26",
         "torchaudio": "2.1.0",
         "sklearn": "1.3.0",
@@ -409,7 +409,27 @@ def test_the_newest_python_of_all_files_bounds_torch() -> None:
 
 def test_a_python_that_contradicts_the_torch_that_is_asked_for_changes_nothing() -> None:
     text = "dependencies:\n  - python=3.6\n  - pytorch==2.1.0\n"
-    assert _read("environment.yml", text) == {"torch": "2.1.0"}
+    assert _read("environment.yml", text)["torch"] == "2.1.0"
+
+
+@pytest.mark.parametrize(
+    ("lines", "librosa"),
+    [
+        ("numpy==1.21.4\n", "..0.10"),
+        ("numpy<2\nlibrosa\n", "..0.11"),
+        ("numpy==1.19.5\nlibrosa>=0.8\n", "0.8..0.9"),
+        ("scikit-learn==1.5.2\n", "..0.11"),
+        ("numpy>=1.21\nlibrosa>=0.10\n", ">=0.10"),
+        ("numpy==1.21.4\nlibrosa==1.0.0\n", "1.0.0"),
+    ],
+)
+def test_what_librosa_runs_with_bounds_it(lines: str, librosa: str) -> None:
+    assert _read("requirements.txt", lines)["librosa"] == librosa
+
+
+def test_an_old_python_bounds_librosa() -> None:
+    files = {"requirements.txt": "librosa\n", "Dockerfile": "FROM python:3.10-slim\n"}
+    assert str(requirement_ranges(files)["librosa"]) == "..0.11"
 
 
 def test_a_setup_script_is_read_without_being_run() -> None:
@@ -439,12 +459,12 @@ rich = "*"
 [dev-packages]
 numpy = "1.26.4"
 """
-    assert _read("Pipfile", text) == {"torch": "1.12.1", "librosa": ">=0.9", "numpy": "1.26.4"}
+    assert _read("Pipfile", text) == {"torch": "1.12.1", "librosa": "0.9..0.11", "numpy": "1.26.4"}
 
 
 def test_the_dependencies_that_uv_is_given_are_read() -> None:
     text = '[tool.uv]\ndev-dependencies = ["numpy<2"]\nconstraint-dependencies = ["torch<2.4"]\n'
-    assert _read("pyproject.toml", text) == {"numpy": "<2", "torch": "<2.4"}
+    assert _read("pyproject.toml", text) == {"numpy": "<2", "torch": "<2.4", "librosa": "..0.11"}
 
 
 @pytest.mark.parametrize(

@@ -118,3 +118,37 @@ def test_what_an_undivided_loss_does_to_the_update_is_told(
     assert found is not None
     assert found.confidence is confidence
     assert words in found.message
+
+
+WRAPPED = {
+    "a fork of Adam": "BertAdam(net.parameters(), lr=0.1)",
+    "one for half precision": "FP16_Optimizer(made) if half() else made",
+    "one of two of its kind": "BertAdam(net.parameters()) if slow() else OpenAIAdam([])",
+}
+
+
+@pytest.mark.parametrize("made", WRAPPED.values(), ids=WRAPPED)
+def test_a_wrapped_optimizer_is_of_the_kind_that_is_inside(made: str) -> None:
+    text = "from optimizers import BertAdam, FP16_Optimizer, OpenAIAdam\n" + _pass("4")
+    text += "\n\nnet = torch.nn.Linear(3, 1)\nmade = BertAdam(net.parameters(), lr=0.1)\n"
+    text += f"fit(net, [], {made})\n"
+    found = _only("ACC002", text)
+    assert found is not None
+    assert found.confidence is Confidence.LOW
+    text = text.replace("BertAdam", "SGDW").replace("OpenAIAdam", "SGDP")
+    found = _only("ACC002", text)
+    assert found is not None
+    assert found.confidence is Confidence.HIGH
+
+
+def test_an_optimizer_that_apex_hands_back_is_the_one_it_got() -> None:
+    text = _pass("4").replace(
+        "optimizer):\n",
+        "_):\n    from apex import amp\n"
+        "    optimizer = torch.optim.Adam(model.parameters())\n"
+        '    model, optimizer = amp.initialize(model, optimizer, opt_level="O1")\n',
+    )
+    assert "amp.initialize" in text
+    found = _only("ACC002", text)
+    assert found is not None
+    assert found.confidence is Confidence.LOW

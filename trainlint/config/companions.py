@@ -1,4 +1,4 @@
-"""Which releases of torch go with the releases of its companions, and with those of Python."""
+"""Which releases of torch and librosa go with those of their companions, and with Python."""
 
 from __future__ import annotations
 
@@ -81,6 +81,13 @@ _LAST_FOR_PYTHON: Mapping[str, str] = {
     "3.8": "2.4.1",
     "3.9": "2.8.0",
 }
+# The oldest of what a release of librosa runs with (`Requires-Dist`, `Requires-Python`).
+_NEEDS_OF_LIBROSA: Mapping[str, Mapping[str, str]] = {
+    "0.9": {},
+    "0.10": {"numpy": "1.20.3", "python": "3.7"},
+    "0.11": {"numpy": "1.22.3", "python": "3.8", "scipy": "1.6.0"},
+    "1.0": {"numpy": "2.1.0", "python": "3.12", "scipy": "1.15.0", "sklearn": "1.6.0"},
+}
 
 
 def torch_beside(ranges: Mapping[str, Range]) -> Range | None:
@@ -106,6 +113,21 @@ def torch_for_python(python: Range) -> Range | None:
         return None
     last = parse_version(_LAST_FOR_PYTHON[".".join(map(str, fitting))])
     return Range(None, last)
+
+
+def librosa_beside(ranges: Mapping[str, Range]) -> Range | None:
+    """The releases of librosa that run with some of these libraries; None for any."""
+    fitting = [
+        release
+        for release, needs in _NEEDS_OF_LIBROSA.items()
+        if all(
+            ranges[library].overlaps_from(parse_version(oldest))
+            for library, oldest in needs.items()
+            if library in ranges
+        )
+    ]
+    newest = fitting[-1]
+    return None if newest == list(_NEEDS_OF_LIBROSA)[-1] else Range(None, parse_version(newest))
 
 
 def _beside(library: str, wanted: Range) -> Range | None:

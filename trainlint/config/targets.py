@@ -182,19 +182,22 @@ def requirement_ranges(files: Mapping[str, str]) -> dict[str, Range]:
     """The ranges that a project's requirement files, given by name, ask for.
 
     A library without a version is left out, entries that disagree are widened, and what cannot be
-    read is passed over. Torch is bound by its companions in a file and by the Pythons of all files.
+    read is passed over. Torch and librosa are bound by their companions in a file and by the
+    Pythons of all files.
     """
-    from trainlint.config.companions import torch_beside, torch_for_python
+    from trainlint.config.companions import librosa_beside, torch_beside, torch_for_python
     from trainlint.config.requirements import requirement_entries
 
     ranges: dict[str, Range] = {}
     for name in sorted(files):
         asked = stated_ranges(requirement_entries(name, files[name]))
-        _bound(asked, torch_beside(asked))
+        _bound(asked, "torch", torch_beside(asked))
+        _bound(asked, "librosa", librosa_beside(asked))
         _widen(ranges, asked)
     python = ranges.pop("python", None)
     if python is not None:
-        _bound(ranges, torch_for_python(python))
+        _bound(ranges, "torch", torch_for_python(python))
+        _bound(ranges, "librosa", librosa_beside({"python": python}))
     return ranges
 
 
@@ -241,11 +244,11 @@ def _widen(ranges: dict[str, Range], others: Mapping[str, Range]) -> None:
         ranges[library] = ranges[library].widen(other) if library in ranges else other
 
 
-def _bound(ranges: dict[str, Range], torch: Range | None) -> None:
-    """Takes in what else is known of torch; a range of its own that contradicts it stays."""
-    if torch is not None:
-        own = ranges.get("torch", torch)
-        ranges["torch"] = own.narrow(torch) or own
+def _bound(ranges: dict[str, Range], library: str, known: Range | None) -> None:
+    """Takes in what else is known of a library; a range of its own that contradicts it stays."""
+    if known is not None:
+        own = ranges.get(library, known)
+        ranges[library] = own.narrow(known) or own
 
 
 def _release(text: str) -> Version:

@@ -122,10 +122,12 @@ def _by_gradients(window: AccumulationWindow) -> str:
         given = event.call.arg(0, "set_to_none") if isinstance(event.call, tree.Call) else None
         kept = given is not None and file.values.literal(given) is not True
         if kept or not isinstance(event.call, tree.Call) or event.call.has_star:
-            raise Unfixable("zero_grad keeps the gradients, so nothing tells what is left")
+            raise Unfixable("zero_grad leaves zeros behind, so nothing tells what is left")
     low = file.target("torch").low
     if low is not None and low < _CLEARS_TO_NONE:
-        raise Unfixable("zero_grad keeps the gradients before torch 2.0")
+        raise Unfixable(
+            "before torch 2.0 zero_grad leaves zeros behind, so nothing tells what is left"
+        )
     optimizer = file.text(next(iter(receivers.values())))
     groups = f'for group in {optimizer}.param_groups for p in group["params"]'
     return f"any(p.grad is not None {groups})"

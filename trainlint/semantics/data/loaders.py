@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.backward import Use
+from trainlint.semantics.backward import Use, frame_key
 from trainlint.semantics.data.datasets import NAME, NOT_DATA, NOT_TRAIN, SPLIT, told
 from trainlint.semantics.data.deeds import PART, Deed
 from trainlint.semantics.data.parts import role as part_role
@@ -124,14 +124,14 @@ class Loaders:
             return None
         name = self.file.names.qualified(call.func)
         last = last_name(call.func) or ""
+        if last in _STAGES and name is None and isinstance(call.func, tree.Attribute):
+            return Use(call.func.value, use.frame, use.path, use.trail)
         if name in _PASSES_ON or (_PROGRESS.match(last) and name != "builtins.range"):
             return Use(given[0], use.frame, (), use.trail)
         if last == "prepare" and name is None:
             index = use.path[0] if use.path and len(given) > 1 else 0
             if isinstance(index, int) and index < len(given):
                 return Use(given[index], use.frame, use.path[1:], use.trail)
-        if last in _STAGES and name is None and isinstance(call.func, tree.Attribute):
-            return Use(call.func.value, use.frame, use.path, use.trail)
         return None
 
     def _call(
@@ -237,9 +237,20 @@ class Loaders:
                 return bindings[0]
         return expr
 
+    def _calls_apart(self, use: Use) -> tuple[object, ...]:
+        """Unlike for each call of a function, where a value is made of what that call has."""
+        function = use.frame.function if use.frame is not None else None
+        for node in use.expr.walk() if isinstance(function, tree.FunctionDef) else ():
+            if not isinstance(node, tree.Name) or node.id in {"self", "cls"}:
+                continue
+            found = self.file.names.find(node.id, node)
+            if found is not None and found[0].node is function:
+                return frame_key(use.frame)
+        return ()
+
     def _unknown(self, use: Use, names: tuple[str, ...]) -> Fed:
         keys = tuple(key for key in use.path if isinstance(key, str))
-        identity = (self._binding(use.expr), use.path)
+        identity = (self._binding(use.expr), use.path, self._calls_apart(use))
         return Fed(_of_names((*names, *keys)), NAME, use.expr, identity, use.trail, names)
 
 

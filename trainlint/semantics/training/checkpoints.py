@@ -31,6 +31,7 @@ class Restored:
     states: list[tree.Call] = field(default_factory=list)  # calls of load_state_dict
     others: list[Expr] = field(default_factory=list)
     keys: set[str] = field(default_factory=set)  # what is asked of it by name
+    inner: set[str] = field(default_factory=set)  # what is asked of its items by name
     array: Expr | None = None  # read as an array of NumPy, which only tensors on the CPU can be
     random: Expr | None = None  # the state of a random-number generator in it
 
@@ -38,18 +39,19 @@ class Restored:
 def restored(file: File, load: tree.Call) -> Restored:
     """The places that use what a ``torch.load`` gives."""
     found = Restored()
-    _follow(file, load, found, 0)
+    _follow(file, load, found)
     if found.random is None:
         found.random = next(_saved_random(file), None)
     return found
 
 
-def _follow(file: File, expr: Expr, found: Restored, depth: int) -> None:
+def _follow(file: File, expr: Expr, found: Restored, depth: int = 0, inner: bool = False) -> None:
+    """Take in what becomes of the file, or (``inner``) of an item of it."""
     for use in uses(file, expr):
-        _use(file, use, found, depth)
+        _use(file, use, found, depth, inner)
 
 
-def _use(file: File, use: Use, found: Restored, depth: int) -> None:
+def _use(file: File, use: Use, found: Restored, depth: int, inner: bool) -> None:
     expr, parent = use.expr, use.expr.parent
     if use.lost or use.path or depth > MAX_CALLERS:
         found.others.append(expr)
@@ -57,13 +59,13 @@ def _use(file: File, use: Use, found: Restored, depth: int) -> None:
     match parent:
         case tree.Subscript() if parent.value is expr:
             key = file.values.literal(parent.index[0]) if len(parent.index) == 1 else ...
-            _item(file, parent, key, found, depth)
+            _item(file, parent, key, found, depth, inner)
         case tree.Attribute() if isinstance(parent.parent, tree.Call):
-            _called(file, parent, parent.parent, found, depth)
+            _called(file, parent, parent.parent, found, depth, inner)
         case tree.Compare() if all(op in {"in", "not in", "is", "is not"} for op in parent.ops):
             key = file.values.literal(parent.left)
             if isinstance(key, str):
-                found.keys.add(key)
+                (found.inner if inner else found.keys).add(key)
         case tree.Delete():
             pass
         case tree.Arg() if isinstance(parent.parent, tree.Call):
@@ -72,25 +74,25 @@ def _use(file: File, use: Use, found: Restored, depth: int) -> None:
             found.others.append(expr)
 
 
-def _item(file: File, expr: Expr, key: object, found: Restored, depth: int) -> None:
+def _item(file: File, expr: Expr, key: object, found: Restored, depth: int, inner: bool) -> None:
     if isinstance(key, str):
-        found.keys.add(key)
+        (found.inner if inner else found.keys).add(key)
     if isinstance(key, str) and _RANDOM.search(key):
         found.random = expr
     else:
-        _follow(file, expr, found, depth + 1)
+        _follow(file, expr, found, depth + 1, inner=True)
 
 
 def _called(
-    file: File, method: tree.Attribute, call: tree.Call, found: Restored, depth: int
+    file: File, method: tree.Attribute, call: tree.Call, found: Restored, depth: int, inner: bool
 ) -> None:
     if method.attr in {"get", "pop"} and call.args:
-        _item(file, call, file.values.literal(call.args[0].value), found, depth)
+        _item(file, call, file.values.literal(call.args[0].value), found, depth, inner)
     elif method.attr == "items" and _is_renamed(call):
         generator = call.parent
         assert generator is not None
         assert isinstance(generator.parent, tree.Comprehension)
-        _follow(file, generator.parent, found, depth + 1)
+        _follow(file, generator.parent, found, depth + 1, inner)
     elif method.attr not in _LOOKS:
         found.others.append(call)
         if method.attr == "numpy":

@@ -6,6 +6,8 @@ the step, and some optimizers divide by their size.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -13,17 +15,20 @@ from trainlint.semantics import tree
 from trainlint.semantics.bodies import own_nodes
 from trainlint.semantics.training.boundary import definition, same, spelled
 from trainlint.semantics.tree import Expr, Node
-from trainlint.semantics.values import Instance
+from trainlint.semantics.values import Frame, Instance, Object, Part
 
 if TYPE_CHECKING:
+    from trainlint.semantics.facts import File
     from trainlint.semantics.training.accumulation import AccumulationWindow
 
 DIVIDES = frozenset({"div", "div_", "divide", "divide_", "true_divide", "true_divide_"})
 MULTIPLIES = frozenset({"mul", "mul_", "multiply", "multiply_"})
-_SCALE_FREE = frozenset(
-    "Adam AdamW NAdam RAdam Adamax Adagrad Adadelta RMSprop SparseAdam Adafactor Lamb Lion "
-    "AdamW8bit Adam8bit DeepSpeedCPUAdam FusedAdam".split()
+_SCALE_FREE = re.compile(
+    r"Adam|^(Adagrad|Adadelta|Ada[fF]actor|AdaBelief|RMSprop|NovoGrad|Ranger|Prodigy)|Lion\b|Lamb\b"
+    r"|LAMB\b"
 )
+_WRAPPERS = re.compile(r"Optimizer$|^Lookahead$|optimizer$")
+_MAX_WRAPPERS = 3  # of one optimizer
 _PER_BATCH = frozenset({"size", "sum", "numel", "mean", "count_nonzero", "item", "clamp", "max"})
 
 
@@ -116,11 +121,32 @@ def is_scale_free(window: AccumulationWindow) -> bool:
     return bool(window.steps) and all(
         event.receiver is not None
         and any(
-            isinstance(value, Instance) and value.name.rpartition(".")[2] in _SCALE_FREE
-            for value in window.file.values.of(event.receiver)
+            _SCALE_FREE.search(name) is not None for name in _kinds(window.file, event.receiver)
         )
         for event in window.steps
     )
+
+
+def _kinds(
+    file: File, optimizer: Expr, frame: Frame | None = None, depth: int = _MAX_WRAPPERS
+) -> Iterator[str]:
+    """The classes of an optimizer, also of one inside ``FP16_Optimizer`` or ``amp.initialize``."""
+    for value in file.values.of(optimizer, frame):
+        if isinstance(value, Object):
+            yield value.cls.name
+        made = value.of if isinstance(value, Part) else value
+        if not isinstance(made, Instance):
+            continue
+        inner = None
+        if made.name.endswith("amp.initialize"):
+            inner = made.call.arg(1, "optimizers")
+        elif made is value:
+            short = made.name.rpartition(".")[2]
+            yield short
+            if _WRAPPERS.search(short):
+                inner = made.call.arg(0, "optimizer")
+        if inner is not None and depth:
+            yield from _kinds(file, inner, made.frame, depth - 1)
 
 
 def _last_name(expr: Expr) -> str:

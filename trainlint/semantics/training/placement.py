@@ -111,7 +111,7 @@ def _never_runs(file: File, load: tree.Call) -> bool:
 
 
 def _holds_states(file: File, load: tree.Call, restored: Restored) -> bool:
-    if restored.states or any(_STATE_KEY.search(key) for key in restored.keys):
+    if restored.states or any(_STATE_KEY.search(key) for key in restored.keys | restored.inner):
         return True
     return is_whole_model(file, load)
 

@@ -47,6 +47,27 @@ def readbacks(file: File, save: tree.Call) -> Iterator[Readback]:
                 yield Readback(load, "keys", restored)
 
 
+def is_out_of_reach(file: File, load: tree.Call) -> bool:
+    """True for a load in another module, which nothing imports and which does nothing itself."""
+    home = file.home(load)
+    if home is file or tree.function_of(load) is None:
+        return False
+    return not file.view.is_imported(home) and not any(map(_acts, home.module.body))
+
+
+def _acts(statement: tree.Stmt) -> bool:
+    """True for a statement that a script has and a module of definitions has not."""
+    match statement:
+        case tree.ExprStmt(value=tree.Constant()):
+            return False
+        case tree.If() | tree.Try():
+            asks = [node for node in statement.walk() if isinstance(node, tree.Name)]
+            named = any(node.id == "__name__" for node in asks)
+            return named or any(map(_acts, (*statement.body, *statement.orelse)))
+        case _:
+            return isinstance(statement, tree.ExprStmt | tree.For | tree.While | tree.With)
+
+
 def _loads(file: File) -> list[tuple[tree.Call, Expr, checkpoints.Restored]]:
     """The loads of a file, with their paths and what becomes of what they give."""
     return [

@@ -346,6 +346,8 @@ class Script:
             by = self._framework_object(receiver, last)
             if by is not None:
                 return Event(BACKWARD, call, call, loss, by=by)
+            if self.is_optimizer(receiver):  # FP16_Optimizer
+                return Event(BACKWARD, call, call, loss)
         for value in self.file.values.of(receiver):
             # scaled = scaler.scale(loss); scaled.backward()
             if isinstance(value, Method) and value.name == "scale" and value.call.args:

@@ -1,0 +1,84 @@
+"""Whether the columns that something is learned from are targets of the training, no features."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from trainlint.semantics import tree
+from trainlint.semantics.data.splits import Split
+from trainlint.semantics.tree import Expr
+
+if TYPE_CHECKING:
+    from trainlint.semantics.facts import File
+
+_LABELS = re.compile(r"(^|_)(y|ys|labels?|targets?)(_|\d|$)", re.I)
+_SAME_VALUES = frozenset(
+    "reshape values to_numpy to_frame ravel flatten astype copy numpy tolist squeeze".split()
+)
+
+
+def are_labels(file: File, split: Split, data: Expr) -> bool:
+    """True where what is fitted on reaches a training as its labels only."""
+    data = _plain(data)
+    match data:
+        case tree.Name():
+            return _LABELS.search(data.id) is not None and not _is_first(file, split, data)
+        case tree.Subscript(value=tree.Name() as table, index=[key]):
+            return _is_only_read_as_labels(file, table, key, tree.statement_of(data))
+        case _:
+            return False
+
+
+def _plain(expr: Expr) -> Expr:
+    """The expression without what only gives it another form: ``y.values.reshape(-1, 1)``."""
+    while True:
+        inner = expr.func if isinstance(expr, tree.Call) else expr
+        if not isinstance(inner, tree.Attribute) or inner.attr not in _SAME_VALUES:
+            return expr
+        expr = inner.value
+
+
+def _is_first(file: File, split: Split, name: tree.Name) -> bool:
+    """True where the name is what is split first: the features, whatever they are called."""
+    first = [split.inputs[0]] if split.name != "split" else []
+    if isinstance(split.node, tree.Call) and split.node.args:
+        first.append(split.node.args[0].value)
+    bound = file.names.find(name.id, name)
+    return any(
+        node.id == name.id and file.names.find(node.id, node) == bound
+        for expr in first
+        for node in expr.walk()
+        if isinstance(node, tree.Name)
+    )
+
+
+def _is_only_read_as_labels(
+    file: File, table: tree.Name, key: Expr, fill: tree.Node | None
+) -> bool:
+    """True where the columns are taken from their table to be labels, and for nothing else."""
+    scope, text = file.names.find(table.id, table), file.text(key)
+    found = False
+    for read in file.all(tree.Subscript):
+        match read:
+            case tree.Subscript(value=tree.Name(id=table.id) as base, index=[other]):
+                pass
+            case _:
+                continue
+        if file.text(other) != text or file.names.find(base.id, base) != scope:
+            continue
+        statement = tree.statement_of(read)
+        if statement is fill or (isinstance(statement, tree.Assign) and read in statement.targets):
+            continue
+        if not _becomes_labels(read, statement):
+            return False
+        found = True
+    return found
+
+
+def _becomes_labels(read: tree.Subscript, statement: tree.Node | None) -> bool:
+    match statement:
+        case tree.Assign(targets=[tree.Name(id=name)], value=value):
+            return _plain(value) is read and _LABELS.search(name) is not None
+        case _:
+            return False
