@@ -86,15 +86,18 @@ from trainlint.api import (
 )
 
 _NAMES = "InfoNCE info_nce infonce NCELoss nce_loss NTXent NT_Xent nt_xent ntxent".split()
+_TEMPERED = "temperature tau .temp _temp scale ontrast ONTRAST SupCon supcon".split()
+# Names under which a loss may be imported.
+_IMPORTED = (
+    "SUPCON Supcon nce_ _nce nceloss nceLoss NCE Nce xent Xent XENT imclr imCLR IMCLR".split()
+)
+_CLIP = "clip_loss cliploss ClipLoss CLIP".split()
 RULE = Rule(
     "LOS004",
     "unnormalized-contrastive-features",
     Severity.WARNING,
-    needs=all_of(
-        any_of("torch", "pl_bolts"),
-        any_of(*"temperature tau .temp _temp scale ontrast ONTRAST SupCon supcon".split(), *_NAMES),
-    ),
-    here=any_of("torch", "pl_bolts"),
+    needs=all_of(any_of("torch", "pl_bolts"), any_of(*_TEMPERED, *_NAMES)),
+    here=all_of(any_of("torch", "pl_bolts"), any_of(*_TEMPERED, *_NAMES, *_IMPORTED, *_CLIP)),
     fix=Safety.UNSAFE,
 )
 

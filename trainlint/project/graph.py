@@ -8,7 +8,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Protocol
 
 from trainlint.project.imports import Import, added_to_path, identifiers, imports
@@ -57,6 +57,7 @@ class Graph:
         self._asked: dict[tuple[frozenset[str], str], tuple[list[str], bool]] = {}
         self._taken: dict[tuple[frozenset[str], str], tuple[list[str], bool]] = {}
         self._reachable: dict[str, list[str]] = {}
+        self._found: dict[tuple[str, int, str], str | None] = {}
         self._defined: dict[tuple[str, str], bool] = {}
         self._held: dict[bytes, frozenset[str]] = {}
         self._folders: dict[str, tuple[str, ...]] = {}
@@ -77,8 +78,11 @@ class Graph:
     # Questions
 
     def find(self, path: str, level: int, dotted: str) -> str | None:
-        added = () if level else self._added(path)
-        return self.places.find(path, level, dotted, added)
+        key = (path, level, dotted)
+        if key not in self._found:
+            added = () if level else self._added(path)
+            self._found[key] = self.places.find(path, level, dotted, added)
+        return self._found[key]
 
     def inside(self, place: str, name: str) -> str | None:
         return self.places.inside(place, name)
@@ -92,6 +96,9 @@ class Graph:
             imported = any(name in each.names for each in self._imports(place)) if found else False
             self._defined[key] = found and not imported
         return self._defined[key]
+
+    def mentions(self, place: str, words: Iterable[str]) -> bool:
+        return any(self._mentions(place, word) for word in words)
 
     def takers(self, names: frozenset[str], path: str) -> tuple[list[str], bool]:
         key = (names, path)
@@ -130,9 +137,8 @@ class Graph:
         known = [self._by_word.get(word, set()) for word in words]
         found = set.intersection(*known) | self._new if known else set()
         near = [p for p in self._connected(path) if p in found]
-        folder = posixpath.dirname(path)
-        others = (found & self.unit(path)).difference(near, [path])
-        rest = sorted(others, key=lambda p: (_apart(folder, p), p))
+        others = (found & frozenset().union(*self.units(path))).difference(near, [path])
+        rest = sorted(others, key=lambda p: (_apart(_folder(path), _folder(p)), p))
         return [*near, *rest][:MAX_ASKED]
 
     def connected(self, path: str) -> tuple[list[str], bool]:
@@ -155,9 +161,9 @@ class Graph:
         found.pop(path, None)
         return list(found)[:MAX_ASKED]
 
-    def unit(self, path: str) -> frozenset[str]:
-        """All files on which an answer about one can depend: its component, and its folder."""
-        return self.group(path) | self._in_folder(path)
+    def units(self, path: str) -> tuple[frozenset[str], frozenset[str]]:
+        """All files on which an answer about one can depend: its group, and its folder."""
+        return self.group(path), self._in_folder(path)
 
     def group(self, path: str) -> frozenset[str]:
         """All files that imports connect with one, in whatever direction."""
@@ -192,13 +198,13 @@ class Graph:
         return {path: known[id(some)] for path, some in group.items()}
 
     def _in_folder(self, path: str) -> frozenset[str]:
-        return self._by_folder.get(posixpath.dirname(path), frozenset())
+        return self._by_folder.get(_folder(path), frozenset())
 
     @cached_property
     def _by_folder(self) -> dict[str, frozenset[str]]:
         found: dict[str, set[str]] = {}
         for path in self.texts.paths:
-            found.setdefault(posixpath.dirname(path), set()).add(path)
+            found.setdefault(_folder(path), set()).add(path)
         return {folder: frozenset(paths) for folder, paths in found.items()}
 
     def words(self, path: str) -> list[str]:
@@ -311,11 +317,17 @@ def _lines_with(part: str, text: str) -> Iterator[str]:
         at = text.find(part, end)
 
 
-def _apart(folder: str, path: str) -> int:
-    """How many folders lie between a folder and a file."""
-    here, there = folder.split("/"), posixpath.dirname(path).split("/")
-    shared = len(posixpath.commonprefix([here, there]))
-    return len(here) + len(there) - 2 * shared
+@lru_cache(1 << 14)
+def _folder(path: str) -> str:
+    return posixpath.dirname(path)
+
+
+@lru_cache(1 << 14)
+def _apart(here: str, there: str) -> int:
+    """How many steps it is from one folder to another."""
+    one, other = here.split("/"), there.split("/")
+    shared = len(posixpath.commonprefix([one, other]))
+    return len(one) + len(other) - 2 * shared
 
 
 def _closure(start: str, edges: Edges) -> list[str]:

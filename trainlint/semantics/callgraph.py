@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from trainlint.semantics.values import Object, Values
     from trainlint.semantics.view import View
 
-Callers = dict[tree.FunctionDef, list[tuple[tree.Call, "Object | None"]]]
 CALLED_AS_OBJECT = frozenset({"forward", "__call__"})
 _OBJECTS = frozenset({"assign", "param", "each"})  # bindings that can give an object
 
@@ -27,8 +26,9 @@ class CallGraph(Classes):
         self._returns: dict[tree.FunctionDef, list[tree.Return]] = {}
         self._resolving: dict[tree.FunctionDef, float] = {}  # with the depth of the questions
         self._runs: dict[tree.Call, dict[tree.FunctionDef, Object | None]] = {}
-        self._object_calls: dict[tuple[File, ...], list[tree.Call]] = {}
-        self._complete: dict[tuple[File, ...], Callers] = {}
+        self._called_by: dict[tree.FunctionDef, list[tuple[tree.Call, Object | None]]] = {}
+        self._order: dict[tuple[File, ...], dict[tree.Call, int]] = {}
+        self._unsettled: dict[tuple[File, ...], list[tree.Call]] = {}
 
     # Functions
 
@@ -65,35 +65,38 @@ class CallGraph(Classes):
     ) -> Iterator[tuple[tree.Call, Object | None]]:
         cls = function.parent if isinstance(function.parent, tree.ClassDef) else None
         if cls is not None and function.name in CALLED_AS_OBJECT:
-            files = tuple(self.view.connected(self.view.home(function)))
-            if files in self._complete:
-                return iter(self._complete[files].get(function, ()))
-            candidates = self._calls_of_objects(files)
-        else:
-            files, candidates = (), self._candidates(function, cls)
-        found, whole = self.values.whole(lambda: self._by_function(candidates))
-        if files and whole:
-            self._complete[files] = found
-        return iter(found.get(function, ()))
+            yield from self._calls_of_method(function)
+            return
+        for call in self._candidates(function, cls):
+            run = self._run_by(call)
+            if function in run:
+                yield call, run[function]
 
-    def _by_function(self, calls: Iterable[tree.Call]) -> Callers:
-        found: Callers = {}
-        for call in calls:
-            for function, owner in self._run_by(call).items():
-                found.setdefault(function, []).append((call, owner))
-        return found
+    def _calls_of_method(
+        self, method: tree.FunctionDef
+    ) -> Iterator[tuple[tree.Call, Object | None]]:
+        """The calls of objects that run a method; those that are settled are not asked again."""
+        files = tuple(self.view.connected(self.view.home(method)))
+        if files not in self._order:
+            calls = self._calls_of_objects(files)
+            self._order[files] = {call: rank for rank, call in enumerate(calls)}
+            self._unsettled[files] = calls
+        unsettled = [call for call in self._unsettled[files] if call not in self._runs]
+        found = {call: r[method] for call in unsettled if method in (r := self._run_by(call))}
+        self._unsettled[files] = [call for call in unsettled if call not in self._runs]
+        order = self._order[files]
+        found.update(item for item in self._called_by.get(method, ()) if item[0] in order)
+        yield from sorted(found.items(), key=lambda item: order[item[0]])
 
     def _calls_of_objects(self, files: tuple[File, ...]) -> list[tree.Call]:
         """The calls in some files that may run an object of one of their classes."""
-        if files not in self._object_calls:
-            attributes = {name for file in files for name in file.contents.attributes}
-            self._object_calls[files] = [
-                call
-                for file in files
-                for call, attr in file.once(_calls_of_unknowns)
-                if attr is None or attr in attributes or self.is_attribute(file, attr)
-            ]
-        return self._object_calls[files]
+        attributes = {name for file in files for name in file.contents.attributes}
+        return [
+            call
+            for file in files
+            for call, attr in file.once(_calls_of_unknowns)
+            if attr is None or attr in attributes or self.is_attribute(file, attr)
+        ]
 
     def _run_by(self, call: tree.Call) -> dict[tree.FunctionDef, Object | None]:
         """The functions that a call can run, each with the object it is a method of."""
@@ -102,6 +105,8 @@ class CallGraph(Classes):
         found, whole = self.values.whole(lambda: self._find_run(call))
         if whole:
             self._runs[call] = found
+            for function, owner in found.items():
+                self._called_by.setdefault(function, []).append((call, owner))
         return found
 
     def _find_run(self, call: tree.Call) -> dict[tree.FunctionDef, Object | None]:

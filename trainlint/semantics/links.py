@@ -6,7 +6,7 @@ imports of imports to the binding that they end in: a definition, or a library's
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
 from trainlint.semantics import tree
@@ -48,6 +48,9 @@ class Graph(Protocol):
 
     def defines(self, place: str, name: str) -> bool:
         """Whether a module has a function or class of that name and no import of it."""
+
+    def mentions(self, place: str, words: Iterable[str]) -> bool:
+        """Whether one of the words stands in a module."""
 
     def takers(self, names: frozenset[str], path: str) -> tuple[list[str], bool]:
         """Modules that import one of the names from the one at ``path``; False if not all."""

@@ -364,6 +364,16 @@ class Values:
             found += [one.node for one in linked] if linked is not None else [binding.node]
         return found
 
+    def is_definition(self, name: tree.Name) -> bool:
+        """Whether a name surely is that of a function or class of the project itself."""
+        found = self.view.names.find(name.id, name)
+        links = self.view.links
+        return found is not None and all(
+            binding.kind in {"function", "class"}
+            or (binding.kind == "import" and links is not None and links.is_defined(binding))
+            for binding in found[1]
+        )
+
     def _starred(self, expr: tree.Name) -> list[Binding]:
         links = self.view.links
         return links.starred(expr) if links is not None else []

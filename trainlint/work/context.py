@@ -34,6 +34,7 @@ class Context:
     _views: dict[str, View] = field(default_factory=dict, repr=False, compare=False)
     _group: frozenset[str] | None = field(default=None, repr=False, compare=False)
     _keys: dict[frozenset[str], str] = field(default_factory=dict, repr=False, compare=False)
+    _marks: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False)
 
     def __reduce__(self) -> tuple[object, ...]:
         return Context, (self.folder, self.root, self.files)  # the rest is found again
@@ -49,14 +50,22 @@ class Context:
         """A text that changes whenever an answer about that file may have become another."""
         if len(self.files) < 2:
             return ""
-        unit = self.graph.unit(path)
-        if unit not in self._keys:
-            parts: list[str] = []
-            for each in sorted(unit):
-                file = self.files[each]
-                parts += [each, str(file.size), str(file.mtime_ns), *self.graph.targets(each), ""]
-            self._keys[unit] = blake2b(framed(*parts), digest_size=12).hexdigest()
-        return self._keys[unit]
+        return " ".join(map(self._digest, self.graph.units(path)))
+
+    def _digest(self, paths: frozenset[str]) -> str:
+        if paths not in self._keys:
+            parts = b"".join(map(self._mark, sorted(paths)))
+            self._keys[paths] = blake2b(parts, digest_size=12).hexdigest()
+        return self._keys[paths]
+
+    def _mark(self, path: str) -> bytes:
+        """What tells a file, and the modules that it imports, from what it was."""
+        if path not in self._marks:
+            file = self.files[path]
+            self._marks[path] = framed(
+                path, str(file.size), str(file.mtime_ns), *self.graph.targets(path), ""
+            )
+        return self._marks[path]
 
     def modules(self) -> Modules:
         """The modules of the project."""

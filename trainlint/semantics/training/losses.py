@@ -81,13 +81,7 @@ def _may_be_criterion(file: File, call: tree.Call) -> bool:
 def _is_made_here(file: File, func: tree.Expr) -> bool:
     """Whether a callee is a function, a class or a method of the file, and so no known loss."""
     if isinstance(func, tree.Name):
-        found = file.names.find(func.id, func)
-        links = file.view.links
-        return found is not None and all(
-            binding.kind in {"function", "class"}
-            or (binding.kind == "import" and links is not None and links.is_defined(binding))
-            for binding in found[1]
-        )
+        return file.values.is_definition(func)
     cls = tree.class_of(func)
     return (
         isinstance(func, tree.Attribute)

@@ -44,6 +44,16 @@ _NAME = re.compile(
     r"|(model|net)$",
     re.I,
 )
+# Parameters that stand for functions, classes and helpers.
+_NO_NAME = re.compile(
+    r"(^|_)(fn|func|function|cls|class|callback|hook|factory|tokenizer|criterion|logger)$", re.I
+)
+# Functions about models: ``save_model``, ``_build_net``.
+_DOES = re.compile(
+    r"_*(get|set|load|save|build|create|make|init|export|import|register|list|add|print|log|show|"
+    r"compress|prune|quantize|merge|convert|wrap|prepare|setup|download|upload|count|check|test)_",
+    re.I,
+)
 _MAX_SOURCES = 20
 _NO_MODELS = frozenset({"tensorflow", "keras", "jax", "flax", "mxnet", "paddle"})
 _CRITERION = re.compile(r"loss|criterion|metric", re.I)
@@ -96,12 +106,15 @@ def is_model(file: File, expr: Expr) -> bool | None:
                 unknown = True
             case _:
                 pass
-    named = unknown and _NAME.search(last_name(expr)) is not None
+    name = last_name(expr)
+    named = unknown and _NAME.search(name) is not None and not _DOES.match(name)
     return None if named and not _NO_MODELS & _roots(file) else False
 
 
 def _may_be_bound_to_model(file: File, expr: Expr) -> bool:
-    """False for most methods, without a look at what they are methods of."""
+    """False for most methods and for what is a definition itself, without following values."""
+    if isinstance(expr, tree.Name):
+        return _NO_NAME.search(expr.id) is None and not file.values.is_definition(expr)
     if not isinstance(expr, tree.Attribute) or expr.attr == "module":
         return True
     return (

@@ -188,18 +188,10 @@ class Script:
                     find = links.graph.find
                     places.add(find(self.file.path, statement.level, statement.module))
         return any(
-            place is not None and (place in self._acting or place.endswith("__init__.py"))
+            place is not None
+            and (place.endswith("__init__.py") or links.graph.mentions(place, _ACTS))
             for place in places
         )
-
-    @cached_property
-    def _acting(self) -> frozenset[str]:
-        """The files of the project in which a word of an act stands."""
-        project = self.file.view.project
-        if project is None:
-            return frozenset()
-        words = (frozenset({word}) for word in _ACTS)
-        return frozenset(path for w in words for path in project.graph.holding(w, self.file.path))
 
     @cached_property
     def _eventful(self) -> frozenset[str]:

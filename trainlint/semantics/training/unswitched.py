@@ -141,13 +141,10 @@ def _is_evaluation(file: File, loop: Rounds, body: Body) -> bool:
 def _may_evaluate(file: File, loop: Rounds) -> bool:
     """Cheap test before models are followed."""
     body = tree.function_of(loop)
-    if _is_wanted(loop, body or file.module):
-        return False
-    if _is_held_out(loop):
-        return True
     walked = _walked(loop)
     given = isinstance(walked, tree.Name) and body is not None and body.param(walked.id) is not None
-    return given or (body is not None and _EVALUATES.search(body.name) is not None)
+    named = body is not None and _EVALUATES.search(body.name) is not None
+    return (given or named or _is_held_out(loop)) and not _is_wanted(loop, body or file.module)
 
 
 def _is_held_out(loop: Rounds) -> bool:
