@@ -331,3 +331,16 @@ def test_triage_changes_no_result(root):
         outcome = check_source(decode(path, text.encode()), shipped().rules, around)
         everything |= {(path, d.code, d.location.line) for d in outcome.diagnostics}
     assert words == everything
+
+
+@pytest.mark.parametrize(("importers", "safety"), [(5, "unsafe"), (60, "shown")])
+def test_a_group_fix_is_only_shown_where_too_many_files_would_have_to_be_read(importers, safety):
+    trainer = TRAINER.replace('autocast("cuda")', 'autocast("cuda", enabled=flag)')
+    project = texts(model=MODEL, trainer=trainer.replace("x, y)", "x, y, flag=1)", 1), main=MAIN)
+    for number in range(importers):
+        project[f"use{number}.py"] = "from model import Net\nfrom trainer import Trainer\n"
+    around = Surroundings({}, {}, project=project_of(project))
+    source = decode("trainer.py", project["trainer.py"].encode())
+    outcome = check_source(source, shipped().rules, around)
+    fixes = [d.fixes[0] for d in outcome.diagnostics if d.code == "AMP001"]
+    assert [fix.safety for fix in fixes] == [safety]
