@@ -24,6 +24,7 @@ LOOKS = 8  # samples of a batch whose values are counted
 class SampleSet:
     """The samples of one loader object."""
 
+    dataset: weakref.ref[Any] | None = None  # that of the loader
     base: weakref.ref[Any] | None = None  # the data set under all subsets
     indices: Collection[int] | None = None  # in it, where they are known beforehand
     is_part: bool = False  # a subset of it
@@ -50,6 +51,12 @@ class SampleSet:
         if base is None or other.base is None or other.base() is not base:
             return False
         return self.indices is not None and self.indices == other.indices
+
+    def is_of_same_data(self, other: SampleSet) -> bool:
+        """Whether the loaders of both were given one object."""
+        if self.dataset is None or other.dataset is None:
+            return False
+        return self.dataset() is not None and self.dataset() is other.dataset()
 
     def mapped(self, drawn: Iterable[int]) -> tuple[int, ...]:
         """Indices that a sampler drew, as those of the data set under all subsets."""
@@ -85,7 +92,7 @@ class Overlap:
     count: int
     of: int
     by_index: bool
-    whole: bool  # neither is a subset of a data set
+    whole: bool  # both are of one data set object, and not two subsets of it
     examples: tuple[int, ...] = ()
 
 
@@ -99,6 +106,7 @@ def sample_set(loader: Any) -> SampleSet:
         dataset = dataset.dataset
     try:
         found.base = weakref.ref(dataset)
+        found.dataset = weakref.ref(loader.dataset)
     except TypeError:
         return found
     found.is_part, found.chain = bool(chain), tuple(chain)
@@ -108,7 +116,7 @@ def sample_set(loader: Any) -> SampleSet:
         return found
     if kind == "SubsetRandomSampler":
         own: Any = loader.sampler.indices
-        found.is_part = True
+        found.is_part, found.dataset = True, None  # the sampler takes a part of it
     elif kind in WHOLE and hasattr(loader.dataset, "__len__"):
         own = range(len(chain[0])) if chain else range(len(loader.dataset))
     else:
@@ -176,7 +184,7 @@ def overlap(evaluated: SampleSet, trained: Iterable[SampleSet]) -> Overlap | Non
         seen: set[int] = set().union(*(s.known for s in akin))
         common = [index for index in known if index in seen]
         if common:
-            whole = not evaluated.is_part and not all(s.is_part for s in akin)
+            whole = any(evaluated.is_of_same_data(s) for s in akin)
             return Overlap(
                 len(common) / len(known),
                 len(common),
@@ -195,6 +203,23 @@ def overlap(evaluated: SampleSet, trained: Iterable[SampleSet]) -> Overlap | Non
     if share <= 3 * repeats or count < 3 or (not evaluated.rich and share < 0.5):
         return None
     return Overlap(share, count, len(evaluated.marks), False, True)
+
+
+def apart(evaluated: SampleSet, trained: Iterable[SampleSet]) -> int | None:
+    """How many samples were trained on, none of them evaluated; None where that is not certain.
+
+    Certain are the indices of one data set alone: equal content may look different.
+    """
+    base = evaluated.base() if evaluated.base is not None else None
+    sets = list(trained)
+    if base is None or evaluated.indices is None or not sets:
+        return None
+    seen: set[int] = set()
+    for one in sets:
+        if one.indices is None or one.base is None or one.base() is not base:
+            return None
+        seen.update(one.indices)
+    return None if seen.intersection(evaluated.indices) else len(seen)
 
 
 class Consumption:
@@ -228,6 +253,10 @@ class Consumption:
     def evaluated(self) -> None:
         """An evaluation ended: what steps next is another stretch of training."""
         self._closed = True
+
+    def ever(self) -> list[SampleSet]:
+        """All that any optimizer was fed."""
+        return [s for sets in self.trained.values() for s in sets]
 
     def before(self) -> list[SampleSet]:
         """What the optimizers of the last stretch of training were fed."""

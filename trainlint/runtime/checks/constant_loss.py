@@ -165,13 +165,17 @@ class ConstantLoss(Check[Options]):
         message = f"the loss sits at {value:.4f}, which is {name}"
         related = []
         if "batches of" in name:
-            message += ": the features have collapsed, or a batch holds one class only"
             single = [b for b in step.batches if b.labels is not None and len(b.labels) == 1]
             if single:
                 loader = single[-1].loader
-                message += f"; the batches of `{loader.sampler}` hold one class each"
+                message += (
+                    f": `{loader.sampler}` fills each batch from one class, so that nothing in it "
+                    "is to be kept apart, and the features collapse"
+                )
                 evidence["sampler"] = loader.sampler
                 related.append((loader.place, "the loader whose batches hold one class each"))
+            else:
+                message += ": the features have collapsed, or a batch holds one class only"
         return self.finding(
             message,
             place,

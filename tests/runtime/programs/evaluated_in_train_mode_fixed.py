@@ -1,0 +1,35 @@
+"""An evaluation in evaluation mode."""
+import torch
+from _data import digits
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+torch.manual_seed(0)
+
+x, y = digits().tensors
+train_set, val_set = TensorDataset(x[:600], y[:600]), TensorDataset(x[600:], y[600:])
+model = nn.Sequential(
+    nn.Linear(64, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Dropout(0.2), nn.Linear(32, 10)
+)
+optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+train_loader = DataLoader(train_set, batch_size=32, shuffle=True)
+val_loader = DataLoader(val_set, batch_size=50)
+
+
+def accuracy():
+    model.eval()
+    right = 0
+    with torch.no_grad():
+        for x, y in val_loader:
+            right += int((model(x).argmax(1) == y).sum())
+    model.train()
+    return right / len(val_set)
+
+
+for epoch in range(3):
+    for x, y in train_loader:
+        loss = nn.functional.cross_entropy(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    accuracy()

@@ -1,0 +1,28 @@
+"""Validation data that is the test data."""
+import torch
+from _data import digits
+from torch import nn
+from torch.utils.data import DataLoader, Subset
+
+torch.manual_seed(0)
+
+data = digits()
+model = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
+optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+train_loader = DataLoader(Subset(data, range(500)), batch_size=32, shuffle=True)
+val_loader = DataLoader(Subset(data, range(500, 650)), batch_size=50)  # expect: LEK004
+test_loader = DataLoader(Subset(data, range(500, 800)), batch_size=50)
+schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, mode="max")
+for epoch in range(4):
+    for x, y in train_loader:
+        loss = nn.functional.cross_entropy(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    model.eval()
+    with torch.no_grad():
+        right = sum(int((model(x).argmax(1) == y).sum()) for x, y in val_loader)
+    model.train()
+    schedule.step(right)
+with torch.no_grad():
+    tested = sum(int((model.eval()(x).argmax(1) == y).sum()) for x, y in test_loader)
