@@ -354,6 +354,34 @@ def test_a_crash_that_the_linter_did_not_foresee_is_explained_at_its_own_place(
     assert list(crashed("ValueError: no", (str(source), 3), 5, [])) == []
 
 
+@pytest.mark.parametrize("shared", [0, 1])
+def test_sets_that_share_no_sample_clear_the_suspicion_that_they_do(shared: int) -> None:
+    from torch.utils.data import DataLoader, Subset, TensorDataset
+
+    x = torch.randn(60, 20, generator=torch.Generator().manual_seed(0))
+    data = TensorDataset(x, (x[:, 0] > 0).long())
+    session = Session(Config(grace=60.0))
+    session.start()
+    try:
+        loader = DataLoader(Subset(data, range(40 + shared)), batch_size=10)
+        held_out = DataLoader(Subset(data, range(40, 60)), batch_size=10)
+        model = torch.nn.Linear(20, 2)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for _ in range(2):
+            for a, b in loader:
+                optimizer.zero_grad()
+                torch.nn.functional.cross_entropy(model(a), b).backward()
+                optimizer.step()
+            with torch.no_grad():
+                assert [len(model(a)) for a, _ in held_out] == [10, 10]
+    finally:
+        session.stop()
+    cleared = {one.code: one for one in session.cleared}
+    assert ("LEK003" in cleared, "LEK006" in cleared) == (not shared, not shared)
+    if not shared:
+        assert cleared["LEK003"].evidence == {"trained": 40, "evaluated": 20, "passes": 2}
+
+
 # Curves and tables
 
 

@@ -21,6 +21,7 @@ BARS = "▁▂▃▄▅▆▇█"
 LONGEST = 110  # characters of a suspicion
 CURVES = 3
 WIDTH = 32
+FREE, BUDGET = 0.5, 0.01  # seconds and share of a run for which the watch need not account
 
 
 def terminal_report(
@@ -138,8 +139,10 @@ def costs(processes: Sequence[dict[str, Any]]) -> list[str]:
     for one in processes:
         who = f"rank {one['rank']}: " if one.get("rank") is not None else ""
         observed = f"{one.get('observed_steps', 0)} of {one.get('steps', 0)} steps observed"
-        cost = f"{100 * one.get('share', 0.0):.1f} % of its time ({one.get('seconds', 0.0):.2f} s)"
-        line = f"{who}{observed}; the watch took {cost}."
+        share, seconds = one.get("share", 0.0), one.get("seconds", 0.0)
+        line = f"{who}{observed}; the watch took {seconds:.2f} s, {100 * share:.1f} % of the time"
+        is_short = seconds < FREE and share > BUDGET
+        line += ", since each step of a run as short as this is looked at." if is_short else "."
         for what, count in one.get("unobserved", {}).items():
             line += f" Not observed: {what} ({count})."
         if one.get("ended") is False:
@@ -155,13 +158,17 @@ def lines(path: str, cell: int | None, first: int, last: int) -> list[str]:
 
 
 def _look(stream: TextIO) -> tuple[bool, int]:
+    """Whether to colour what goes to the stream, and its columns; 0 where nothing is wrapped."""
+    forced = bool(os.environ.get("FORCE_COLOR"))
+    plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
     try:
         is_terminal = stream.isatty()
-        width = os.get_terminal_size(stream.fileno()).columns if is_terminal else 0
+        columns = os.environ.get("COLUMNS", "") if is_terminal or forced else ""
+        width = int(columns) if columns.isdigit() else 0
+        if is_terminal and not width:
+            width = os.get_terminal_size(stream.fileno()).columns
     except (OSError, ValueError):
         is_terminal, width = False, 0
-    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-    forced = bool(os.environ.get("FORCE_COLOR"))
     return (is_terminal or forced) and not plain, width
 
 
