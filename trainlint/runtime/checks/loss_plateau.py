@@ -54,7 +54,7 @@ class Options:
     gain: float = 0.01
     most: float = 0.2  # above the best: more is no plateau but a way back
     epochs: int = 2
-    few: int = 16  # steps; where an epoch has fewer, more epochs are compared
+    few: int = 40  # steps; where an epoch has fewer, more epochs are compared
     growth: float = 1.2  # of the gradient, from one half of them to the other: a saddle
     least: int = 5  # epochs before it is said
     significance: float = 2.0  # of a trend downwards of the steps: a false one in 2 % of plateaus

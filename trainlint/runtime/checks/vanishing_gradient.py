@@ -51,6 +51,8 @@ from trainlint.runtime.series import is_falling
 # Their step is the gradient times a rate; others divide it by its own size.
 PROPORTIONAL = frozenset({"SGD", "ASGD"})
 
+LOOK = 5  # observed steps between two looks while nothing is wrong
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -75,6 +77,8 @@ class VanishingGradient(Check[Options]):
         if not step.norm or not math.isfinite(step.norm) or step.skipped or not step.losses:
             return
         number = step.optimizer.number
+        if not self._row.get(number) and step.optimizer.observed % LOOK:
+            return
         sizes = [
             (norm / math.sqrt(tensor.size), tensor)
             for tensor, norm in zip(step.tensors, step.norms, strict=True)
