@@ -258,11 +258,20 @@ def swing() -> Setting:
     return Setting(model, optimizer, batches(), lambda m, b: nn.functional.mse_loss(m(b[0]), b[1]))
 
 
-def dead_rate() -> Setting:
-    """A schedule that decays far too fast."""
-    model, optimizer = classifier(0.5)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: max(1e-3, 0.7**s))
-    return Setting(model, optimizer, digit_batches(), entropy, schedule=schedule)
+def noise_floor(rate: float = 0.06) -> Setting:
+    """A rate so high that the noise of small batches keeps the loss up."""
+    x, _ = _data.cancer().tensors
+    torch.manual_seed(0)
+    model = nn.Linear(20, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=rate)
+
+    def batches() -> Iterator[Any]:
+        noise = torch.randn(len(x), 1, generator=torch.Generator().manual_seed(2))
+        data = torch.utils.data.TensorDataset(x[:, :20], x[:, 20:21] + noise)
+        while True:
+            yield from DataLoader(data, batch_size=16, shuffle=True)
+
+    return Setting(model, optimizer, batches(), lambda m, b: nn.functional.mse_loss(m(b[0]), b[1]))
 
 
 def full_memory() -> Setting:
@@ -293,7 +302,7 @@ SCENARIOS = (
     Scenario("too much momentum", "divergence", 20, "reduce_lr", bouncing, 400),
     Scenario("labels that drift", "divergence", 100, "undone", drifting_labels, 400),
     Scenario("momentum without end", "oscillation", 20, "undone", swing, 520),
-    Scenario("a schedule that decays too fast", "plateau", 20, "increase_lr", dead_rate, 300),
+    Scenario("noise that a high rate keeps up", "plateau", 20, "reduce_lr", noise_floor, 500),
     Scenario("a batch too large", "out_of_memory", 82, "advised", full_memory),
     Scenario("healthy, SGD", None, 0, "", healthy),
     Scenario("healthy, Adam", None, 0, "", healthy_adam),
@@ -325,7 +334,7 @@ def run(scenario: Scenario, *, auto_fix: bool = True, **options: Any) -> Outcome
         setting.optimizer,
         auto_fix=auto_fix,
         options=setting.options,
-        **{"snapshot_every": 20, **options},
+        **{"snapshot_every": 20, "budget": 1.0, **options},
     )
     losses: list[float] = []
     try:

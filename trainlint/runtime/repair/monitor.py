@@ -237,10 +237,18 @@ class TrainingMonitor:
     def _raise(self, error: ErrorType) -> FixAction:
         """A rate that is too small is raised; where it is not, nothing is known that helps."""
         if self.repairer is not None and self.repairer.failed[error]:
-            return FixAction("none", {}, "a higher rate did not help", 0.0, error)
+            return FixAction("none", {}, "another rate did not help", 0.0, error)
         pace = self.repairer.pace() if self.repairer is not None else None
         if self.rate() == 0:
             return FixAction("none", {}, "the learning rate is 0: see its schedule", 0.0, error)
+        if error is ErrorType.PLATEAU and pace is not None and pace >= USUAL:
+            return FixAction(
+                "reduce_lr",
+                {"factor": 0.3, "roll_back": False},
+                f"the parameters go back and forth by {pace:.1g} of their size in a step",
+                0.6,
+                error,
+            )
         if pace is None or pace >= SLOW:
             told = "" if pace is None else f": the parameters change by {pace:.1g} of their size"
             return FixAction(
