@@ -99,3 +99,13 @@ def test_gradients_cleared_on_every_batch_are_no_matter_of_scale() -> None:
     )
     assert len(_messages("ACC004", program)) == 1
     assert not _messages("ACC002", program)
+
+
+def test_before_torch_2_zero_grad_leaves_zeros_and_no_sign_of_a_tail() -> None:
+    program = _program(head="optimizer.zero_grad()").replace(
+        "        (model(x)", "        if len(x) < 4:\n            continue\n        (model(x)"
+    )
+    (message,) = _messages("ACC001", "# target: torch=1.8..1.13\n" + program)
+    assert "There is no fix here: before torch 2.0 zero_grad leaves zeros behind" in message
+    (message,) = _messages("ACC001", "# target: torch=2.0..2.5\n" + program)
+    assert "zeros" not in message

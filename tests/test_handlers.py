@@ -102,6 +102,18 @@ def test_what_a_handler_prints_is_not_called_unseen(code: str) -> None:
     assert "unseen" not in found.message
 
 
+def test_what_logging_shows_of_a_failed_record_is_not_called_unseen() -> None:
+    program = (
+        "import logging\n\nclass Bar(logging.Handler):\n    def emit(self, record):\n"
+        "        try:\n            draw(self.format(record))\n"
+        "        except:\n            {}(record)\n"
+    )
+    [found] = check_text(RULES["ERR001"], program.format("self.handleError"))
+    assert "unseen" not in found.message
+    [found] = check_text(RULES["ERR001"], program.format("self.forget"))
+    assert "unseen" in found.message
+
+
 @pytest.mark.parametrize(
     ("target", "wanted", "error"),
     [

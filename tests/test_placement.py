@@ -32,8 +32,16 @@ LIKELY = {
     + "def restore(net, path, use_cuda):\n"
     + "    if use_cuda:\n        net.cuda()\n"
     + "    net.load_state_dict(torch.load(path))\n",
-    "a script that never asks for a GPU": NET
-    + 'net = nn.Linear(3, 1)\nnet.load_state_dict(torch.load("net.pt"))\n',
+    "a trainer takes what there is": NET
+    + CHOSEN
+    + "from pytorch_lightning import Trainer\n"
+    + "def fit(net, path):\n"
+    + "    trainer = Trainer(gpus=1 if torch.cuda.is_available() else 0)\n"
+    + "    net.load_state_dict(torch.load(path))\n    trainer.fit(net)\n",
+    "it is loaded where no GPU is asked for": NET
+    + CHOSEN
+    + "def restore(net, path, no_cuda):\n"
+    + "    if no_cuda:\n        net.load_state_dict(torch.load(path))\n",
     "every process loads to the device of the first": NET
     + "def restore(net, path, rank):\n"
     + '    torch.distributed.init_process_group("nccl")\n'
@@ -110,6 +118,27 @@ POSSIBLE = {
     "a file of data": NET + CHOSEN + 'graph = torch.load("graph.pt")\nprint(graph.num_nodes)\n',
     "a helper whose model is the caller's": NET
     + "def restore(net, path):\n    net.load_state_dict(torch.load(path))\n",
+    "a script that never asks for a GPU, of weights from who knows where": NET
+    + 'net = nn.Linear(3, 1)\nnet.load_state_dict(torch.load("net.pt"))\n',
+    "it is loaded only where there is a GPU": NET
+    + CHOSEN
+    + "def restore(net, path, use_cuda, resume):\n"
+    + "    if use_cuda and resume:\n        net.load_state_dict(torch.load(path))\n",
+    "a trainer that is given one GPU comes before": NET
+    + CHOSEN
+    + "from pytorch_lightning import Trainer\n"
+    + "def fit(net, path):\n"
+    + "    trainer = Trainer(max_epochs=3, gpus=1)\n"
+    + "    net.load_state_dict(torch.load(path))\n    trainer.fit(net)\n",
+    "a trainer whose settings ask for GPUs": NET
+    + CHOSEN
+    + "from pytorch_lightning import Trainer\n"
+    + "def fit(net, path):\n"
+    + '    settings = {"max_epochs": 3, "accelerator": "gpu", "devices": 2}\n'
+    + "    run(net, path, settings)\n"
+    + "def run(net, path, settings):\n"
+    + "    trainer = Trainer(**settings)\n"
+    + "    net.load_state_dict(torch.load(path))\n    trainer.fit(net)\n",
     "a program that cannot do without a GPU": NET
     + "net = nn.Linear(3, 1).cuda()\n"
     + 'net.load_state_dict(torch.load("net.pt"))\n',

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
+from trainlint.semantics.guards import guards
 from trainlint.semantics.training import models
 from trainlint.semantics.tree import Expr, Node
-from trainlint.semantics.values import Instance, Literal, Unknown
+from trainlint.semantics.values import Display, Instance, Literal, Unknown, Value
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
 _DEVICE = re.compile(r"(^|_|\b)(device|gpu|cuda)s?(_|$|\d|\b)", re.I)
+_GPU = re.compile(r"^((use|with|has|is)_?)?(gpus?|cuda)(_available|_enabled)?$", re.I)
 _CUDA = re.compile(r"cuda(:\d+)?$")
 _PROCESSES = re.compile(r"init_process_group|DistributedDataParallel|local_rank", re.I)
 _DEPTH = 4
@@ -45,7 +47,7 @@ class Device(Enum):
 
 def device(file: File) -> Device:
     """What a file says of the device that it needs."""
-    if any(_asks(file, node) for node in file.all(tree.Attribute)) or _is_spread(file):
+    if any(_asks(file, node) for node in file.all(tree.Attribute)) or is_spread(file):
         return Device.OPEN
     found = Device.UNSAID
     for call in file.calls:
@@ -63,15 +65,72 @@ def device(file: File) -> Device:
 
 def demands_gpu(file: File) -> bool:
     """True where something is moved to a GPU whatever there is: the file runs nowhere else."""
-    return not _is_spread(file) and any(
-        isinstance(call.func, tree.Attribute)
-        and (
-            (call.func.attr == "cuda" and file.names.qualified(call.func) is None and not call.args)
-            or file.names.qualified(call.func) in _OF_A_GPU
-        )
-        and not _is_guarded(call)
-        for call in file.calls
+    return not is_spread(file) and any(demands(file, call) for call in file.calls)
+
+
+def demands(file: File, call: tree.Call) -> bool:
+    """True for a call that fails where there is no GPU, and that nothing keeps from running."""
+    name = file.names.qualified(call.func)
+    if name is not None and name.startswith("lightning.") and name.endswith(".Trainer"):
+        return _trains_on_gpu(file, call) and not _is_guarded(call)
+    if not isinstance(call.func, tree.Attribute):
+        return False
+    moves = call.func.attr == "cuda" and name is None and not call.args
+    return (moves or name in _OF_A_GPU) and not _is_guarded(call)
+
+
+def _trains_on_gpu(file: File, call: tree.Call) -> bool:
+    """True for a trainer of Lightning that is given GPUs by literals, also in a dict."""
+    for word in ("gpus", "accelerator"):
+        given = call.arg(None, word)
+        starred = [arg.value for arg in call.args if arg.star == "**"]
+        found = file.values.of(given) if given is not None else []
+        for expr in starred if given is None else []:
+            found = [*found, *file.values.of(expr, None, (word,))]
+        if found and all(_is_gpu(value) for value in found):
+            return True
+    return False
+
+
+def _is_gpu(value: Value) -> bool:
+    match value:
+        case Literal(value=bool()):
+            return False
+        case Literal(value=int() as count):
+            return count != 0
+        case Literal(value=str() as kind):
+            return kind in {"gpu", "cuda"}
+        case Display(expr=tree.Sequence() as listed):
+            return bool(listed.elts)
+        case _:
+            return False
+
+
+def is_only_with_gpu(node: Node) -> bool:
+    """True inside ``if use_cuda: ...``, which a run without a GPU leaves out."""
+    return any(
+        guard.outcome and any(_says_gpu(part) for part in _sides(guard.test))
+        for guard in guards(node)
     )
+
+
+def _sides(test: Expr) -> Iterator[Expr]:
+    """The tests that all hold where one holds."""
+    if isinstance(test, tree.BoolOp) and test.op == "and":
+        yield from _sides(test.left)
+        yield from _sides(test.right)
+    else:
+        yield test
+
+
+def _says_gpu(test: Expr) -> bool:
+    match test:
+        case tree.Call(func=func):
+            return models.last_name(func) == "is_available"
+        case tree.Name() | tree.Attribute():
+            return _GPU.search(models.last_name(test)) is not None
+        case _:
+            return False
 
 
 def needs_gpu(file: File, names: Collection[str]) -> bool:
@@ -83,7 +142,7 @@ def needs_gpu(file: File, names: Collection[str]) -> bool:
         and call.func.attr in {"cuda", "to"}
         and _moved(call) in names
     }
-    return found == {Device.GPU} and not _is_spread(file)
+    return found == {Device.GPU} and not is_spread(file)
 
 
 def _moved(call: tree.Call) -> str:
@@ -137,7 +196,7 @@ def _is_setting(file: File, statement: tree.Stmt) -> bool:
             return False
 
 
-def _is_spread(file: File) -> bool:
+def is_spread(file: File) -> bool:
     """True for one process on each device: all of them would load to that of the first."""
     return any(
         _PROCESSES.search(text) is not None

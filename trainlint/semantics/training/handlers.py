@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _ALL = frozenset({"builtins.Exception", "builtins.BaseException"})
 _REPORTS = re.compile(
     r"print|log(ger|ging)?($|_)|^log|warn|write|exception|^error|^debug|^info|critical|flush|"
-    r"set_postfix|set_description|format_exc|traceback|echo",
+    r"set_postfix|set_description|format_exc|traceback|echo|^handleError$|excepthook",
     re.I,
 )
 # What a handler may do beside reporting and still leave everybody in the dark.

@@ -1,8 +1,10 @@
 """Whether a file that is loaded can hold tensors of a device that the loading run does not have.
 
 Two things must be known for that: that models, optimizers or a checkpoint of them are in the file
-(tensors of a data set are made on the CPU), and that the program may run without the device of the
-run that saved it. Where one of them is open, the answer is only possible.
+(tensors of a data set are made on the CPU), and that the code which gets to the load supports a
+machine without the device of the run that saved it. It chooses its device by what there is or by a
+setting, or never speaks of one in a project whose other programs use a GPU, and nothing on the way
+to the load needs a GPU whatever there is. Where one of them is open, the answer is only possible.
 """
 
 from __future__ import annotations
@@ -56,6 +58,8 @@ def chance(file: File, load: tree.Call, restored: Restored) -> Chance:
         return Chance.POSSIBLE
     if file.once(devices.demands_gpu) or _has_another_way(file, load):
         return Chance.POSSIBLE
+    if devices.is_only_with_gpu(load) or _needs_gpu_before(file, load):
+        return Chance.POSSIBLE
     if provenance.is_saved_nowhere(file, restored) or _never_runs(file, load):
         return Chance.POSSIBLE
     match file.once(devices.device):
@@ -64,7 +68,11 @@ def chance(file: File, load: tree.Call, restored: Restored) -> Chance:
         case devices.Device.GPU:
             return Chance.POSSIBLE
         case devices.Device.UNSAID:
-            known = not provenance.saves(file) and _runs_without_gpu(file, load)
+            known = (
+                not provenance.saves(file)
+                and _runs_without_gpu(file, load)
+                and _is_saved_with_gpu(file)
+            )
             return Chance.LIKELY if known else Chance.POSSIBLE
 
 
@@ -82,6 +90,42 @@ def _runs_without_gpu(file: File, load: tree.Call) -> bool:
         not script.once(devices.demands_gpu)
         and script.once(devices.device) is not devices.Device.GPU
         for script in scripts
+    )
+
+
+def _is_saved_with_gpu(file: File) -> bool:
+    """True where other files of the project save states, and some speak of a GPU."""
+    others = [other for other in file.view.holding(["torch", "save"], file) if other is not file]
+    if not any(provenance.saves(other) for other in others):
+        return False
+    using = file.view.holding(["torch", "cuda"], file)
+    return any(
+        other.once(devices.demands_gpu) or other.once(devices.device) is not devices.Device.UNSAID
+        for other in dict.fromkeys((*others, *using))
+        if other is not file
+    )
+
+
+def _needs_gpu_before(file: File, site: tree.Call, depth: int = written.MAX_CALLERS) -> bool:
+    """True where all that is known to lead to a place fails before it without a GPU."""
+    home, body = file.home(site), tree.body_of(site)
+    spread = home.once(devices.is_spread)
+    for call in () if spread else home.script.calls_in.get(body, ()):
+        if call.start < site.start and devices.demands(home, call) and _is_on_the_way(call, site):
+            return True
+    function = tree.function_of(site)
+    callers = file.values.graph.callers(function) if function is not None and depth else []
+    return bool(callers) and all(_needs_gpu_before(file, call, depth - 1) for call, _ in callers)
+
+
+def _is_on_the_way(call: tree.Call, site: tree.Call) -> bool:
+    """True where what leads to a place has run a call before: no branch or loop is around it."""
+    above = set(site.ancestors())
+    return not any(
+        isinstance(node, tree.If | tree.IfExp | tree.For | tree.While | tree.Try)
+        and node not in above
+        for node in call.ancestors()
+        if not isinstance(node, tree.Module)
     )
 
 
