@@ -4,8 +4,9 @@
 
 Three models train: a small MLP, a convolutional net and a transformer. Each of them plainly,
 watched with and without a budget, wrapped (with snapshots for repair), and in the published way:
-one ``.item()`` a parameter for the norm, a checkpoint on disk at each improvement. The ways take turns in short stretches, and
-medians of their steps are compared, so that a machine whose speed drifts does not decide.
+one ``.item()`` a parameter for the norm, a checkpoint on disk at each improvement. The ways take
+turns in short stretches, and medians of their ratios are compared, so that a machine whose speed
+drifts does not decide.
 """
 
 from __future__ import annotations
@@ -230,9 +231,9 @@ def page(results: dict[str, Times], device: str) -> str:
     lines += [
         "",
         "*Every step watched* has no budget. *Watched* and *wrapped* keep to the budget of 1 % "
-        "from the first step on; in a program the first half second of the shim's work is free, so that "
-        "short runs are seen whole. *Published way*: one number asked of the device for each "
-        "parameter, and a file written whenever the loss is the best so far.",
+        "from the first step on; in a program the first half second of the shim's work is free, "
+        "so that short runs are seen whole. *Published way*: one number asked of the device for "
+        "each parameter, and a file written whenever the loss is the best so far.",
         "",
     ]
     return "\n".join(lines)
