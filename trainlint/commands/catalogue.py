@@ -36,11 +36,13 @@ def _rulebook() -> Rulebook:
 
 def runtime_cards() -> Iterator[Card]:
     """The checks of a running program, as far as no rule of the linter has their code."""
+    from trainlint.registry import shipped as rules
     from trainlint.runtime.check import documentation, options_of, shipped, url_of
     from trainlint.triage import all_of
 
+    of_linter = {rule.code for rule in rules().rules}
     for check in shipped():
-        if check.code.startswith("RUN"):
+        if check.code not in of_linter:
             text = documentation(check)
             yield Card(
                 check.code,

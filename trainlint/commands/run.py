@@ -98,7 +98,8 @@ def _deliver(args: argparse.Namespace, outcome: Outcome) -> Told:
     for line in [*_notes(outcome), *([static.trouble] if static and static.trouble else [])]:
         console.complain(line)
     told = _told(args, outcome, static)
-    context = _context(static)
+    is_log = args.output_format == "sarif" or any(_ending(path) == ".sarif" for path in args.report)
+    context = _context(static, with_rules=is_log)
     if outcome.processes:
         console.emit(drawn(told, sys.stderr, args.output_format, context), sys.stderr)
         sys.stderr.flush()
@@ -139,9 +140,15 @@ def _told(args: argparse.Namespace, outcome: Outcome, static: Static | None) -> 
     )
 
 
-def _context(static: Static | None) -> reports.Context:
-    from trainlint.commands.catalogue import runtime_cards
+def _context(static: Static | None, *, with_rules: bool) -> reports.Context:
     from trainlint.commands.check import repository_root
+
+    rules = _rules(static) if with_rules else {}
+    return reports.Context(rules=rules, repository_root=repository_root(), version=__version__)
+
+
+def _rules(static: Static | None) -> dict[str, reports.RuleInfo]:
+    from trainlint.commands.catalogue import runtime_cards
 
     rules = {
         card.code: reports.RuleInfo(
@@ -149,14 +156,16 @@ def _context(static: Static | None) -> reports.Context:
         )
         for card in runtime_cards()
     }
-    if static is not None:
-        rules |= static.rules
-    return reports.Context(rules=rules, repository_root=repository_root(), version=__version__)
+    return rules | (static.rules if static is not None else {})
+
+
+def _ending(path: str) -> str:
+    return os.path.splitext(path)[1].lower()
 
 
 def _text(path: str, told: Told, context: reports.Context) -> str:
     """The report in the form of the file's ending."""
-    match os.path.splitext(path)[1].lower():
+    match _ending(path):
         case ".json":
             from trainlint.runtime.report.machine import document
 
