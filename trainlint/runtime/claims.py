@@ -85,6 +85,8 @@ def _within(value: ast.expr, line: int) -> Iterator[str]:
     match value:
         case ast.Dict(keys=keys, values=values):
             covering = [(k, v) for k, v in zip(keys, values, strict=True) if _covers(v, line)]
+            if len(covering) > 1:
+                covering = [(k, v) for k, v in covering if isinstance(v, ast.Call)]
             if len(covering) == 1:
                 key, inner = covering[0]
                 if isinstance(key, ast.Constant) and isinstance(key.value, str):

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from trainlint.runtime.claims import claim
 from trainlint.runtime.places import Place
 
 LABEL_KEYS = ("label", "labels", "target", "targets", "class", "classes", "y")
@@ -30,6 +31,7 @@ class LoaderRecord:
     trained: int = 0  # batches that a backward call followed
     seen: int = 0  # batches whose content was looked at
     trail: tuple[Place, ...] = ()  # the lines that led to its construction, innermost first
+    claimed: str | None = None  # what it was said to hold, or what its names say once asked
     named_classes: int = 0  # in `classes` of its data set
     labels: Counter[int] = field(default_factory=Counter)  # over all batches seen
     dataset_labels: Counter[int] | None = None  # of the data set, where it tells them
@@ -38,6 +40,13 @@ class LoaderRecord:
     def is_training(self) -> bool:
         """Whether what it hands out is trained on."""
         return self.trained >= 2
+
+    @property
+    def claim(self) -> str | None:
+        """`test`, `validation` or `training`, as the program calls it."""
+        if self.claimed is None:
+            self.claimed = claim(self.trail) or ""
+        return self.claimed or None
 
     def is_same_as(self, other: LoaderRecord) -> bool:
         """Whether the same line made both, from as many samples."""

@@ -85,7 +85,9 @@ def watch(
                 session.record.held.add(parameter)
     for one in (*_listed(loader), *_listed(val_loader)):
         if hasattr(one, "dataset"):
-            session.loader_record(one)
+            record = session.loader_record(one)
+            if val_loader is not None and any(one is other for other in _listed(val_loader)):
+                record.claimed = "validation"
     return Watch(session, is_owner=running is None, verbose=verbose)
 
 

@@ -2,9 +2,9 @@
 
 ## What it does
 Reports a loader that was read to its end and handed out no batch: at once where its samples do not
-fill one batch and `drop_last` leaves them out, otherwise when that happens to one loader for the second time
-or the run ends. A loader made at the same line that did hand out something is silent: a buffer that
-begins empty, a pool that is used up.
+fill one batch and `drop_last` leaves them out, otherwise when that happens to one loader for the
+second time or the run ends. A loader made at the same line that did hand out something is silent: a
+buffer that begins empty, a pool that is used up.
 
 ## Why is this bad?
 The loop over it does nothing and says nothing; a metric of it is 0, NaN, or that of the pass

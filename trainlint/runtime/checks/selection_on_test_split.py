@@ -45,12 +45,10 @@ from dataclasses import dataclass
 
 from trainlint.diagnostics import Severity
 from trainlint.runtime.check import Check
-from trainlint.runtime.claims import claim
 from trainlint.runtime.events import End, Pass, Save, Step
 from trainlint.runtime.findings import Finding
 from trainlint.runtime.places import Place
 from trainlint.runtime.sample_sets import SampleSet, overlap
-
 
 LEAST = 2  # evaluations that something was chosen from
 
@@ -98,7 +96,7 @@ class SelectionOnTestSplit(Check[Options]):
     def on_pass(self, ended: Pass) -> Iterator[Finding]:
         if ended.trained or not ended.batches or not self.run.steps:
             return
-        what = claim(ended.loader.trail)
+        what = ended.loader.claim
         if what in ("test", "validation"):
             self._round[what] = ended
         if what == "test":

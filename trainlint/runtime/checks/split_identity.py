@@ -8,7 +8,6 @@ from typing import ClassVar
 
 from trainlint.diagnostics import Confidence, Severity
 from trainlint.runtime.check import Check
-from trainlint.runtime.claims import claim
 from trainlint.runtime.events import Pass, Save, Step
 from trainlint.runtime.findings import Cleared, Finding
 from trainlint.runtime.places import Place
@@ -44,7 +43,7 @@ class _Identity(Check[Options]):
         if ended.trained or not ended.batches or ended.samples is None:
             return
         self._look_whether_apart(ended, ended.samples)
-        if claim(ended.loader.trail) not in ("test", "validation"):
+        if ended.loader.claim not in ("test", "validation"):
             return
         yield from self._compared(ended, Confidence.HIGH)
 
@@ -165,7 +164,7 @@ class SameDataForTrainAndEval(_Identity):
             self._last = None
             return
         self._evaluated.add(ended.loader.number)
-        self._last = ended if claim(ended.loader.trail) is None else None
+        self._last = ended if ended.loader.claim is None else None
         yield from super().on_pass(ended)
 
     def on_save(self, save: Save) -> Iterator[Finding]:

@@ -50,7 +50,6 @@ from typing import Any
 
 from trainlint.diagnostics import Severity
 from trainlint.runtime.check import Check
-from trainlint.runtime.claims import claim
 from trainlint.runtime.events import End, Forward, ModeSwitch, Step
 from trainlint.runtime.findings import Finding
 from trainlint.runtime.forwards import is_batch_norm, is_dropout, sensitive_layers
@@ -171,14 +170,14 @@ class TrainingInEvalMode(Check[Options]):
             model = row[-1].model() if row else None
             if model is None or key in self._told or end.is_early:
                 continue
-            if claim(row[-1].loader.trail) in ("test", "validation"):
+            if row[-1].loader.claim in ("test", "validation"):
                 yield self._evaluated(row, model)
 
     def _is_of_training(self, forward: Forward) -> bool:
         """Whether it looks at what is trained on: to log, to index, to adapt its statistics."""
-        if forward.loader.trained or claim(forward.loader.trail) == "training":
+        if forward.loader.trained or forward.loader.claim == "training":
             return True
-        if claim(forward.loader.trail) is not None or forward.samples is None:
+        if forward.loader.claim is not None or forward.samples is None:
             return False
         consumption = self.run.consumption
         return overlap(forward.samples, consumption.before()) is not None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from trainlint.runtime.session import Session
 
 
-def install(session: Session) -> Undo:
+def install(session: Session) -> Undo:  # noqa: PLR0915
     """Wrap `__next__` of the one class that all iterators of loaders have in common."""
     import torch
     from torch.utils.data import DataLoader
