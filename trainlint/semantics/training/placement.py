@@ -106,16 +106,29 @@ def _is_saved_with_gpu(file: File) -> bool:
     )
 
 
-def _needs_gpu_before(file: File, site: tree.Call, depth: int = written.MAX_CALLERS) -> bool:
-    """True where all that is known to lead to a place fails before it without a GPU."""
-    home, body = file.home(site), tree.body_of(site)
-    spread = home.once(devices.is_spread)
-    for call in () if spread else home.script.calls_in.get(body, ()):
-        if call.start < site.start and devices.demands(home, call) and _is_on_the_way(call, site):
-            return True
-    function = tree.function_of(site)
-    callers = file.values.graph.callers(function) if function is not None and depth else []
-    return bool(callers) and all(_needs_gpu_before(file, call, depth - 1) for call, _ in callers)
+def _needs_gpu_before(file: File, load: tree.Call) -> bool:
+    """True where all that is known to lead to a load fails before it without a GPU."""
+    todo, seen = [load], set[Node]()
+    while todo:
+        site = todo.pop()
+        if _fails_before(file.home(site), site):
+            continue
+        function = tree.function_of(site)
+        callers = file.values.graph.callers(function) if function is not None else []
+        if function is None or not callers:
+            return False
+        if function not in seen:
+            seen.add(function)
+            todo.extend(call for call, _ in callers)
+    return True
+
+
+def _fails_before(file: File, site: tree.Call) -> bool:
+    """True where the body of a place needs a GPU before it."""
+    return not file.once(devices.is_spread) and any(
+        call.start < site.start and devices.demands(file, call) and _is_on_the_way(call, site)
+        for call in file.script.calls_in.get(tree.body_of(site), ())
+    )
 
 
 def _is_on_the_way(call: tree.Call, site: tree.Call) -> bool:
