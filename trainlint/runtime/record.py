@@ -12,8 +12,8 @@ from trainlint.runtime.events import Schedule
 from trainlint.runtime.loaders import LoaderRecord
 from trainlint.runtime.optimizers import OptimizerRecord, TensorRecord
 from trainlint.runtime.places import Place
-from trainlint.runtime.sample_sets import Consumption
 from trainlint.runtime.ranks import Ranks
+from trainlint.runtime.sample_sets import Consumption
 from trainlint.runtime.series import Series
 
 StreamKey = tuple["Place | None", int]

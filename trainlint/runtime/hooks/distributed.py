@@ -20,7 +20,11 @@ def install(session: Session) -> Undo:
         return together()
     from torch.nn.parallel import DistributedDataParallel
 
-    own, is_compiling, no_grad = session.own("distributed models"), torch.compiler.is_compiling, torch.no_grad
+    own, is_compiling, no_grad = (
+        session.own("distributed models"),
+        torch.compiler.is_compiling,
+        torch.no_grad,
+    )
     ranks = session.record.ranks
 
     def make_init(original: Any) -> Any:

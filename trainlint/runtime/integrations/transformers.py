@@ -17,7 +17,9 @@ def transformers_callback(base: type[Any] | None = None, **options: Any) -> Any:
     Raises:
         ImportError: transformers is not installed, and ``base`` gives no class.
     """
-    kind: Any = base if base is not None else importlib.import_module("transformers").TrainerCallback
+    kind: Any = (
+        base if base is not None else importlib.import_module("transformers").TrainerCallback
+    )
 
     class TrainlintCallback(kind):  # type: ignore[misc]
         """Watches a training of the Trainer."""
