@@ -118,14 +118,9 @@ RULE = Rule(
 )
 
 
-# Since when they are deprecated, by the release notes; the code says so from 2.4 on.
-_DEPRECATED: dict[str, Version] = {
-    "autocast": (2, 4),
-    "GradScaler": (2, 3),
-    "custom_fwd": (2, 4),
-    "custom_bwd": (2, 4),
-}
-_INSTEAD = frozenset({f"torch.amp.{kind}" for kind in _DEPRECATED} | {"torch.autocast"})
+_KINDS = ("autocast", "GradScaler", "custom_fwd", "custom_bwd")
+_DEPRECATED: Version = (2, 4)  # from here on they warn; `torch.amp.GradScaler` is older than that
+_INSTEAD = frozenset({f"torch.amp.{kind}" for kind in _KINDS} | {"torch.autocast"})
 _DTYPES = {"cuda": "float16", "cpu": "bfloat16"}
 
 
@@ -137,7 +132,6 @@ class Name:
     new: str
     positions: tuple[str, ...]
     exists: Version  # since when torch.amp has it
-    deprecated: Version
 
     @property
     def is_decorator(self) -> bool:
@@ -150,12 +144,12 @@ def names() -> dict[str, Name]:
     """The deprecated names, as the releases have them."""
     found = {}
     for device in ("cuda", "cpu"):
-        for kind, since in _DEPRECATED.items():
+        for kind in _KINDS:
             old = _table(f"torch_{device}_amp").get(f"torch.{device}.amp.{kind}")
             new = _table("torch_amp").get(f"torch.amp.{kind}")
             if old is not None and new is not None and new.added is not None:
                 positions = old.parameters[: old.positions]
-                name = Name(device, f"torch.amp.{kind}", positions, new.added, since)
+                name = Name(device, f"torch.amp.{kind}", positions, new.added)
                 found[f"torch.{device}.amp.{kind}"] = name
     return found
 
@@ -221,7 +215,7 @@ def _use(
     if not reference.certain:
         kept = kept or not _INSTEAD.isdisjoint(file.names.candidates(reference.expr))
     alias, bound = moves.is_alias(reference), references.is_bound_by(reference.expr)
-    use = Use(reference, not (kept or alias or bound or target.wholly_below(name.deprecated)))
+    use = Use(reference, not (kept or alias or bound or target.wholly_below(_DEPRECATED)))
     line = _line(file, reference.expr)
     if kept:
         use.reason = f"line {line} keeps the old form for older releases"
@@ -336,7 +330,7 @@ def _fix(file: File, moves: rewrite.Moves, group: Sequence[Use]) -> tuple[Fix | 
 
 def _finding(file: File, use: Use, fix: Fix | None, reason: str | None) -> Finding:
     old, name = use.reference.name, use.name
-    since = _dotted(name.deprecated)
+    since = _dotted(_DEPRECATED)
     optional = name.new.endswith("GradScaler")
     asks = "takes" if optional else "needs"
     message = f"`{old}` is deprecated since torch {since}, and `{name.new}` {asks} the device"
