@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import escapes, tree
+from trainlint.semantics.guards import guards, outcome
 from trainlint.semantics.training import losses
 from trainlint.semantics.training.outputs import ACTIVATED, CHANGED, Source, outputs
 from trainlint.semantics.tree import Node
-from trainlint.semantics.values import FunctionValue, Instance, Object
+from trainlint.semantics.values import Frame, FunctionValue, Instance, Object
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -65,7 +66,10 @@ def _is_sure(file: File, evaluation: losses.LossEvaluation) -> bool:
         return evaluation.certain
     made = evaluation.criterion.call
     callees = file.values.callees(evaluation.call)
-    return all(isinstance(callee, Instance) and callee.call is made for callee in callees)
+    return all(
+        isinstance(callee, Instance) and callee.call is made and callee.name == evaluation.name
+        for callee in callees
+    )
 
 
 def known(
@@ -78,7 +82,8 @@ def known(
     """
     ways: dict[tuple[Node, ...], list[Source]] = {}
     for source in read:
-        ways.setdefault(source.passes, []).append(source)
+        if not _is_barred(file, node, source.passes):
+            ways.setdefault(source.passes, []).append(source)
     found: list[tuple[Source, Trained]] = []
     for sources in ways.values():
         losses_on = [_loss_on(file, node, source, trained) for source in sources]
@@ -107,6 +112,19 @@ def _excludes(file: File, node: Node, source: Source, loss: Trained) -> bool:
     return any(
         chosen and entered is not theirs.get(chosen, entered) for chosen, entered in mine.items()
     )
+
+
+def _is_barred(file: File, node: Node, passes: Iterable[Node]) -> bool:
+    """True where a call on the way gives an argument with which the place is not got to."""
+    for call in passes:
+        function = tree.function_of(node)
+        if isinstance(call, tree.Call) and isinstance(function, tree.FunctionDef):
+            frame = Frame(function, call, None, None, 1)
+            for guard in guards(node):
+                if outcome(file.view, guard.test, frame) is (not guard.outcome):
+                    return True
+        node = call
+    return False
 
 
 def _entered(file: File, node: Node, passes: Iterable[Node]) -> dict[frozenset[Node], Node | None]:
