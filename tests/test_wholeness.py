@@ -21,6 +21,13 @@ import pandas as pd
 from sklearn.metrics import confusion_matrix, roc_auc_score
 from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 """
+BY_COLUMN = """
+x = pd.read_csv("a")
+for k, (a, b) in enumerate({}(5).split(x, x.y)):
+    x.loc[b, "fold"] = k
+for k in range(5):
+    probe(x.query(f"fold == {{k}}")["y"].values)
+"""
 
 
 def covered(code: str) -> Extent:
@@ -38,6 +45,8 @@ def covered(code: str) -> Extent:
         ("for x, t in loader:\n    y = []\n    y.extend(t)\n    probe(y)", Extent.PART),
         ("def f(y):\n    probe(y)", Extent.UNKNOWN),
         ("def f(y):\n    probe(y)\nfor x, t in loader:\n    f(t)", Extent.PART),
+        ("def f(y):\n    probe(y)\nf(predicted(loader))", Extent.COLLECTED),
+        ("def f(y):\n    probe(y)\nfor part in parts:\n    f(predicted(part))", Extent.UNKNOWN),
         ("def f(y):\n    probe(y)\nf(pd.read_csv('a')['y'])", Extent.KNOWN),
         ("def f(t):\n    return t\nfor x, t in loader:\n    probe(f(t))", Extent.PART),
         ("x = pd.read_csv('a')\nprobe(x['y'].values)", Extent.KNOWN),
@@ -58,6 +67,10 @@ def covered(code: str) -> Extent:
         ("a, b, c, d = train_test_split(x, y, shuffle=False)\nprobe(d)", Extent.COLLECTED),
         ("for a, b in KFold(5).split(x, y):\n    probe(y[b])", Extent.PART),
         ("for a, b in StratifiedKFold(5).split(x, y):\n    probe(y[b])", Extent.COMPLETE),
+        (BY_COLUMN.format("StratifiedKFold"), Extent.KNOWN),
+        (BY_COLUMN.format("KFold"), Extent.PART),
+        (BY_COLUMN.format("StratifiedKFold").replace("fold ==", "site =="), Extent.PART),
+        (BY_COLUMN.format("StratifiedKFold").replace("{k}", "{k} and y"), Extent.PART),
         ("def f(x, y):\n    model.fit(x, y)\n    probe(y)", Extent.KNOWN),
         ("def f(y):\n    if len(set(y)) == 2:\n        probe(y)", Extent.COMPLETE),
         ("def f(y):\n    if len(set(y)) != 2:\n        probe(y)", Extent.UNKNOWN),

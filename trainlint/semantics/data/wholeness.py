@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tree
 from trainlint.semantics.backward import Backward, Use
 from trainlint.semantics.data import occurrence
-from trainlint.semantics.data.folds import index_of_fold, is_everything
+from trainlint.semantics.data.folds import fold_call, index_of_fold, is_everything
 from trainlint.semantics.guards import guards
 from trainlint.semantics.tree import Expr, Node
 from trainlint.semantics.values import Instance
@@ -37,6 +37,7 @@ _HANDS_ON = frozenset({"builtins.enumerate", "builtins.zip", "builtins.iter", "b
 _ACCESS = frozenset("values data iloc loc T str array".split())
 _OF_SET = frozenset({"targets", "classes"})
 _OF_PART = frozenset({"head", "tail", "get_group", "nlargest", "query"})
+_QUERY = re.compile(r"""\w*(['"]+)\s*(?P<column>\w+)\s*[!=]=\s*(\{[^{}]*\}|@?\w+)\s*\1$""")
 
 
 class Extent(IntEnum):
@@ -137,6 +138,8 @@ class _Walk:
                 written.add(value)
                 continue
             leaf = self._leaf(use, place)
+            if leaf is Extent.UNKNOWN and _is_given_once(use.expr, at):
+                leaf = Extent.COLLECTED
             if isinstance(leaf, Extent):
                 found.add(min(leaf, most) if leaf is not Extent.UNKNOWN else self._unknown(most))
                 continue
@@ -256,6 +259,18 @@ class _Walk:
             for value in self.file.values.of(func.value)
         )
 
+    def _is_stratified_fold(self, query: tree.Call) -> bool:
+        """True for ``table.query(f"fold == {k}")`` by a column that a stratified split filled."""
+        column = _queried(self.file, query)
+        return column is not None and any(
+            isinstance(loop, tree.For)
+            and (split := fold_call(loop.iter)) is not None
+            and self._is_stratified(split)
+            for assign in self.file.all(tree.Assign)
+            if any(_is_column(self.file, target, column) for target in assign.targets)
+            for loop in assign.ancestors()
+        )
+
     def _call(self, use: Use, call: tree.Call) -> Extent | list[tuple[Use, Extent]] | None:
         name = self.file.names.qualified(call.func)
         given = call.positional
@@ -263,6 +278,8 @@ class _Walk:
         if name is None:
             if not isinstance(func, tree.Attribute) or self.back.step(use):
                 return None
+            if func.attr == "query" and self._is_stratified_fold(call):
+                return Extent.KNOWN
             if func.attr in _OF_PART:
                 return Extent.PART
             if func.attr in {"fit_transform", "transform", "inverse_transform"} and given:
@@ -318,6 +335,28 @@ class _Walk:
                 given = call.arg(0, "dataset")
                 todo.extend([current.at(given)] if given is not None else [])
         return False
+
+
+def _queried(file: File, query: tree.Call) -> str | None:
+    """The one column that a query compares with a number or with what it is filled with."""
+    text = query.arg(0, "expr")
+    if not isinstance(text, tree.FormattedString | tree.Constant):
+        return None
+    found = _QUERY.match(file.text(text))
+    return found.group("column") if found is not None else None
+
+
+def _is_column(file: File, target: Expr, column: str) -> bool:
+    return (
+        isinstance(target, tree.Subscript)
+        and bool(target.index)
+        and file.values.literal(target.index[-1]) == column
+    )
+
+
+def _is_given_once(expr: Expr, at: Node) -> bool:
+    """True for what a line of a script that runs once hands to the function of a place."""
+    return tree.function_of(at) is not None and is_straight(expr)
 
 
 def is_straight(node: Node) -> bool:
