@@ -341,14 +341,16 @@ class _Search:
     def _numpy(self, short: str, value: Instance) -> Answer | None:
         call = value.call
         whole = call.arg(None, "axis") is None and call.arg(None, "keepdims") is None
-        whole = whole and (len(call.positional) == 1 or short in {"percentile", "quantile"})
+        whole = whole and (len(call.positional) <= 1 or short in {"percentile", "quantile"})
         if short in _ARRAYS or (short in _FLOATS | _INTEGERS | _REDUCTIONS and not whole):
             return ARRAY, "a NumPy array", None
         if short in _FLOATS:
             listed = short in {"percentile", "quantile"} and not isinstance(
                 self.file.values.literal(call.arg(1, "q"), value.frame), int | float
             )
-            return (ARRAY, "a NumPy array", None) if listed else (SCALAR, "a NumPy scalar", None)
+            if listed:
+                return ARRAY, "a NumPy array", None
+            return (SCALAR if self._is_float(call) else INTEGER), "a NumPy scalar", None
         if short in _INTEGERS:
             return INTEGER, "a NumPy scalar", None
         if short in _REDUCTIONS:
@@ -360,6 +362,11 @@ class _Search:
             number = self._is_number(call.positional[0], value.frame)
             return (SCALAR, "a NumPy scalar", None) if number else None
         return None
+
+    def _is_float(self, call: tree.Call) -> bool:
+        """True where no ``dtype`` asks for anything but floats."""
+        asked = call.arg(None, "dtype")
+        return asked is None or (tree.last_name(asked) or "").startswith("float")
 
     def _operand(self, expr: Expr, frame: Frame | None) -> Answer | None:
         """What an operand can be that is refused."""
