@@ -70,7 +70,8 @@ def sigmoid_before_bce(file: File) -> Iterator[Finding]:
     Finds `nn.BCELoss` and `F.binary_cross_entropy` whose input is known to be a sigmoid's output,
     through methods, attributes, containers and returned dicts. Under autocast AMP001 speaks. A loss
     that is only looked at (under `no_grad`, or in an evaluation pass) forms no gradient, and is
-    reported with `--pedantic` only.
+    reported with `--pedantic` only. It is silent where another term of the loss needs the same
+    probabilities.
 
     ## Why is this bad?
     For a logit beyond about 17 in float32 the sigmoid is exactly 1 (beyond about -104 exactly 0).
@@ -113,7 +114,7 @@ def sigmoid_before_bce(file: File) -> Iterator[Finding]:
     """
     evaluations = losses.loss_evaluations(file, losses.BCE)
     for evaluation, origins in settled.faults(file, evaluations, {tensors.SIGMOID}):
-        if _shared(file, evaluation):
+        if _shared(file, evaluation) or _overlaps(file, evaluation):
             continue
         regions = contexts.entered(file, evaluation.call, contexts.is_autocast)
         if any(region is not None for region in regions):
@@ -299,6 +300,60 @@ def _shared(file: File, evaluation: losses.LossEvaluation) -> bool:
         }:
             return True
     return False
+
+
+def _overlaps(file: File, evaluation: losses.LossEvaluation) -> bool:
+    """True where the same probabilities, times the target, make up a term beside this loss."""
+    given, target = evaluation.input, evaluation.target
+    function = tree.function_of(evaluation.call)
+    if not isinstance(given, tree.Name) or not isinstance(target, tree.Name) or function is None:
+        return False
+    mine, theirs = _made_by(file, given), _made_by(file, target)
+    joined = [node for node in function.walk() if isinstance(node, tree.BinOp)]
+    return any(node.op == "*" and _is_product(file, node, mine, theirs) for node in joined) and any(
+        node.op == "+" and any(_is_value_of(file, part, evaluation.call) for part in node.walk())
+        for node in joined
+    )
+
+
+def _is_product(
+    file: File, product: tree.BinOp, mine: set[tree.Node], theirs: set[tree.Node]
+) -> bool:
+    left, right = (
+        _made_by(file, side) if isinstance(side, tree.Name) else set()
+        for side in (product.left, product.right)
+    )
+    return bool((left & mine and right & theirs) or (left & theirs and right & mine))
+
+
+def _made_by(file: File, name: tree.Name) -> set[tree.Node]:
+    """What binds a name, and what bound it before it only got another shape."""
+    found: set[tree.Node] = set()
+    todo = [name]
+    while todo:
+        for binding in file.values.definitions(todo.pop())[0]:
+            if binding.node in found:
+                continue
+            found.add(binding.node)
+            match binding.value:
+                case tree.Call(func=tree.Attribute(value=tree.Name() as before, attr=attr)) if (
+                    attr in tensors.SHAPE | tensors.CAST
+                ):
+                    todo.append(before)
+                case _:
+                    pass
+    return found
+
+
+def _is_value_of(file: File, part: tree.Node, call: tree.Call) -> bool:
+    """True for a call, or a name of what it gives."""
+    return part is call or (
+        isinstance(part, tree.Name)
+        and any(
+            binding.value is not None and any(node is call for node in binding.value.walk())
+            for binding in file.values.definitions(part)[0]
+        )
+    )
 
 
 def _trail(
