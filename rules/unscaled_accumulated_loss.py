@@ -8,8 +8,8 @@ is propagated as large as that of one batch alone.
 Gradients add up: after k micro-batches `.grad` holds the sum of k mean gradients, k times that of
 one batch of the same total size. With SGD this is a learning rate k times as high, clipping cuts
 nearly every update, weight decay counts for less, and a change of k changes the training. An
-optimizer whose update hardly depends on their size (Adam and its kin) hides the factor: there the
-finding is shown with `--pedantic` only.
+optimizer whose update hardly depends on their size (Adam and its kin) hides the factor: there, and
+where a setting names the optimizer, the finding is shown with `--pedantic` only.
 
 ## Example
 ```python
@@ -97,15 +97,16 @@ def check(file: File) -> Iterator[Finding]:
         fixes, reason = _fixes(window, plain)
         k = file.text(window.k)
         clipped, adaptive = divisors.is_clipped(window), divisors.is_scale_free(window)
+        chosen = not adaptive and divisors.is_chosen_by_name(window)
         message = (
             f"The loss is propagated undivided in every one of the `{k}` micro-batches of a "
             f"window, so `.grad` holds the sum of their gradients, `{k}` times that of one batch "
-            f"of the same size{_outcome(k, clipped, adaptive)}."
+            f"of the same size{_outcome(k, clipped, adaptive, chosen)}."
         )
         if reason:
             message = f"{message} There is no fix here: {reason}."
         trail = (Step(window.boundary.atom, f"a window of `{k}` micro-batches ends here"),)
-        doubtful = adaptive or window.is_one_as_written
+        doubtful = adaptive or chosen or window.is_one_as_written
         sure = Confidence.MEDIUM if clipped else Confidence.HIGH
         yield Finding(
             plain[0].site,
@@ -116,13 +117,18 @@ def check(file: File) -> Iterator[Finding]:
         )
 
 
-def _outcome(k: str, clipped: bool, adaptive: bool) -> str:
+def _outcome(k: str, clipped: bool, adaptive: bool, chosen: bool) -> str:
     """What becomes of the factor in the update."""
     if adaptive:
         rest = ", but for the clipping, which cuts sooner" if clipped else ""
         return f"; the update of this optimizer hardly depends on its size, which hides it{rest}"
     if clipped:
         return f": the clipping before the step cuts at a norm that is `{k}` times as strict"
+    if chosen:
+        return (
+            ", and each update is that much larger unless the optimizer, which a setting names, "
+            "divides by their size"
+        )
     return ", and each update is that much larger"
 
 

@@ -15,7 +15,7 @@ from trainlint.semantics import tree
 from trainlint.semantics.bodies import own_nodes
 from trainlint.semantics.training.boundary import definition, same, spelled
 from trainlint.semantics.tree import Expr, Node
-from trainlint.semantics.values import Frame, Instance, Object, Part
+from trainlint.semantics.values import Applied, Frame, Instance, Object, Part
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -124,6 +124,18 @@ def is_scale_free(window: AccumulationWindow) -> bool:
             _SCALE_FREE.search(name) is not None for name in _kinds(window.file, event.receiver)
         )
         for event in window.steps
+    )
+
+
+def is_chosen_by_name(window: AccumulationWindow) -> bool:
+    """True where a name that is not written out chooses an optimizer: ``getattr(optim, name)``."""
+    return any(
+        isinstance(value, Applied)
+        and isinstance(value.of, Instance)
+        and value.of.name == "builtins.getattr"
+        for event in window.steps
+        if event.receiver is not None
+        for value in window.file.values.of(event.receiver)
     )
 
 
