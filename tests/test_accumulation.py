@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from trainlint.diagnostics import Confidence
 from trainlint.registry import shipped
 from trainlint.testing import check_text
 
@@ -20,6 +21,35 @@ for epoch in range(3):
     for i, (x,) in enumerate(loader):
         (model(x).mean() / {k}).backward()
         if {test}:
+            optimizer.step()
+            optimizer.zero_grad()
+"""
+TWO_MODES = """
+import torch
+
+def one_pass(model, loader, mode, optimizer=None):
+    for i, (x, y) in enumerate(loader):
+        loss = torch.nn.functional.mse_loss(model(x), y)
+        if mode == "train":
+            (loss / 4).backward()
+            if (i + 1) % 4 == 0:
+                optimizer.step()
+                optimizer.zero_grad()
+
+def fit(model, loader, held, optimizer, epochs):
+    for epoch in range(epochs):
+        one_pass(model, loader, "train", optimizer)
+        one_pass(model, held, "valid")
+        {more}
+"""
+CHOSEN = """
+import torch
+
+def fit(config, model, loader, k):
+    optimizer = {optimizer}
+    for i, (x, y) in enumerate(loader):
+        torch.nn.functional.mse_loss(model(x), y).backward()
+        if (i + 1) % k == 0 or (i + 1) == len(loader):
             optimizer.step()
             optimizer.zero_grad()
 """
@@ -47,6 +77,30 @@ def test_the_message_names_the_zero_grad_that_discards_the_tail() -> None:
 def test_without_a_zero_grad_the_message_tells_that_the_tail_leaks() -> None:
     (message,) = _messages("ACC001", _program())
     assert "leak into the first update of the next epoch" in message
+
+
+def test_a_validation_pass_of_the_same_function_is_not_said_to_discard_the_tail() -> None:
+    program = TWO_MODES.format(more="")
+    (message,) = _messages("ACC001", program)
+    assert "are not applied when the loop ends" in message
+    assert "(line" not in message
+    (message,) = _messages("ACC001", TWO_MODES.format(more="optimizer.zero_grad()"))
+    assert "are discarded by the `zero_grad` of the next pass" in message
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "wanted"),
+    [
+        ("getattr(torch.optim, config['name'])(model.parameters())", Confidence.LOW),
+        ("torch.optim.SGD(model.parameters(), config['lr'])", Confidence.HIGH),
+        ("make_optimizer(config)", Confidence.HIGH),
+    ],
+)
+def test_an_optimizer_that_a_setting_names_may_hide_the_factor(
+    optimizer: str, wanted: Confidence
+) -> None:
+    found = check_text(shipped().by_code["ACC002"], CHOSEN.format(optimizer=optimizer))
+    assert [each.confidence for each in found] == [wanted]
 
 
 def test_known_lengths_give_the_number_of_lost_batches() -> None:

@@ -187,8 +187,13 @@ def _in_callers(window: AccumulationWindow) -> tuple[Consequence, Event | None]:
             for e in script.events(body)
             if e.kind == ZERO_GRAD and flow.holds(e.site) and flow.point(e.site) != here
         }
+        # Another call of the loop's function clears nothing before the loop gets to that again.
+        again = {p for p, e in clears.items() if window.loop in e.call.ancestors()}
+        clears = {point: e for point, e in clears.items() if point not in again}
         if tree.enclosing_loop(call) is None:
             continue
+        if again and flow.reaches(here, [here], clears):
+            return Consequence.OPEN, None
         if flow.reaches(here, [here], clears):
             return Consequence.LEAKED, None
         if clears:
