@@ -181,7 +181,6 @@ class Schedule:
     optimizer: int  # id of its optimizer
     place: Place | None
     steps: int = 0  # after the one that its constructor makes
-    steps_of_optimizer: int = 0  # when it was last stepped
     planned: int | None = None  # how many steps it was made for, where it says so
 
 

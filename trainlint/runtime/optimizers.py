@@ -19,7 +19,6 @@ class TensorRecord:
     shape: tuple[int, ...]
     group: int  # of its optimizer
     elements: int  # how many of its elements are looked at
-    was_loaded: bool = False  # its values came from a state dictionary
     without_gradient: int = 0  # observed steps on end
     at_zero: int = 0  # observed steps on end
     had_gradient: bool = False

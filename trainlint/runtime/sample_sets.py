@@ -27,7 +27,6 @@ class SampleSet:
     dataset: weakref.ref[Any] | None = None  # that of the loader
     base: weakref.ref[Any] | None = None  # the data set under all subsets
     indices: Collection[int] | None = None  # in it, where they are known beforehand
-    is_part: bool = False  # a subset of it
     chain: tuple[Any, ...] = ()  # the indices of the subsets, the outermost first
     drawn: set[int] = field(default_factory=set)  # indices that were seen
     marks: set[int] = field(default_factory=set)
@@ -109,14 +108,14 @@ def sample_set(loader: Any) -> SampleSet:
         found.dataset = weakref.ref(loader.dataset)
     except TypeError:
         return found
-    found.is_part, found.chain = bool(chain), tuple(chain)
+    found.chain = tuple(chain)
     kind = type(getattr(loader, "sampler", None)).__name__
     batched = type(getattr(loader, "batch_sampler", None)).__name__
     if batched not in ("BatchSampler", "NoneType"):
         return found
     if kind == "SubsetRandomSampler":
         own: Any = loader.sampler.indices
-        found.is_part, found.dataset = True, None  # the sampler takes a part of it
+        found.dataset = None  # the sampler takes a part of it
     elif kind in WHOLE and hasattr(loader.dataset, "__len__"):
         own = range(len(chain[0])) if chain else range(len(loader.dataset))
     else:

@@ -52,7 +52,6 @@ def install(session: Session) -> Undo:
             if schedule is None or own.off or depth:
                 if schedule is not None:
                     schedule.steps += 1
-                    schedule.steps_of_optimizer = session.record.steps
                 return original(self, *args, **kwargs)
             before: Rates = ()
             with own:
@@ -65,7 +64,6 @@ def install(session: Session) -> Undo:
                 depth -= 1
             with own:
                 schedule.steps += 1
-                schedule.steps_of_optimizer = session.record.steps
                 rates.stepped(schedule, self.optimizer, before)
             return answer
 
