@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import email
 import os
 import subprocess
 import sys
@@ -81,3 +82,102 @@ def test_what_is_in_the_wheel_runs_where_a_hostile_package_is_called_rules(wheel
     )
     assert (done.returncode, done.stderr) == (1, "")
     assert done.stdout.startswith("train.py:2:10: AMP004")
+
+
+SHIM = """
+import torch
+from torch.nn.functional import cross_entropy
+from torch.utils.data import DataLoader, TensorDataset
+
+import trainlint
+from trainlint.runtime import check_sampler, diagnose, watch, wrap_training
+
+print(trainlint.__file__)
+torch.manual_seed(0)
+x = torch.randn(64, 4)
+loader = DataLoader(TensorDataset(x, (x[:, 0] > 0).long()), batch_size=8)
+model = torch.nn.Linear(4, 2)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+with watch(model, optimizer, loader=loader) as w:
+    for a, b in loader:
+        cross_entropy(model(a), b).backward()
+        optimizer.step()
+print([found.code for found in w.findings], w.report().failures)
+wrapper = wrap_training(model, optimizer, auto_fix=True)
+for batch in loader:
+    wrapper.training_step(batch, lambda m, pair: cross_entropy(m(pair[0]), pair[1]))
+print(wrapper.get_statistics()["total_steps"])
+print(str(diagnose(model, cross_entropy, (a, b), optimizer)).splitlines()[0])
+print(str(check_sampler(loader, batches=4)).splitlines()[0])
+"""
+
+
+@pytest.fixture
+def installed(wheel: zipfile.ZipFile, tmp_path: Path) -> dict[str, str]:
+    """The environment in which Python finds the wheel's trainlint before any other."""
+    wheel.extractall(tmp_path / "site")
+    return {
+        **os.environ,
+        "PYTHONPATH": str(tmp_path / "site"),
+        "PYTHONUTF8": "1",
+        "OMP_NUM_THREADS": "1",
+        "TRAINLINT_CACHE_DIR": str(tmp_path / "cache"),
+    }
+
+
+def test_the_runtime_extra_asks_for_what_the_shim_imports(wheel):
+    name = next(name for name in wheel.namelist() if name.endswith("METADATA"))
+    metadata = email.message_from_string(wheel.read(name).decode())
+    assert "runtime" in metadata.get_all("Provides-Extra")
+    wanted = [w for w in metadata.get_all("Requires-Dist") if "extra == 'runtime'" in w]
+    assert {w.partition(";")[0].partition(">")[0].strip() for w in wanted} == {
+        "matplotlib",
+        "torch",
+    }
+    always = [w for w in metadata.get_all("Requires-Dist") if "extra ==" not in w]
+    assert not [w for w in always if w.startswith(("torch", "matplotlib"))]
+
+
+def test_what_is_in_the_wheel_watches_repairs_and_diagnoses(installed, tmp_path):
+    pytest.importorskip("torch")
+    place = tmp_path / "place"
+    place.mkdir()
+    (place / "shim.py").write_text(SHIM)
+    done = subprocess.run(
+        [sys.executable, "shim.py"],
+        cwd=place, env=installed, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    home, *said = done.stdout.splitlines()
+    assert Path(home).parent.parent == tmp_path / "site"
+    assert said == [
+        "['LOP001'] []",
+        "8",
+        "10 parameters, 10 trainable, 10 in the optimizer",
+        "4 batches by SequentialSampler from 64 samples",
+    ]
+
+
+def test_the_command_in_the_wheel_runs_a_program_and_writes_a_page(installed, tmp_path):
+    pytest.importorskip("torch")
+    pytest.importorskip("matplotlib")
+    place = tmp_path / "place"
+    place.mkdir()
+    (place / "shim.py").write_text(SHIM)
+    command = (
+        "import importlib.metadata as m, sys;"
+        "(e,) = m.distribution('trainlint').entry_points.select(name='trainlint');"
+        "sys.exit(e.load()())"
+    )
+    words = ["run", "--report", "report.html", "shim.py"]
+    done = subprocess.run(
+        [sys.executable, "-c", command, *words],
+        cwd=place, env=installed, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.splitlines()[0]).parent.parent == tmp_path / "site"
+    assert "LOP001" in done.stderr
+    assert "steps observed" in done.stderr
+    page = (place / "report.html").read_text(encoding="utf-8")
+    assert page.count("<svg") >= 3
+    assert "LOP001" in page
