@@ -1,0 +1,459 @@
+"""Samples whose image is flipped, rotated or cropped while what lies on it stays where it was."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from trainlint.semantics import tree
+from trainlint.semantics.bodies import own_nodes
+from trainlint.semantics.data import loading
+from trainlint.semantics.tree import Expr, Node
+from trainlint.semantics.values import Display, Instance, Value
+
+if TYPE_CHECKING:
+    from trainlint.semantics.facts import File
+
+_TARGETS = re.compile(
+    r"(^|_)(b?box(es)?|masks?|key_?points?|kpts?|landmarks?|lmks?|joints)($|_\d*$)"
+)
+_NO_TARGETS = re.compile(
+    r"attention|attn|pad|valid|loss|key_|causal|caption|text|token|time|frame|audio|input|crop|patch"
+    r"|rand|erase|num|len|has|is_|face_mask|visib|orig|raw|full|unaug|untransformed"
+)
+_IMAGES = re.compile(r"(^|_)(image|img|picture|photo|pixel_values|x|rgb)s?(_tensor|_t|_\d)?$")
+_FLIPPED, _ROTATED, _CROPPED, _WARPED = "flipped", "rotated", "cropped", "warped"
+_FUNCTIONS = {
+    "hflip": _FLIPPED,
+    "vflip": _FLIPPED,
+    "horizontal_flip": _FLIPPED,
+    "vertical_flip": _FLIPPED,
+    "fliplr": _FLIPPED,
+    "flipud": _FLIPPED,
+    "flip": _FLIPPED,
+    "mirror": _FLIPPED,
+    "rot90": _ROTATED,
+    "rotate": _ROTATED,
+    "affine": _WARPED,
+    "perspective": _WARPED,
+    "elastic_transform": _WARPED,
+    "warpAffine": _WARPED,
+    "warpPerspective": _WARPED,
+    "resized_crop": _CROPPED,
+    "crop": _CROPPED,
+    "center_crop": _CROPPED,
+}
+_LIBRARIES = (
+    "torchvision.transforms.",
+    "cv2.",
+    "numpy.",
+    "torch.",
+    "PIL.ImageOps.",
+    "scipy.ndimage.",
+    "albumentations.",
+)
+_PICTURES = frozenset({"rotate", "crop"})  # methods of a picture of PIL
+_CLASSES = {
+    "RandomHorizontalFlip": _FLIPPED,
+    "RandomVerticalFlip": _FLIPPED,
+    "HorizontalFlip": _FLIPPED,
+    "VerticalFlip": _FLIPPED,
+    "Flip": _FLIPPED,
+    "RandomRotation": _ROTATED,
+    "Rotate": _ROTATED,
+    "SafeRotate": _ROTATED,
+    "RandomRotate90": _ROTATED,
+    "RandomAffine": _WARPED,
+    "RandomPerspective": _WARPED,
+    "ShiftScaleRotate": _WARPED,
+    "ElasticTransform": _WARPED,
+    "GridDistortion": _WARPED,
+    "OpticalDistortion": _WARPED,
+    "RandomCrop": _CROPPED,
+    "RandomResizedCrop": _CROPPED,
+    "RandomSizedCrop": _CROPPED,
+}
+_HOLDERS = frozenset("Compose Sequential OneOf SomeOf RandomApply RandomChoice RandomOrder".split())
+# What gives an array another type or layout, and leaves each pixel and point where it lies.
+_SAME_METHODS = frozenset(
+    "astype float long int bool half double byte copy clone unsqueeze to numpy permute contiguous "
+    "convert tolist type reshape view detach".split()
+)
+_SAME_FUNCTIONS = frozenset(
+    "array asarray tensor as_tensor from_numpy FloatTensor LongTensor Tensor ascontiguousarray "
+    "expand_dims stack uint8 float32 int64 fromarray to_tensor pil_to_tensor BoundingBoxes Mask "
+    "deepcopy copy list tuple float int".split()
+)
+_DEPTH = 25
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Unmoved:
+    """A sample that a data set gives: ``deed`` moves its image, and ``target`` stays.
+
+    ``how`` says what happens to the image, ``name`` what the target is called, ``origin`` where it
+    is taken from.
+    """
+
+    deed: Expr
+    how: str
+    made: tree.Node
+    image: str
+    target: Expr
+    name: str
+    origin: Node
+
+
+def unmoved(file: File) -> Iterator[Unmoved]:
+    """The samples of a file's data sets whose targets do not move with the image."""
+    for cls in file.all(tree.ClassDef):
+        getter = cls.method("__getitem__")
+        if getter is None:
+            continue
+        told: set[Expr] = set()
+        for statement in file.values.graph.returns(getter):
+            assert statement.value is not None
+            for found in _in_sample(file, getter, _leaves(getter, statement.value)):
+                if found.deed not in told:
+                    told.add(found.deed)
+                    yield found
+
+
+def _in_sample(
+    file: File, getter: tree.FunctionDef, leaves: list[tuple[str, Expr]]
+) -> Iterator[Unmoved]:
+    targets = [leaf for leaf in leaves if _is_target(leaf)]
+    images = [leaf for leaf in leaves if leaf not in targets and _IMAGES.search(leaf[0].lower())]
+    if not targets or len(images) != 1:
+        return
+    name, image = images[0]
+    moves = _Moves(file, getter)
+    moves.walk(image)
+    if moves.deed is None or moves.made is None:
+        return
+    for key, target in targets:
+        stays = _Stays(file, getter)
+        if stays.walk(target) and stays.origin is not None:
+            yield Unmoved(moves.deed, moves.how, moves.made, name, target, key, stays.origin)
+            return
+
+
+def _is_target(leaf: tuple[str, Expr]) -> bool:
+    key = leaf[0].lower()
+    return _TARGETS.search(key) is not None and _NO_TARGETS.search(key) is None
+
+
+def _leaves(getter: tree.FunctionDef, value: Expr, depth: int = 3) -> list[tuple[str, Expr]]:
+    """The parts of a sample by their keys, also those of a dict that is filled before."""
+    if depth and isinstance(value, tree.Sequence):
+        return [leaf for item in value.elts for leaf in _leaves(getter, item, depth - 1)]
+    if depth and isinstance(value, tree.Dict):
+        return _of_dict(getter, value, depth)
+    if depth and isinstance(value, tree.Name):
+        filled: list[tuple[str, Expr]] = []
+        for node in own_nodes(getter):
+            match node:
+                case tree.Assign(targets=[tree.Name(id=name)], value=tree.Dict() as made):
+                    if name == value.id:
+                        filled += _of_dict(getter, made, depth)
+                case tree.Assign(
+                    targets=[
+                        tree.Subscript(value=tree.Name(id=name), index=[tree.Constant(value=key)])
+                    ],
+                    value=given,
+                ) if name == value.id and isinstance(key, str):
+                    filled.append((key, given))
+        if filled:
+            return filled
+    return [(tree.last_name(_plain(value)) or "", value)]
+
+
+def _of_dict(getter: tree.FunctionDef, made: tree.Dict, depth: int) -> list[tuple[str, Expr]]:
+    found: list[tuple[str, Expr]] = []
+    for key, value in zip(made.keys, made.values, strict=True):
+        if isinstance(value, tree.Dict | tree.Sequence):
+            found += _leaves(getter, value, depth - 1)
+        elif isinstance(key, tree.Constant) and isinstance(key.value, str):
+            found.append((key.value, value))
+    return found
+
+
+def _plain(expr: Expr) -> Expr:
+    """What a conversion is given: ``mask`` of ``torch.from_numpy(mask > 0).long()``."""
+    while isinstance(expr, tree.Call | tree.Compare | tree.BinOp):
+        if not isinstance(expr, tree.Call):
+            expr = expr.left
+            continue
+        func = expr.func
+        if isinstance(func, tree.Attribute) and func.attr in _SAME_METHODS:
+            expr = func.value
+        elif tree.last_name(func) in _SAME_FUNCTIONS and expr.positional:
+            expr = expr.positional[0]
+        else:
+            break
+    return expr
+
+
+def _given(file: File, name: tree.Name) -> list[tuple[Expr, tuple[int | str, ...]]] | None:
+    """What can have been given to a name, None where something else than assignments gives it."""
+    bindings, unbound = file.values.definitions(name)
+    if unbound or not bindings:
+        return None
+    found: list[tuple[Expr, tuple[int | str, ...]]] = []
+    for binding in bindings:
+        if binding.kind != "assign" or binding.value is None:
+            return None
+        value, path = binding.value, binding.path
+        while path and isinstance(value, tree.Sequence) and isinstance(path[0], int):
+            if path[0] >= len(value.elts):
+                return None
+            value, path = value.elts[path[0]], path[1:]
+        found.append((value, path))
+    return found
+
+
+@dataclass(slots=True)
+class _Moves:
+    """The way back from an image, up to what moves it at random."""
+
+    file: File
+    getter: tree.FunctionDef
+    deed: Expr | None = None
+    how: str = ""
+    made: Node | None = None
+    seen: set[Node] = field(default_factory=set)
+
+    def walk(self, expr: Expr) -> None:
+        if expr in self.seen or self.deed is not None or len(self.seen) > _DEPTH:
+            return
+        self.seen.add(expr)
+        match expr:
+            case tree.Name():
+                for value, path in _given(self.file, expr) or ():
+                    if not path:
+                        self.walk(value)
+            case tree.Subscript(value=tree.Call() as call, index=[tree.Constant(value="image")]):
+                self._call(call)  # self.augment(image=image)["image"]
+            case tree.Subscript(value=inner, index=index) if _is_mirrored(index):
+                if _is_drawn(self.file, expr, self.getter):
+                    self._tell(expr, _FLIPPED, expr)
+                else:
+                    self.walk(inner)
+            case tree.Subscript():
+                self.walk(expr.value)
+            case tree.BinOp():
+                self.walk(expr.left)
+            case tree.IfExp():
+                self.walk(expr.body)
+                self.walk(expr.orelse)
+            case tree.Call():
+                self._call(expr)
+            case _:
+                pass
+
+    def _tell(self, deed: Expr, how: str, made: Node) -> None:
+        self.deed, self.how, self.made = deed, how, made
+
+    def _call(self, call: tree.Call) -> None:
+        func = call.func
+        others = [a for a in call.args if a.keyword not in {None, "image", "img"}]
+        short = tree.last_name(func) or ""
+        how = _FUNCTIONS.get(short)
+        name = self.file.names.qualified(func)
+        known = name is not None and name.startswith(_LIBRARIES)
+        if isinstance(func, tree.Attribute) and name is None:
+            known = short in _PICTURES or _is_left_right(self.file, call)
+            how = _FLIPPED if _is_left_right(self.file, call) else how
+        if how is not None and known:
+            if _is_drawn(self.file, call, self.getter):
+                self._tell(call, how, call)
+                return
+        elif not known and not any(a.keyword in {"mask", "masks", "bboxes"} for a in others):
+            for value in self.file.values.of(func):
+                found = _geometric(self.file, [value], 4)
+                if found is not None and len(call.positional) + len(call.args) <= 2:
+                    self._tell(call, found[0], found[1])
+                    return
+        given = call.arg(0, "image")
+        if isinstance(func, tree.Attribute) and name is None and short in _SAME_METHODS:
+            given = func.value
+        if given is not None:
+            self.walk(given)
+
+
+def _is_left_right(file: File, call: tree.Call) -> bool:
+    """True for ``picture.transpose(Image.FLIP_LEFT_RIGHT)``."""
+    if tree.last_name(call.func) != "transpose" or len(call.args) != 1:
+        return False
+    name = file.names.qualified(call.args[0].value) or ""
+    return name.startswith("PIL.") and "FLIP" in name
+
+
+def _is_mirrored(index: list[Expr]) -> bool:
+    """True for ``image[:, ::-1]``, the columns from right to left; the channels come last."""
+    if not 2 <= len(index) <= 3:
+        return False
+    found = [
+        isinstance(item, tree.Slice)
+        and isinstance(item.step, tree.UnaryOp)
+        and isinstance(item.step.operand, tree.Constant)
+        for item in index
+    ]
+    return found[1] and not any(found[2:])
+
+
+def _is_drawn(file: File, node: Node, getter: tree.FunctionDef) -> bool:
+    """True where a place runs by chance, or does what a number that is drawn says."""
+    if isinstance(node, tree.Call) and any(
+        _draws(file, arg.value, getter) for arg in node.args[1:] or node.args
+    ):
+        return True
+    below = node
+    for above in node.ancestors():
+        if above is getter:
+            return False
+        tested = isinstance(above, tree.If | tree.IfExp) and below is not above.test
+        if tested and _draws(file, above.test, getter):  # type: ignore[attr-defined]
+            return True
+        below = above
+    return False
+
+
+def _draws(file: File, expr: Expr, getter: tree.FunctionDef, depth: int = 3) -> bool:
+    for node in expr.walk():
+        if isinstance(node, tree.Call):
+            name = file.names.qualified(node.func) or ""
+            if name.startswith(("random.", "numpy.random.", "torch.rand")):
+                return True
+        elif isinstance(node, tree.Name) and depth and tree.function_of(node) is getter:
+            for value, _ in _given(file, node) or ():
+                if _draws(file, value, getter, depth - 1):
+                    return True
+    return False
+
+
+def _geometric(file: File, values: list[Value], depth: int) -> tuple[str, Node] | None:
+    """What of a transform, or of a composition of several, moves an image at random."""
+    for value in values if depth else ():
+        match value:
+            case Instance() if value.name.startswith(
+                ("torchvision.transforms.", "albumentations.")
+            ):
+                short = value.name.rpartition(".")[2]
+                if short in _CLASSES and not _is_off(file, value.call):
+                    return _CLASSES[short], value.call
+                given = value.call.arg(0, "transforms") if short in _HOLDERS else None
+                inner = file.values.of(given, value.frame) if given is not None else []
+            case Display(expr=tree.Sequence() as listed):
+                inner = [v for item in listed.elts for v in file.values.of(item, value.frame)]
+            case _:
+                continue
+        found = _geometric(file, inner, depth - 1)
+        if found is not None:
+            return found
+    return None
+
+
+def _is_off(file: File, call: tree.Call) -> bool:
+    """True for ``p=0`` and ``degrees=0``."""
+    return any(file.values.literal(arg.value) == 0 for arg in call.args if not arg.star)
+
+
+@dataclass(slots=True)
+class _Stays:
+    """The way back from a target: true where all of it is known and nothing on it moves."""
+
+    file: File
+    getter: tree.FunctionDef
+    origin: Node | None = None
+    seen: set[Node] = field(default_factory=set)
+
+    def walk(self, expr: Expr) -> bool:
+        if expr in self.seen:
+            return True
+        if len(self.seen) > _DEPTH:
+            return False
+        self.seen.add(expr)
+        match expr:
+            case tree.Name():
+                return self._name(expr)
+            case tree.Constant():
+                return True
+            case tree.Attribute(value=tree.Name(id="self")):
+                return self._from(expr)
+            case tree.Subscript():
+                return self._subscript(expr)
+            case tree.Sequence():
+                return all(self.walk(item) for item in expr.elts)
+            case tree.BinOp(op="+" | "/"):
+                return self.walk(expr.left) and self.walk(expr.right)
+            case tree.Compare(left=left, comparators=[tree.Constant()]):
+                return self.walk(left)
+            case tree.Call():
+                return self._call(expr)
+            case _:
+                return False
+
+    def _from(self, expr: Node) -> bool:
+        self.origin = self.origin or expr
+        return True
+
+    def _name(self, name: tree.Name) -> bool:
+        given = _given(self.file, name)
+        if given is None or self._is_changed(name):
+            return False
+        return all(self.walk(v) if not p else self._is_load(v) for v, p in given)
+
+    def _is_changed(self, name: tree.Name) -> bool:
+        """True where an item of what is named is set, or something that may change it gets it."""
+        for node in own_nodes(self.getter):
+            match node:
+                case tree.Subscript(value=tree.Name(id=base)) if base == name.id:
+                    statement = node.parent
+                    if isinstance(statement, tree.AugAssign) and statement.target is node:
+                        return True
+                    if isinstance(statement, tree.Assign) and node in statement.targets:
+                        return True
+                case tree.Attribute(value=tree.Name(id=base), attr=attr) if base == name.id:
+                    called = isinstance(node.parent, tree.Call) and node.parent.func is node
+                    if called and (attr.endswith("_") or attr in {"append", "extend", "update"}):
+                        return True
+                case tree.Arg(value=tree.Name(id=base)) if base == name.id:
+                    call = node.parent
+                    if isinstance(call, tree.Call) and isinstance(call.parent, tree.ExprStmt):
+                        return self.file.names.qualified(call.func) != "builtins.print"
+        return False
+
+    def _subscript(self, expr: tree.Subscript) -> bool:
+        if any(isinstance(item, tree.Slice) and item.step is not None for item in expr.index):
+            return False
+        base: Expr = expr.value
+        while isinstance(base, tree.Subscript | tree.Attribute):
+            if isinstance(base, tree.Attribute) and tree.dotted(base) is not None:
+                break
+            base = base.value
+        if isinstance(base, tree.Attribute) and tree.base_of(base) is not None:
+            bottom = tree.base_of(base)
+            return self._from(expr) if bottom is not None and bottom.id == "self" else False
+        return self.walk(expr.value)
+
+    def _call(self, call: tree.Call) -> bool:
+        func = call.func
+        if self._is_load(call):
+            return self._from(call)
+        short = tree.last_name(func) or ""
+        name = self.file.names.qualified(func)
+        if name is None and isinstance(func, tree.Attribute) and short in _SAME_METHODS:
+            return self.walk(func.value)
+        if name is not None and short in _SAME_FUNCTIONS and call.positional:
+            return self.walk(call.positional[0])
+        return False
+
+    def _is_load(self, expr: Expr) -> bool:
+        """True for what a library reads from a file."""
+        if not isinstance(expr, tree.Call) or not loading.is_load(expr):
+            return False
+        name = self.file.names.qualified(expr.func)
+        return name is not None and not name.startswith(".")
