@@ -81,6 +81,7 @@ from trainlint.semantics.training import (
     tail,
     thresholds,
     unfrozen,
+    unrenewed,
     unswitched,
     updates,
     written,
@@ -89,9 +90,9 @@ from trainlint.triage import ALWAYS, Needs, all_of, any_of
 
 __all__ = [
     "ALWAYS",
+    "Confidence",
     "ENTRY",
     "EXIT",
-    "Confidence",
     "Edit",
     "File",
     "Finding",
@@ -173,6 +174,7 @@ __all__ = [
     "tree",
     "unfrozen",
     "unread",
+    "unrenewed",
     "unswitched",
     "updates",
     "uses",
