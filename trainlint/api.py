@@ -46,6 +46,7 @@ from trainlint.semantics.data import (
     transformers,
     unread,
     wholeness,
+    workers,
     written_rows,
 )
 from trainlint.semantics.facts import File
@@ -184,6 +185,7 @@ __all__ = [
     "uses",
     "values",
     "wholeness",
+    "workers",
     "written",
     "written_rows",
 ]
