@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainlint.triage import ALWAYS, all_of, any_of, mentioned
+from trainlint.triage import ALWAYS, all_of, any_of, mentioned, together
 
 
 def test_all_groups_are_needed_and_one_word_of_each() -> None:
@@ -25,3 +25,17 @@ def test_a_word_that_is_no_identifier_is_looked_for_as_it_stands() -> None:
 
 def test_a_rule_without_needs_sees_every_file() -> None:
     assert ALWAYS.met(mentioned(b"", [ALWAYS]))
+
+
+def test_words_together_are_whole_identifiers_all_of_which_must_stand_there() -> None:
+    needs = any_of(together("numpy", "product"), together("sklearn", "LassoLars", "normalize"))
+    assert needs.met(mentioned(b"import numpy as np\nnp.product(x)", [needs]))
+    assert needs.met(mentioned(b"from sklearn import *; LassoLars(normalize=True)", [needs]))
+    assert not needs.met(mentioned(b"import numpy\nproducts = 1; LassoLars(normalize=1)", [needs]))
+
+
+def test_a_pattern_is_looked_for_beside_its_words() -> None:
+    needs = any_of(together("numpy", "float", pattern=r"\.float\b(?!\(\))"))
+    assert needs.met(mentioned(b"import numpy as np\nx.astype(np.float)", [needs]))
+    assert not needs.met(mentioned(b"import numpy\nfloat(x); tensor.float()", [needs]))
+    assert not needs.met(mentioned(b"tensor.float; float", [needs]))

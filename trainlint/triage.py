@@ -7,7 +7,7 @@ which it reports, or in one that it is connected with.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -42,22 +42,63 @@ def all_of(*needs: str | Needs) -> Needs:
 ALWAYS = Needs()
 
 
+def together(*words: str, pattern: str = "") -> str:
+    """One trigger word that stands for several whole identifiers and, with them, a pattern.
+
+    Tables name thousands of such: to look for them costs a text no more than to split it into its
+    identifiers, and the pattern is looked for only where these stand.
+    """
+    return f"{_CLAUSE}{' '.join(words)}" + (f"/{pattern}" if pattern else "")
+
+
 def mentioned(data: bytes, needs: Iterable[Needs]) -> frozenset[bytes]:
     """The trigger words of ``needs`` that stand in the text, alone or inside a longer word."""
-    plain, others = _vocabulary(tuple(needs))
+    vocabulary = _vocabulary(tuple(needs))
     # The identifiers of a text, each once, are a small part of it.
-    identifiers = b"\n".join(set(_IDENTIFIER.findall(data)))
-    found = {word for word in plain if word in identifiers}
-    found.update(word for word in others if word in data)
+    each = set(_IDENTIFIER.findall(data))
+    identifiers = b"\n".join(each)
+    found = {word for word in vocabulary.plain if word in identifiers}
+    found.update(word for word in vocabulary.others if word in data)
+    for last in vocabulary.clauses.keys() & each:
+        for clause in vocabulary.clauses[last]:
+            if each.issuperset(clause.words) and (
+                not clause.pattern or re.search(clause.pattern, data)
+            ):
+                found.add(clause.text)
     return frozenset(found)
 
 
 _IDENTIFIER = re.compile(rb"[A-Za-z_]\w+")
+_CLAUSE = "&"
+
+
+@dataclass(frozen=True, slots=True)
+class _Clause:
+    """What ``together`` puts into one word."""
+
+    text: bytes
+    words: tuple[bytes, ...]
+    pattern: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Vocabulary:
+    """All trigger words: (parts of) one identifier, several of them, and the others."""
+
+    plain: tuple[bytes, ...]
+    others: tuple[bytes, ...]
+    clauses: Mapping[bytes, tuple[_Clause, ...]]  # by the last of their words
 
 
 @lru_cache(maxsize=8)
-def _vocabulary(needs: tuple[Needs, ...]) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
-    """All trigger words: those that are (parts of) one identifier, and the others."""
+def _vocabulary(needs: tuple[Needs, ...]) -> _Vocabulary:
     words = sorted({word for need in needs for group in need.groups for word in group})
-    plain = tuple(word for word in words if _IDENTIFIER.fullmatch(word))
-    return plain, tuple(word for word in words if word not in plain)
+    clauses: dict[bytes, tuple[_Clause, ...]] = {}
+    for text in words:
+        if text.startswith(_CLAUSE.encode()):
+            listed, _, pattern = text[len(_CLAUSE) :].partition(b"/")
+            parts = tuple(listed.split())
+            clauses[parts[-1]] = (*clauses.get(parts[-1], ()), _Clause(text, parts, pattern))
+    simple = [word for word in words if not word.startswith(_CLAUSE.encode())]
+    plain = tuple(word for word in simple if _IDENTIFIER.fullmatch(word))
+    return _Vocabulary(plain, tuple(word for word in simple if word not in plain), clauses)
