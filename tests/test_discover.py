@@ -77,7 +77,8 @@ def test_a_file_says_where_it_is_and_how_it_was_reached(project: Path) -> None:
     assert (walked.path, walked.reported) == (str(project / "src" / "a.py"), "src/a.py")
     assert (walked.named, named.named) == (False, True)
     status = Path("src/a.py").stat()
-    assert (walked.size, walked.mtime_ns) == (status.st_size, status.st_mtime_ns)
+    stamp = (status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+    assert (walked.size, walked.stamp) == (status.st_size, stamp)
 
 
 def test_paths_are_relative_to_the_working_directory(

@@ -134,7 +134,7 @@ def _standard_input(run: Run, data: bytes) -> Iterator[Item]:
     if run.options.force_exclude and is_left_out(path, settings, is_folder=False):
         return
     reported = os.path.relpath(path, run.cwd).replace(os.sep, "/")
-    file = File(path, reported, settings, True, False, len(data), 0)
+    file = File(path, reported, settings, True, False, len(data))
     yield Item(file, run.finder.terms(path, settings), data, on_disk=False)
 
 

@@ -47,7 +47,7 @@ class File:
     named: bool
     excluded: bool
     size: int
-    mtime_ns: int
+    stamp: tuple[int, ...] = ()  # differs where the file was written or replaced meanwhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +129,7 @@ class _Walk:
         if name.endswith(".pyi") or (left_out and self.force_exclude):
             return False
         excluded = left_out or (self.writing and self.is_ignored(path, is_folder=False))
-        stamp = (status.st_size, status.st_mtime_ns)
-        found = File(path, reported, settings, True, excluded, *stamp)
+        found = File(path, reported, settings, True, excluded, status.st_size, _stamp(status))
         self.add(found, os.path.realpath(path), status.st_mode)
         return False
 
@@ -218,8 +217,8 @@ class _Walk:
             self.fail(reported, _unreadable(error))
             return
         settings = self.settings_for(folder.path)
-        stamp = (status.st_size, status.st_mtime_ns)
-        found = File(path, reported, settings, False, folder.excluded, *stamp)
+        excluded, size = folder.excluded, status.st_size
+        found = File(path, reported, settings, False, excluded, size, _stamp(status))
         self.add(found, real, status.st_mode)
 
     def add(self, file: File, real: str, mode: int) -> None:
@@ -286,6 +285,10 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 def _below(reported: str, name: str) -> str:
     return name if reported == "." else f"{reported}/{name}"
+
+
+def _stamp(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
 def _unreadable(error: OSError | ValueError) -> str:

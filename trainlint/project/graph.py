@@ -57,7 +57,6 @@ class Graph:
         self._asked: dict[tuple[frozenset[str], str], tuple[list[str], bool]] = {}
         self._taken: dict[tuple[frozenset[str], str], tuple[list[str], bool]] = {}
         self._reachable: dict[str, list[str]] = {}
-        self._found: dict[tuple[str, int, str], str | None] = {}
         self._defined: dict[tuple[str, str], bool] = {}
         self._held: dict[bytes, frozenset[str]] = {}
         self._folders: dict[str, tuple[str, ...]] = {}
@@ -78,11 +77,7 @@ class Graph:
     # Questions
 
     def find(self, path: str, level: int, dotted: str) -> str | None:
-        key = (path, level, dotted)
-        if key not in self._found:
-            added = () if level else self._added(path)
-            self._found[key] = self.places.find(path, level, dotted, added)
-        return self._found[key]
+        return self.places.find(path, level, dotted, () if level else self._added(path))
 
     def inside(self, place: str, name: str) -> str | None:
         return self.places.inside(place, name)

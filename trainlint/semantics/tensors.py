@@ -154,11 +154,6 @@ def _distinct(origins: Iterable[Origin]) -> list[Origin]:
     return list(found.values())
 
 
-def of_value(values: Values, value: Value) -> list[Origin]:
-    """As ``origins``, for a value that is already resolved."""
-    return list(_of(values, value))
-
-
 def _of(values: Values, value: Value) -> Iterator[Origin]:
     match value:
         case Instance():

@@ -62,9 +62,8 @@ class Context:
         """What tells a file, and the modules that it imports, from what it was."""
         if path not in self._marks:
             file = self.files[path]
-            self._marks[path] = framed(
-                path, str(file.size), str(file.mtime_ns), *self.graph.targets(path), ""
-            )
+            stamp = map(str, (file.size, *file.stamp))
+            self._marks[path] = framed(path, *stamp, *self.graph.targets(path), "")
         return self._marks[path]
 
     def modules(self) -> Modules:

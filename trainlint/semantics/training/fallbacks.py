@@ -84,6 +84,8 @@ def _another_model(file: File, handler: Handler) -> Iterator[Fallback]:
         wanted = tried.get(target)
         if wanted is None or _is_chosen(handler, instead):
             continue
+        if _hand_on(file, target, wanted, instead):
+            continue
         call = _made_by(file, instead)
         if call is None:
             continue
@@ -124,6 +126,18 @@ def _is_model(file: File, target: str, made: tree.Call | None) -> bool:
         return True
     name = file.names.qualified(made.func) if made is not None else None
     return name is not None and name.startswith(_ZOOS)
+
+
+def _hand_on(file: File, target: str, wanted: Expr, instead: Expr) -> bool:
+    """True where both calls are given one and the same model: it is wrapped in two ways."""
+    if not isinstance(wanted, tree.Call) or not isinstance(instead, tree.Call):
+        return False
+    given = {file.text(arg.value) for arg in wanted.args}
+    return any(
+        file.text(arg.value) in given
+        and (tree.dotted(arg.value) == target or models.is_model(file, arg.value) is True)
+        for arg in instead.args
+    )
 
 
 def _loses_weights(file: File, handler: Handler, wanted: Expr) -> bool:
@@ -312,6 +326,8 @@ def _replaced(
     file: File, handler: Handler, pairs: list[tuple[str, Expr, Expr]], block: list[tree.Stmt]
 ) -> Iterator[Fallback]:
     for name, first, value in pairs:
+        if _hand_on(file, name, first, value):
+            continue
         call = _made_by(file, value)
         made = first if isinstance(first, tree.Call) else _made_by(file, first)
         if not _is_model(file, name, made) and not _is_model(file, name, call):
