@@ -88,6 +88,10 @@ def _command(args: argparse.Namespace) -> int:
             from trainlint.commands import check
 
             return check.run_check(args) if args.command == "check" else check.run_baseline(args)
+        case "audit":
+            from trainlint.commands import audit
+
+            return audit.run_audit(args)
         case "fix":
             from trainlint.commands import fix
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from types import ModuleType
 
 from trainlint.rule import Rule
+from trainlint.triage import NEVER
 
 GROUP = "trainlint.rules"
 
@@ -79,6 +80,22 @@ def with_packs(registry: Registry, modules: Iterable[ModuleType]) -> Registry:
             raise RegistryError(f"{rule.code} {rule.name} exists already")
     rules = sorted((*registry.rules, *more.rules), key=lambda rule: rule.code)
     return Registry(tuple(rules))
+
+
+def verifying(registry: Registry) -> Registry:
+    """The rules and the inspections of audits, as rules that find what is right.
+
+    A rule that verifies nothing keeps its code and name, so that settings may still name it.
+    """
+    inspections = registry_of(_walk(importlib.import_module("trainlint.audit.inspections")))
+    every = (*registry.rules, *inspections.rules)
+    return Registry(tuple(_verifying(rule) for rule in every))
+
+
+def _verifying(rule: Rule) -> Rule:
+    if rule.verifies:
+        return replace(rule, checks=rule.verifies)
+    return replace(rule, needs=NEVER, here=None)
 
 
 def _walk(package: ModuleType) -> Iterator[ModuleType]:

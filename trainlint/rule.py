@@ -68,10 +68,16 @@ class Rule:
     options: Mapping[str, Any] = field(default_factory=dict)
     ordered: bool = True
     checks: list[Check] = field(default_factory=list)
+    verifies: list[Check] = field(default_factory=list)
 
     def check(self, function: Check) -> Check:
         """Decorator: the generator yields this rule's findings in one file."""
         self.checks.append(function)
+        return function
+
+    def verify(self, function: Check) -> Check:
+        """Decorator: the generator yields what the rule looked at and found right, for audits."""
+        self.verifies.append(function)
         return function
 
     @property
@@ -80,8 +86,8 @@ class Rule:
         for function in self.checks:
             if function.__doc__:
                 return inspect.cleandoc(function.__doc__)
-        module = sys.modules[self.checks[0].__module__]
-        return inspect.cleandoc(module.__doc__ or "")
+        first = (self.checks or self.verifies)[0]
+        return inspect.cleandoc(sys.modules[first.__module__].__doc__ or "")
 
     @property
     def summary(self) -> str:

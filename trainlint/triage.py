@@ -40,6 +40,7 @@ def all_of(*needs: str | Needs) -> Needs:
 
 
 ALWAYS = Needs()
+NEVER = any_of()
 
 
 def together(*words: str, pattern: str = "") -> str:

@@ -12,6 +12,7 @@ from trainlint.commands import console
 COMMANDS = {
     "check": "find the bugs in training scripts",
     "fix": "show what can be repaired, or repair it",
+    "audit": "report what was verified, what was found, and what only a run can decide",
     "rules": "list all rules",
     "explain": "explain one rule",
     "baseline": "accept today's findings, so that only new ones are reported",
@@ -20,6 +21,7 @@ COMMANDS = {
     "diagnose": "show what one batch tells of a model, and what a loader hands out",
 }
 FORMATS = ("text", "concise", "json", "github", "gitlab", "sarif", "junit")
+AUDIT_FORMATS = ("text", "markdown", "html", "json")
 _TABLES = ("text", "json", "markdown")
 
 
@@ -151,6 +153,25 @@ def _fix(parser: argparse.ArgumentParser) -> None:
     _work(parser)
 
 
+def _audit(parser: argparse.ArgumentParser) -> None:
+    _paths(parser)
+    out = parser.add_argument_group("report")
+    out.add_argument(
+        "--output-format",
+        type=one_of("format", AUDIT_FORMATS),
+        default="text",
+        metavar="FORMAT",
+        help=", ".join(AUDIT_FORMATS),
+    )
+    out.add_argument(
+        "--output-file", metavar="FILE", help="write the report there and not to standard output"
+    )
+    _fail_on(out)
+    _color(out)
+    _selection(parser)
+    _work(parser)
+
+
 def _rules(parser: argparse.ArgumentParser) -> None:
     _table(parser)
 
@@ -203,6 +224,7 @@ def _diagnose(parser: argparse.ArgumentParser) -> None:
 _OPTIONS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "check": _check,
     "fix": _fix,
+    "audit": _audit,
     "rules": _rules,
     "explain": _explain,
     "baseline": _baseline,

@@ -56,6 +56,7 @@ class Sources:
 
     packs: tuple[tuple[str, str], ...] = ()  # entry point and module
     paths: tuple[str, ...] = ()  # absolute paths of a project's own rules
+    verified: bool = False  # what rules find right, and not what they find wrong
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,8 @@ def load(sources: Sources) -> Registry:
             found = registry.with_packs(found, _modules_at(path))
     except registry.RegistryError as error:
         raise RulebookError(str(error)) from None
-    return registry.Registry(tuple(rule for rule in found.rules if rule.checks))
+    found = registry.Registry(tuple(rule for rule in found.rules if rule.checks))
+    return registry.verifying(found) if sources.verified else found
 
 
 def _pack(name: str, module: str) -> Iterator[ModuleType]:

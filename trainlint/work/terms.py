@@ -64,6 +64,7 @@ class TermsFinder:
     installed: Mapping[str, Range]
     allow_project_rules: bool
     cwd: str
+    verified: bool = False
     left_out: dict[str, str] = field(default_factory=dict)  # settings file -> line about it
     folders: dict[str, Settings] = field(default_factory=dict)
     _raw: SettingsFinder = field(init=False)
@@ -106,7 +107,7 @@ class TermsFinder:
                 extend_select=last.extend_select,
                 ignore=last.ignore,
             )
-            rulebook = self.open_rulebook(Sources(self.packs, self._rule_paths(raw)))
+            rulebook = self.open_rulebook(Sources(self.packs, self._rule_paths(raw), self.verified))
             _validate(settings, rulebook)
             known = self._adopted[id(raw)] = (raw, settings, rulebook)
             self._adopted[id(settings)] = known

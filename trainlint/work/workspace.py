@@ -36,6 +36,7 @@ class Options:
     cache_dir: str | None = None
     jobs: int = 0  # 0: as many as there are processors for us
     stdin_filename: str | None = None
+    verified: bool = False  # collect what rules find right instead of what they find wrong
 
 
 @dataclass(slots=True)
@@ -93,6 +94,7 @@ class Run:
             beside.ranges(),
             options.allow_project_rules,
             self.cwd,
+            options.verified,
         )
 
     def rulebook(self, sources: Sources) -> Rulebook:

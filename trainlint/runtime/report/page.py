@@ -10,14 +10,14 @@ from typing import Any
 from trainlint import __version__
 from trainlint.diagnostics import Diagnostic
 from trainlint.reports.neutral import shown
+from trainlint.reports.pages import page as whole
+from trainlint.reports.pages import safe
 from trainlint.reports.wording import counted, ordered, ordered_failures, place
 from trainlint.runtime.report import figures, tables
-from trainlint.runtime.report.style import CSS
 from trainlint.runtime.report.tables import Table
 from trainlint.runtime.report.terminal import lines, total
 from trainlint.runtime.report.told import Told, disproved, explanation, seen, suspected, verdict
 
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'"
 AROUND = 2  # lines of source above and below a finding
 OPEN = 40  # rows of a table that are shown without a click
 
@@ -25,28 +25,19 @@ OPEN = 40  # rows of a table that are shown without a click
 def page(told: Told) -> str:
     """The whole file."""
     title = f"trainlint run: {told.command}" if told.command else "trainlint run"
-    return "".join(
-        (
-            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n',
-            f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">\n',
-            f"<title>{_text(title)}</title>\n<style>{CSS}</style>\n</head>\n<body>\n<main>\n",
-            *_body(told),
-            "</main>\n</body>\n</html>\n",
-        )
-    )
+    return whole(title, "".join(_body(told)))
 
 
 def _body(told: Told) -> Iterator[str]:
-    yield f"<header><h1>{_text(told.command or 'A watched run')}</h1>\n{_facts(told)}</header>\n"
-    yield f'<p class="total">{_text(total(told))}</p>\n'
+    yield f"<header><h1>{safe(told.command or 'A watched run')}</h1>\n{_facts(told)}</header>\n"
+    yield f'<p class="total">{safe(total(told))}</p>\n'
     if told.crash is not None:
         yield _crash(told)
     yield from _findings("What the run showed", seen(told.report))
     yield from _findings("Suspected by the linter, unknown to this run", suspected(told.report))
     yield from _findings("Suspected by the linter, disproved by this run", disproved(told.report))
     for failure in ordered_failures(told.report.failures):
-        yield f'<p class="failure">{_text(failure.path)}: {_text(failure.message)}</p>\n'
+        yield f'<p class="failure">{safe(failure.path)}: {safe(failure.message)}</p>\n'
     yield from _curves(told)
     yield from _batches(told)
     for history in told.histories[:1]:
@@ -66,16 +57,16 @@ def _facts(told: Told) -> str:
     if told.left_out:
         facts.append(f"{len(told.left_out)} edited since the start, not checked")
     facts.append(f"trainlint {__version__}")
-    return '<p class="facts">' + " · ".join(_text(fact) for fact in facts) + "</p>\n"
+    return '<p class="facts">' + " · ".join(safe(fact) for fact in facts) + "</p>\n"
 
 
 def _crash(told: Told) -> str:
     where = f" at {told.crash_place[0]}:{told.crash_place[1]}" if told.crash_place else ""
     cause = explanation(told)
-    why = f"<p>{_text(cause.code)} at {_text(place(cause.location))} says why.</p>" if cause else ""
+    why = f"<p>{safe(cause.code)} at {safe(place(cause.location))} says why.</p>" if cause else ""
     crash = "\n".join(shown(line) for line in (told.crash or "").splitlines())
     return (
-        f'<section class="crash"><h2>The program crashed{_text(where)}</h2>'
+        f'<section class="crash"><h2>The program crashed{safe(where)}</h2>'
         f"<pre>{escape(crash)}</pre>{why}</section>\n"
     )
 
@@ -90,14 +81,14 @@ def _finding(d: Diagnostic) -> str:
     badge = f' <span class="badge {what}">{what}</span>' if what else ""
     step = d.evidence.get("step")
     when = f" at step {step}" if isinstance(step, int) and what != "disproved" else ""
-    trail = "".join(f"<li>{_text(place(r.location))}: {_text(r.message)}</li>" for r in d.related)
+    trail = "".join(f"<li>{safe(place(r.location))}: {safe(r.message)}</li>" for r in d.related)
     numbers = _numbers(d.evidence)
     return (
         f'<article class="finding {d.severity} {what}"><h3>'
-        f'<span class="code">{_text(d.code)}</span> '
-        f"{_text(d.name)} <small>{d.severity}{when}</small>{badge}</h3>"
-        f"<p>{_text(d.message)}</p>"
-        f'<p class="place">{_text(place(d.location))}</p>{_source(d)}'
+        f'<span class="code">{safe(d.code)}</span> '
+        f"{safe(d.name)} <small>{d.severity}{when}</small>{badge}</h3>"
+        f"<p>{safe(d.message)}</p>"
+        f'<p class="place">{safe(place(d.location))}</p>{_source(d)}'
         + (f"<ol>{trail}</ol>" if trail else "")
         + numbers
         + "</article>\n"
@@ -107,7 +98,7 @@ def _finding(d: Diagnostic) -> str:
 def _numbers(evidence: dict[str, Any]) -> str:
     """The evidence of a finding, but for what the page says of it elsewhere."""
     rows = [
-        f"<tr><th>{_text(str(key))}</th><td>{_text(_value(value))}</td></tr>"
+        f"<tr><th>{safe(str(key))}</th><td>{safe(_value(value))}</td></tr>"
         for key, value in evidence.items()
         if key not in ("seen", "run", "confirms", "crash")
     ]
@@ -134,7 +125,7 @@ def _source(d: Diagnostic) -> str:
     for offset, line in enumerate(lines(where.path, None, first, where.line + AROUND)):
         number = first + offset
         mark = ' class="here"' if number == where.line else ""
-        rows.append(f"<span{mark}><i>{number:>4}</i>  {_text(line)}</span>\n")
+        rows.append(f"<span{mark}><i>{number:>4}</i>  {safe(line)}</span>\n")
     return f"<pre>{''.join(rows)}</pre>" if rows else ""
 
 
@@ -178,7 +169,7 @@ def _batches(told: Told) -> Iterator[str]:
             label = f"loader {one['loader']}: {one['sampler']}, {one['samples']} samples{rank}"
             picture = figures.composition(one, shown(label), key=f"mix{len(parts)}")
             if picture:
-                parts.append(f"<figure><figcaption>{_text(label)}</figcaption>{picture}</figure>")
+                parts.append(f"<figure><figcaption>{safe(label)}</figcaption>{picture}</figure>")
     if parts:
         yield _section("Classes in the batches", "".join(parts[:8]))
 
@@ -186,7 +177,7 @@ def _batches(told: Told) -> Iterator[str]:
 def _parameters(history: dict[str, Any]) -> Iterator[str]:
     table = tables.parameters(history)
     if table.rows:
-        words = f"<p>{_text(tables.totals(history))}</p>"
+        words = f"<p>{safe(tables.totals(history))}</p>"
         yield _section("Parameters", words + _table(table))
 
 
@@ -194,7 +185,7 @@ def _operations(history: dict[str, Any]) -> Iterator[str]:
     parts = []
     for found in history.get("operations", ()):
         caption = f"on the way to the loss at {tables.source(found)}, in the order of computation"
-        parts.append(f"<p>{_text(caption)}</p>{_table(tables.operations(found))}")
+        parts.append(f"<p>{safe(caption)}</p>{_table(tables.operations(found))}")
     if parts:
         yield _section("Shapes and kinds of numbers", "".join(parts))
 
@@ -215,27 +206,22 @@ def _percent(curve: dict[str, Any]) -> dict[str, Any]:
 
 
 def _section(title: str, inside: str) -> str:
-    return f"<section><h2>{_text(title)}</h2>\n{inside}</section>\n"
+    return f"<section><h2>{safe(title)}</h2>\n{inside}</section>\n"
 
 
 def _table(table: Table) -> str:
-    head = "".join(f"<th{_side(table, i)}>{_text(cell)}</th>" for i, cell in enumerate(table.head))
+    head = "".join(f"<th{_side(table, i)}>{safe(cell)}</th>" for i, cell in enumerate(table.head))
     rows = [
         "<tr>"
-        + "".join(f"<td{_side(table, i)}>{_text(cell)}</td>" for i, cell in enumerate(row))
+        + "".join(f"<td{_side(table, i)}>{safe(cell)}</td>" for i, cell in enumerate(row))
         + "</tr>\n"
         for row in table.rows
     ]
     text = f"<table><thead><tr>{head}</tr></thead><tbody>\n{''.join(rows)}</tbody></table>\n"
     if len(rows) > OPEN:
         text = f"<details><summary>{len(rows)} rows</summary>{text}</details>"
-    return text + (f"<p>{_text(table.note)}</p>" if table.note else "")
+    return text + (f"<p>{safe(table.note)}</p>" if table.note else "")
 
 
 def _side(table: Table, column: int) -> str:
     return ' class="number"' if column in table.numbers else ""
-
-
-def _text(text: str) -> str:
-    """What somebody else wrote, as text and nothing else."""
-    return escape(shown(text), quote=True)
