@@ -108,6 +108,17 @@ def check(file: File) -> Iterator[Finding]:
             yield _finding(body, scaled, clip, steps)
 
 
+@RULE.verify
+def unscaled(file: File) -> Iterator[Finding]:
+    for body in scaler.scaler_bodies(file):
+        for clip in body.of(script.CLIP):
+            scaled = body.scaled_before(clip)
+            if scaled is None or clip.by is not None or not body.of(script.UNSCALE):
+                continue
+            if body.is_unscaled(scaled, clip):
+                yield Finding(clip.call, "gradients are unscaled before they are clipped")
+
+
 def _finding(
     body: scaler.ScalerBody,
     scaled: scaler.ScaledBackward,

@@ -142,6 +142,15 @@ def check(file: File) -> Iterator[Finding]:
         )
 
 
+@RULE.verify
+def sized(file: File) -> Iterator[Finding]:
+    for call in file.calls_to("sklearn.metrics.confusion_matrix"):
+        labels = call.arg(2, "labels")
+        if labels is not None and file.values.literal(labels) is not None:
+            given = file.text(labels)
+            yield Finding(call, f"`labels={given}` fixes the size of the confusion matrix")
+
+
 def _is_tested(file: File, truth: tree.Expr | None, call: tree.Call, demand: Demand) -> bool:
     """True where the demand is only made of a matrix that is large enough."""
     return any(

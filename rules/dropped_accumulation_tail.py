@@ -116,6 +116,14 @@ def check(file: File) -> Iterator[Finding]:
         )
 
 
+@RULE.verify
+def applied(file: File) -> Iterator[Finding]:
+    for window in file.script.accumulation_windows:
+        place = tail.applied(window)
+        if place is not None:
+            yield Finding(place, "the last window of a pass is applied, however few batches it has")
+
+
 def _message(window: accumulation.AccumulationWindow, lost: tail.Tail) -> str:
     file = window.file
     test = " ".join(file.text(window.boundary.atom).split())

@@ -89,6 +89,7 @@ from trainlint.api import (
     Unfixable,
     all_of,
     any_of,
+    evaluation,
     modes,
     rewrite,
     tree,
@@ -137,6 +138,14 @@ def check(file: File) -> Iterator[Finding]:
             fixes=fixes,
             confidence=Confidence.HIGH if found.run.known else Confidence.MEDIUM,
         )
+
+
+@RULE.verify
+def switched(file: File) -> Iterator[Finding]:
+    for whole in evaluation.passes(file):
+        if whole.switched is not None:
+            model = file.text(whole.runs[0].model)
+            yield Finding(whole.loop, f"`{model}` is in evaluation mode while it is evaluated")
 
 
 def _fix(file: File, found: unswitched.Unswitched) -> tuple[tuple[Fix, ...], str]:

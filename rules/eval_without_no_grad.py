@@ -89,6 +89,7 @@ from trainlint.api import (
     Unfixable,
     all_of,
     any_of,
+    contexts,
     evaluation,
     models,
     provenance,
@@ -143,6 +144,13 @@ def check(file: File) -> Iterator[Finding]:
             fixes=fixes,
             confidence=Confidence.HIGH if sure else Confidence.MEDIUM,
         )
+
+
+@RULE.verify
+def held(file: File) -> Iterator[Finding]:
+    for whole in evaluation.passes(file):
+        if all(contexts.under_no_grad(file, run.call) is True for run in whole.runs):
+            yield Finding(whole.loop, "this evaluation pass runs under no_grad")
 
 
 def _is_a_try(file: File, found: evaluation.EvaluationPass) -> bool:

@@ -115,6 +115,16 @@ def check(file: File) -> Iterator[Finding]:
         )
 
 
+@RULE.verify
+def by_keyword(file: File) -> Iterator[Finding]:
+    for call in file.calls_to(table().__contains__):
+        row = table().get(file.names.qualified(call.func))
+        if row is None or row.keyword_only is None or row.removed is not None or call.has_star:
+            continue
+        if not _surplus(call, row):
+            yield Finding(call, "librosa from 0.10 on takes these arguments as they are given")
+
+
 def _surplus(call: tree.Call, row: signatures.Row) -> list[tree.Arg]:
     """The arguments by position beyond those that are still taken."""
     given = []

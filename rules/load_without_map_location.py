@@ -109,6 +109,14 @@ def check(file: File) -> Iterator[Finding]:
         )
 
 
+@RULE.verify
+def placed(file: File) -> Iterator[Finding]:
+    for call in file.calls_to("torch.load"):
+        given = call.arg(1, "map_location")
+        if given is not None and file.values.literal(given) is not None:
+            yield Finding(call, f"the weights are loaded to `{file.text(given)}`")
+
+
 def _has_location(file: File, call: tree.Call) -> bool:
     if call.has_star or not call.args:
         return True

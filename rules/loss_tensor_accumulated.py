@@ -118,6 +118,16 @@ def check(file: File) -> Iterator[Finding]:
             yield _finding(file, place, carriers)
 
 
+@RULE.verify
+def detached(file: File) -> Iterator[Finding]:
+    for each in collecting.collected(file):
+        value = each.value
+        func = value.func if isinstance(value, tree.Call) else None
+        losses = isinstance(func, tree.Attribute) and "loss" in file.text(func.value).lower()
+        if losses and isinstance(func, tree.Attribute) and func.attr in ("item", "detach"):
+            yield Finding(each.node, f"`{file.text(value)}` is kept without its graph")
+
+
 def _places(
     file: File, found: graphs.Graphs, collected: collecting.Collected
 ) -> Iterator[collecting.Collected]:

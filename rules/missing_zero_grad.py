@@ -117,6 +117,15 @@ def check(file: File) -> Iterator[Finding]:
         )
 
 
+@RULE.verify
+def cleared(file: File) -> Iterator[Finding]:
+    for window in updates.update_windows(file):
+        if updates.repeats(file, window):
+            for event in clearing.cleared_in_rounds(file, window)[:1]:
+                name = file.text(event.receiver) if event.receiver is not None else "the optimizer"
+                yield Finding(event.call, f"the gradients of `{name}` are cleared in every window")
+
+
 def _once_only(
     file: File, window: updates.UpdateWindow, reported: set[object]
 ) -> Iterator[Finding]:

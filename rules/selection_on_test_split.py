@@ -158,6 +158,14 @@ def check(file: File) -> Iterator[Finding]:
             yield finding
 
 
+@RULE.verify
+def by_validation(file: File) -> Iterator[Finding]:
+    for chosen in selection.selections(file):
+        splits = {fed.split for fed in measured.sources(file, chosen.metric)}
+        if splits == {roles.VALIDATION}:
+            yield Finding(chosen.node, f"the validation split decides on {chosen.what}")
+
+
 def _test_data(
     file: File, chosen: selection.Selection
 ) -> tuple[loaders.Fed, tree.Node | None] | None:

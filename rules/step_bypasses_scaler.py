@@ -102,6 +102,14 @@ def check(file: File) -> Iterator[Finding]:
             yield from _findings(body, scaled, steps)
 
 
+@RULE.verify
+def through_scaler(file: File) -> Iterator[Finding]:
+    for loop in file.script.training_loops:
+        for event in loop.of(script.STEP):
+            if event.scaled:
+                yield Finding(event.call, "the step goes through the scaler, which skips overflows")
+
+
 def _findings(
     body: scaler.ScalerBody, scaled: scaler.ScaledBackward, steps: Sequence[script.Event]
 ) -> Iterator[Finding]:

@@ -99,3 +99,11 @@ def check(file: File) -> Iterator[Finding]:
             fixes=fixes,
             confidence=Confidence.LOW if window.is_one_as_written else Confidence.HIGH,
         )
+
+
+@RULE.verify
+def whole(file: File) -> Iterator[Finding]:
+    for window in file.script.accumulation_windows:
+        if window.shift == 0 and not window.is_pipelined:
+            k = file.text(window.k)
+            yield Finding(window.boundary.atom, f"a window ends after its `{k}`-th batch")

@@ -82,9 +82,11 @@ from trainlint.api import (
     Unfixable,
     all_of,
     any_of,
+    evaluation,
     models,
     modes,
     rewrite,
+    runs,
 )
 
 RULE = Rule(
@@ -120,6 +122,16 @@ def check(file: File) -> Iterator[Finding]:
             fixes=fixes,
             confidence=Confidence.HIGH if depends else Confidence.MEDIUM,
         )
+
+
+@RULE.verify
+def switched_back(file: File) -> Iterator[Finding]:
+    for loop in file.script.training_loops:
+        for run in runs.runs(file, loop.loop)[:1]:
+            switch = evaluation.mode(file, run.call, run.model)
+            if switch is not None and switch.training is True:
+                model = file.text(run.model)
+                yield Finding(switch.call, f"`{model}` is in training mode while it is trained")
 
 
 def _fix(file: File, found: modes.StuckMode) -> tuple[tuple[Fix, ...], str]:

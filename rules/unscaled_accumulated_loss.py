@@ -117,6 +117,16 @@ def check(file: File) -> Iterator[Finding]:
         )
 
 
+@RULE.verify
+def divided(file: File) -> Iterator[Finding]:
+    for window in file.script.accumulation_windows:
+        for event in window.backwards:
+            ways = scaling.divisions(window, event)
+            if ways and all(way.by is divisors.By.K for way in ways):
+                k = file.text(window.k)
+                yield Finding(event.site, f"the loss is divided by the `{k}` batches of a window")
+
+
 def _outcome(k: str, clipped: bool, adaptive: bool, chosen: bool) -> str:
     """What becomes of the factor in the update."""
     if adaptive:

@@ -100,6 +100,13 @@ def check(file: File) -> Iterator[Finding]:
         )
 
 
+@RULE.verify
+def cleared(file: File) -> Iterator[Finding]:
+    for window in file.script.accumulation_windows:
+        for event in [] if window.clearing else window.at_end(script.ZERO_GRAD)[:1]:
+            yield Finding(event.site, "gradients are cleared once a window, after its step")
+
+
 def _fixes(window: accumulation.AccumulationWindow) -> tuple[tuple[Fix, ...], str]:
     file = window.file
     try:

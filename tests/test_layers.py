@@ -31,6 +31,7 @@ LAYERS: dict[str, str] = {
     "check": "check",
     "fixing": "fixing",
     "reports": "reports reports.* diffs",
+    "audit": "audit audit.*",
     "files": "discovery discovery.* storage storage.*",
     "work": "work work.*",
     "run": "run repair",

@@ -51,6 +51,25 @@ def uncleared(file: File, window: UpdateWindow) -> tuple[Event, ...]:
     return tuple(found.values())
 
 
+def cleared_in_rounds(file: File, window: UpdateWindow) -> list[Event]:
+    """What clears the gradients that the steps of a window apply, in the rounds of its loop.
+
+    Empty unless each of its optimizers is cleared there.
+    """
+    inside = _in_rounds(file, window)
+    clears = [
+        event
+        for body, events in _clearing(file, window)
+        for event in events
+        if body in inside or window.loop in event.call.ancestors()
+    ]
+    found = {
+        step.call: [c for c in clears if step.receiver and _may_concern(file, c, step.receiver)]
+        for step in window.steps
+    }
+    return [some[0] for some in found.values()] if found and all(found.values()) else []
+
+
 def _cleared_by_methods(file: File, window: UpdateWindow) -> bool:
     """True where a method that another file defines clears gradients in the rounds of a loop."""
     for node in window.loop.walk():

@@ -73,41 +73,41 @@ def is_trimmed(window: AccumulationWindow) -> bool:
     return False
 
 
-def is_flushed(window: AccumulationWindow) -> bool:
+def flush(window: AccumulationWindow) -> Event | None:
     """A step behind the loop, here or in a caller, that no other backward comes before."""
     file, script = window.file, window.file.script
     flow = file.flow_in(window.body)
-    if _steps_behind(window, flow, window.loop, script.events(window.body)):
-        return True
+    found = _step_behind(window, flow, window.loop, script.events(window.body))
     function = tree.function_of(window.loop)
-    if function is None:
-        return False
+    if found is not None or function is None:
+        return found
     for call, _ in file.values.graph.callers(function):
         body: Body = tree.body_of(call)
-        if _steps_behind(window, file.flow_in(body), call, script.events(body)):
-            return True
-    return False
+        found = _step_behind(window, file.flow_in(body), call, script.events(body))
+        if found is not None:
+            return found
+    return None
 
 
-def _steps_behind(
+def _step_behind(
     window: AccumulationWindow, flow: Flow, place: tree.Node, events: list[Event]
-) -> bool:
+) -> Event | None:
     def outside(event: Event) -> bool:
         node = event.site
         loop = place if isinstance(place, tree.For | tree.While) else None
         return node is not place and not (loop is not None and within(node, loop))
 
     if not flow.holds(place):
-        return False
+        return None
     others = [e for e in events if outside(e) and flow.holds(e.site)]
     busy = {flow.point(e.site) for e in others if e.kind == BACKWARD}
     here = flow.point(place)
-    goals = {
-        flow.point(e.site)
-        for e in others
-        if e.kind == STEP and flow.point(e.site) not in busy | {here} and not _inverted(window, e)
-    }
-    return flow.reaches(here, goals, avoiding=busy)
+    for event in others:
+        if event.kind == STEP and not _inverted(window, event):
+            goal = flow.point(event.site)
+            if goal not in busy | {here} and flow.reaches(here, [goal], avoiding=busy):
+                return event
+    return None
 
 
 def _inverted(window: AccumulationWindow, event: Event) -> bool:

@@ -12,7 +12,7 @@ from trainlint.semantics.flow import EXIT, Flow
 from trainlint.semantics.training import boundary as boundaries
 from trainlint.semantics.training.boundary import Atom, guards, spelled
 from trainlint.semantics.training.counting import within
-from trainlint.semantics.training.leftovers import is_even, is_flushed, is_trimmed, length_of
+from trainlint.semantics.training.leftovers import flush, is_even, is_trimmed, length_of
 from trainlint.semantics.training.script import ZERO_GRAD, Body, Event
 from trainlint.semantics.tree import Expr
 
@@ -54,12 +54,40 @@ def tail_of(window: AccumulationWindow) -> Tail | None:
         never = atom.expr
     if not _is_pass(window) and window.file.script.epoch_loop(window.loop) is None:
         return None  # so many iterations, not a pass over data
-    if is_even(window) or is_trimmed(window) or is_flushed(window):
+    if is_even(window) or is_trimmed(window) or flush(window) is not None:
         return None
     consequence, cleared = _consequence(window)
     if not window.index.restarts and consequence is not Consequence.DISCARDED:
         return None  # windows go on over the border of two passes
     return Tail(consequence, cleared, never, not window.index.restarts)
+
+
+def applied(window: AccumulationWindow) -> tree.Node | None:
+    """Where an incomplete last window is applied: behind the loop, or by a test for the last batch.
+
+    None where nothing does so, where it is not known, or where no window is incomplete.
+    """
+    if window.clearing or is_even(window) or is_trimmed(window):
+        return None
+    for atom in window.choice:
+        if _is_last(window, atom):
+            return atom.expr
+    event = flush(window)
+    return None if event is None else event.site
+
+
+def _is_last(window: AccumulationWindow, atom: Atom) -> bool:
+    """True for a test that holds for the last batch: ``i + 1 == len(loader)``."""
+    file, test = window.file, atom.expr
+    if not isinstance(test, tree.Compare) or test.ops != ["=="] or not atom.wanted:
+        return False
+    left, right = test.left, test.comparators[0]
+    for one, other in ((left, right), (right, left)):
+        here, there = boundaries.linear_of(file, one), boundaries.linear_of(file, other)
+        counted = spelled(file, here.base) == spelled(file, window.boundary.index)
+        if counted and length_of(window, there.base) and window.index.lag is not None:
+            return window.index.lag + here.offset == there.offset
+    return False
 
 
 def _never_last(window: AccumulationWindow, atom: Atom) -> bool:
