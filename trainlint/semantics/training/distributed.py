@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.edits import Unfixable
-from trainlint.semantics import tree
+from trainlint.semantics import contexts, tree
 from trainlint.semantics.backward import Use
 from trainlint.semantics.data import feeding
 from trainlint.semantics.data.feeding import Feed
 from trainlint.semantics.training.counting import last_name, unwrapped
-from trainlint.semantics.training.script import TrainingLoop
+from trainlint.semantics.training.evaluation import names_behind
+from trainlint.semantics.training.script import BACKWARD, TrainingLoop
 from trainlint.semantics.training.updates import visible
 from trainlint.semantics.tree import Expr
 from trainlint.semantics.values import Frame, Instance, Literal, Value, argument
@@ -223,11 +224,92 @@ def wrappings(file: File, model: Expr) -> list[tree.Call]:
         if use.key in seen or use.path or use.drawn or use.aside:
             continue
         seen.add(use.key)
+        if isinstance(use.expr, tree.Attribute) and use.expr.attr == "module":
+            continue
         if isinstance(use.expr, tree.Call) and file.names.qualified(use.expr.func) in WRAPPERS:
             found.append(use.expr)
             continue
         stack.extend(backward.step(use) or ())
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Bypass:
+    """A run of the module inside a ``DistributedDataParallel`` that ``backward`` differentiates."""
+
+    call: tree.Call
+    wrapping: tree.Call
+    backward: tree.Node
+
+
+def bypasses(file: File) -> Iterator[Bypass]:
+    """The runs in training that go past the wrapper, where none of the same loss goes through."""
+    told: set[tree.Call] = set()
+    for events in file.script.own_events.values():
+        for event in events:
+            if event.kind != BACKWARD or event.receiver is None or event.by == "engine":
+                continue
+            run = list(_differentiated(file, event.receiver))
+            inner = [(call, found) for call in run if (found := _inside(file, call)) is not None]
+            past = dict(inner)
+            rest = [call for call in run if call not in past]
+            if any(not set(past.values()).isdisjoint(wrappings(file, c.func)) for c in rest):
+                continue
+            for call, wrapping in inner:
+                if call not in told and not contexts.under_no_grad(file, call):
+                    told.add(call)
+                    yield Bypass(call, wrapping, event.call)
+
+
+def _differentiated(file: File, loss: Expr) -> Iterator[tree.Call]:
+    """The calls that a loss is computed by, as far as its names lead; what is detached is not."""
+    exprs = [loss]
+    for name in names_behind(file, loss):
+        for binding in file.values.definitions(name)[0]:
+            if binding.kind in {"assign", "augment"} and binding.value is not None:
+                exprs.append(binding.value)
+    for expr in dict.fromkeys(exprs):
+        for node in expr.walk():
+            if isinstance(node, tree.Call) and not _is_detached(node, expr):
+                yield node
+
+
+def _is_detached(node: tree.Node, root: Expr) -> bool:
+    below = node
+    while below is not root and below.parent is not None:
+        below = below.parent
+        if isinstance(below, tree.Attribute) and below.attr in {"detach", "item", "data"}:
+            return True
+    return False
+
+
+def _inside(file: File, call: tree.Call) -> tree.Call | None:
+    """The wrapper past which a call runs a model: ``ddp.module(x)``, ``ddp.module.loss(x)``."""
+    func = call.func
+    for model in (func, func.value) if isinstance(func, tree.Attribute) else (func,):
+        if (wrapping := _module_of(file, model)) is not None:
+            return wrapping
+    return None
+
+
+def _module_of(file: File, model: Expr) -> tree.Call | None:
+    """The wrapper whose ``module`` an expression is, also by a name for it.
+
+    An attribute that is set somewhere to the inside is not followed: it may be so only later.
+    """
+    backward = file.splits.backward
+    seen: set[tuple[object, ...]] = set()
+    stack = [Use(model)]
+    while stack and len(seen) < _MAX_STEPS:
+        use = stack.pop()
+        if use.key in seen or use.path or use.drawn or use.aside:
+            continue
+        seen.add(use.key)
+        if isinstance(use.expr, tree.Attribute) and use.expr.attr == "module":
+            return next(iter(wrappings(file, use.expr.value)), None)
+        if not isinstance(use.expr, tree.Attribute):
+            stack.extend(backward.step(use) or ())
+    return None
 
 
 # What the loop over the epochs calls things
