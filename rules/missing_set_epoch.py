@@ -71,7 +71,7 @@ from trainlint.api import (
     Step,
     Unfixable,
     all_of,
-    distributed,
+    reshuffling,
     rewrite,
 )
 
@@ -87,7 +87,7 @@ RULE = Rule(
 
 @RULE.check
 def check(file: File) -> Iterator[Finding]:
-    for found in distributed.without_epoch(file):
+    for found in reshuffling.without_epoch(file):
         loader = file.text(found.feed.taken)
         fixes, why = _fix(file, found)
         yield Finding(
@@ -103,9 +103,9 @@ def check(file: File) -> Iterator[Finding]:
         )
 
 
-def _fix(file: File, found: distributed.Unshuffled) -> tuple[tuple[Fix, ...], str]:
+def _fix(file: File, found: reshuffling.Unshuffled) -> tuple[tuple[Fix, ...], str]:
     try:
-        told = distributed.telling(file, found)
+        told = reshuffling.telling(file, found)
         edits = rewrite.insert_before(file, found.epochs.body[0], list(told.lines))
     except Unfixable as error:
         return (), f" (no fix is offered: {error.reason})"

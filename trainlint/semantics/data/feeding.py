@@ -10,14 +10,10 @@ from trainlint.semantics import tree
 from trainlint.semantics.training.counting import last_name, unwrapped
 from trainlint.semantics.tree import Expr
 from trainlint.semantics.values import (
-    Computed,
-    Display,
-    Element,
     Instance,
-    Literal,
     Method,
     Object,
-    Symbol,
+    Part,
     Value,
 )
 
@@ -30,6 +26,7 @@ LOADERS = frozenset({LOADER, "torch.utils.data.dataloader.DataLoader"})
 _POSITIONS = {"dataset": 0, "batch_size": 1, "shuffle": 2, "sampler": 3, "batch_sampler": 4}
 # What takes a loader, gives its batches and leaves its sampler alone.
 _DEVICE_LOADERS = ("torch_xla.distributed.parallel_loader.",)
+_RANDOM_SPLIT = "torch.utils.data.random_split"
 _MAX_DEPTH = 4
 
 
@@ -142,5 +139,9 @@ def is_map_style(file: File, value: Value) -> bool:
             return value.name.startswith(("torchvision.datasets.", "torch.utils.data.")) and not (
                 "Iterable" in value.name or "Chain" in value.name or "Loader" in value.name
             )
-        case Element() | Display() | Literal() | Symbol() | Computed() | _:
+        case Part(of=Instance() as split) if split.name == _RANDOM_SPLIT:
+            given = split.call.arg(0, "dataset")
+            whole = file.values.of(given, split.frame) if given is not None else []
+            return bool(whole) and all(is_map_style(file, one) for one in whole)
+        case _:
             return False
