@@ -46,12 +46,16 @@ class Contrast:
         self._calls = 0
         self._looks = 0
         self._has_found = False
+        self.has_to_guess = False  # whether a saved tensor is packed: this release does not say
+        self.packs = False  # the program has packed some
 
     def look(self, loss: Any, place: Place | None) -> None:
         """A backward call from this loss begins."""
         self._calls += 1
         stride = EVERY if self._has_found else RARELY
         if self._looks >= MOST or (self._calls > FIRST and self._calls % stride):
+            return
+        if self.has_to_guess and self.packs:
             return
         self._looks += 1
         found = _search(loss.grad_fn)
@@ -161,8 +165,7 @@ def _is_of_weights(node: Any) -> bool:
 
 def _saved(node: Any, name: str) -> Any | None:
     """A matrix that a product keeps for its gradient; None where to ask would run a hook."""
-    raw = getattr(node, f"_raw_saved_{name}", None)
-    if raw is None or getattr(raw, "unpack_hook", raw) is not None:
+    if not _is_at_hand(node, name):
         return None
     try:
         value = getattr(node, f"_saved_{name}")
@@ -173,6 +176,12 @@ def _saved(node: Any, name: str) -> Any | None:
     if value.dim() == 3 and value.shape[0] == 1:
         value = value[0]
     return value.detach() if value.dim() == 2 else None
+
+
+def _is_at_hand(node: Any, name: str) -> bool:
+    """Whether it was saved as it is. What does not tell is asked only where nothing is packed."""
+    raw = getattr(node, f"_raw_saved_{name}", None)
+    return raw is not None and getattr(raw, "unpack_hook", None) is None
 
 
 def _temperature(found: _Found) -> float | bool | None:
@@ -198,8 +207,7 @@ def _temperature(found: _Found) -> float | bool | None:
 
 def _constants(node: Any) -> Iterator[Any]:
     for name in ("other", "self"):
-        raw = getattr(node, f"_raw_saved_{name}", None)
-        if raw is None or getattr(raw, "unpack_hook", raw) is not None:
+        if not _is_at_hand(node, name):
             continue
         try:
             value = getattr(node, f"_saved_{name}")

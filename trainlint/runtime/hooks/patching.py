@@ -47,6 +47,7 @@ def is_real(value: Any) -> bool:
     """Whether it is a tensor that holds numbers, and nothing is being traced or transformed."""
     import torch
 
-    if not isinstance(value, torch.Tensor) or hasattr(value, "fake_mode"):
+    # Stand-ins for tensors, while something is compiled, belong to a mode.
+    if not isinstance(value, torch.Tensor) or hasattr(value, "_mode_key"):
         return False
     return not (torch._C._is_tracing() or torch._C._are_functorch_transforms_active())
