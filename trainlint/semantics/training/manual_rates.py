@@ -1,0 +1,439 @@
+"""Learning rates that a script sets by hand, and what becomes of them: ``group["lr"] = rate``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trainlint.semantics import tree
+from trainlint.semantics.flow import ENTRY, Flow, is_dead
+from trainlint.semantics.guards import Guard, guards
+from trainlint.semantics.training import counting, shares
+from trainlint.semantics.training.script import SCHEDULE, STEP, Body, Event
+from trainlint.semantics.tree import Expr, Node
+from trainlint.semantics.values import Frame, Instance, Literal, Value, argument
+
+if TYPE_CHECKING:
+    from trainlint.semantics.facts import File
+
+_TORCH = "torch.optim.lr_scheduler."
+# Schedules that compute each rate from the first one, whatever the rate is at present.
+_ABSOLUTE = frozenset(
+    f"{_TORCH}{name}"
+    for name in ("LambdaLR", "OneCycleLR", "CyclicLR", "CosineAnnealingWarmRestarts")
+)
+# Schedules that leave the first rate as it is.
+_LATER = frozenset(
+    f"{_TORCH}{name}"
+    for name in (
+        "ReduceLROnPlateau StepLR MultiStepLR ExponentialLR CosineAnnealingLR PolynomialLR "
+        "CosineAnnealingWarmRestarts MultiplicativeLR"
+    ).split()
+)
+_RISES = frozenset({"builtins.min", "builtins.float", "builtins.int"})
+_DEPTH = 6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RateSet:
+    """``node`` gives groups of ``optimizer`` the rate ``value``.
+
+    ``place`` is the statement that does so in ``body``: the loop over the groups, or the call of
+    the helper that does it; ``frame`` is that call.
+    """
+
+    node: tree.Assign
+    optimizer: Expr
+    value: Expr
+    body: Body
+    place: Node
+    frame: Frame | None
+
+
+def rate_sets(file: File) -> list[RateSet]:
+    """The places that set a learning rate by hand, also through the helpers that do."""
+    found: list[RateSet] = []
+    for assign in file.all(tree.Assign):
+        optimizer = _optimizer_of(file, assign)
+        if optimizer is None or is_dead(assign):
+            continue
+        place = _whole(file, assign)
+        body = tree.body_of(assign)
+        found.append(RateSet(assign, optimizer, assign.value, body, place, None))
+        if not isinstance(body, tree.FunctionDef):
+            continue
+        for call, owner in file.values.graph.callers(body):
+            frame = Frame(body, call, None, owner, 1)
+            above = tree.body_of(call)
+            if file.home(call) is file and above is not body and not is_dead(call):
+                found.append(RateSet(assign, optimizer, assign.value, above, call, frame))
+    return found
+
+
+def _optimizer_of(file: File, assign: tree.Assign) -> Expr | None:
+    """The optimizer in ``for g in optimizer.param_groups: g["lr"] = rate``."""
+    target = assign.targets[0]
+    if not isinstance(target, tree.Subscript) or len(target.index) != 1:
+        return None
+    key = target.index[0]
+    if not isinstance(key, tree.Constant) or key.value != "lr":
+        return None
+    groups: Expr | None = target.value
+    if isinstance(groups, tree.Name):
+        bindings, _ = file.values.definitions(groups)
+        groups = bindings[0].value if len(bindings) == 1 and bindings[0].kind == "each" else None
+        if isinstance(groups, tree.Call) and groups.args:
+            groups = groups.args[0].value  # enumerate, zip
+    while isinstance(groups, tree.Subscript):
+        groups = groups.value
+    if isinstance(groups, tree.Attribute) and groups.attr == "param_groups":
+        return groups.value
+    return None
+
+
+def _whole(file: File, assign: tree.Assign) -> Node:
+    """The loop over the groups that an assignment stands in, else the assignment."""
+    for above in assign.ancestors():
+        if isinstance(above, tree.For):
+            text = file.text(above.iter)
+            return above if "param_groups" in text else assign
+        if isinstance(above, tree.FunctionDef | tree.While | tree.Lambda):
+            break
+    return assign
+
+
+# A warmup behind its epoch
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LateWarmup:
+    """A rising rate, set for an epoch in ``loop`` behind its pass; ``step`` is one of that.
+
+    ``built`` is the optimizer that begins with the full rate, None where that is not known.
+    """
+
+    rate: RateSet
+    counter: str
+    loop: tree.For
+    step: Event
+    built: tree.Call | None
+
+
+def late_warmups(file: File) -> Iterator[LateWarmup]:
+    """The warmups that an epoch loop sets after the steps of the same round."""
+    known = rate_sets(file)
+    for rate in known:
+        loop = tree.enclosing_loop(rate.place)
+        taken = counting.taken(file, loop) if loop is not None else None
+        if not isinstance(loop, tree.For) or taken is None or taken.kind != "range":
+            continue
+        counter = taken.index
+        if counter is None or not _rises(file, rate, counter):
+            continue
+        step = _step_before(file, rate, loop)
+        if step is None or _is_set_before(file, known, rate, loop):
+            continue
+        built = [v for v in _values(file, rate) if isinstance(v, Instance)]
+        if any(_shifts_start(file, one) for one in built):
+            continue
+        if built and not all(_has_full_rate(file, rate, one) for one in built):
+            continue
+        yield LateWarmup(rate, counter, loop, step, built[0].call if built else None)
+
+
+def _rises(file: File, rate: RateSet, counter: str) -> bool:
+    """Whether a rate is proportional to a counter up to a bound on that."""
+    names = {counter, _parameter_of(rate, counter)}
+    tests = [*guards(rate.node), *guards(rate.place)]
+    bounded = any(_is_below(guard, name) for guard in tests for name in names)
+    return _grows(file, rate.value, rate, counter, bounded, _DEPTH)
+
+
+def _is_below(guard: Guard, counter: str) -> bool:
+    match guard.test:
+        case tree.Compare(left=tree.Name(id=name), ops=["<" | "<="]):
+            return guard.outcome and name == counter
+        case tree.Compare(left=tree.Name(id=name), ops=[">" | ">="]):
+            return not guard.outcome and name == counter
+        case tree.Compare(ops=[">" | ">="], comparators=[tree.Name(id=name)]):
+            return guard.outcome and name == counter
+        case tree.BoolOp(op="and") if guard.outcome:
+            sides = (guard.test.left, guard.test.right)
+            return any(_is_below(Guard(side, True), counter) for side in sides)
+        case _:
+            return False
+
+
+def _grows(file: File, expr: Expr, rate: RateSet, counter: str, bounded: bool, depth: int) -> bool:
+    """Whether an expression is a product with the counter in it, and that is bounded."""
+    if not depth:
+        return False
+    match expr:
+        case tree.BinOp(op="*"):
+            sides = (expr.left, expr.right)
+            return any(_grows(file, s, rate, counter, bounded, depth - 1) for s in sides)
+        case tree.BinOp(op="+"):
+            return bounded and any(
+                _grows(file, s, rate, counter, bounded, depth - 1) for s in (expr.left, expr.right)
+            )
+        case tree.BinOp(op="/"):
+            return _grows(file, expr.left, rate, counter, bounded, depth - 1)
+        case tree.Call() if file.names.qualified(expr.func) in _RISES and expr.args:
+            capped = bounded or file.names.qualified(expr.func) == "builtins.min"
+            return any(_grows(file, a.value, rate, counter, capped, depth - 1) for a in expr.args)
+        case tree.IfExp():
+            below = bounded or _is_below(Guard(expr.test, True), counter)
+            return _grows(file, expr.body, rate, counter, below, depth - 1)
+        case tree.Name() if expr.id == counter and tree.body_of(expr) is rate.body:
+            return bounded
+        case tree.Name():
+            return _named_grows(file, expr, rate, counter, bounded, depth)
+        case _:
+            return False
+
+
+def _named_grows(
+    file: File, name: tree.Name, rate: RateSet, counter: str, bounded: bool, depth: int
+) -> bool:
+    names = {counter, _parameter_of(rate, counter)}
+    for binding in file.values.definitions(name)[0]:
+        if binding.kind == "assign" and binding.value is not None and not binding.path:
+            tests = list(guards(binding.node))
+            below = bounded or any(_is_below(guard, one) for guard in tests for one in names)
+            if _grows(file, binding.value, rate, counter, below, depth - 1):
+                return True
+        elif isinstance(binding.node, tree.Param) and rate.frame is not None:
+            assert rate.frame.call is not None
+            given = argument(rate.frame.function, rate.frame.call, binding.node)
+            if given is not None and _grows(file, given, rate, counter, bounded, depth - 1):
+                return True
+    return False
+
+
+def _parameter_of(rate: RateSet, counter: str) -> str:
+    """The parameter of a helper that is given the counter, itself where there is none."""
+    if rate.frame is None or rate.frame.call is None:
+        return counter
+    for param in rate.frame.function.params:
+        given = argument(rate.frame.function, rate.frame.call, param)
+        if given is not None and any(
+            isinstance(n, tree.Name) and n.id == counter for n in given.walk()
+        ):
+            return param.name
+    return counter
+
+
+def _step_before(file: File, rate: RateSet, loop: tree.For) -> Event | None:
+    """A step of the same round before a rate is set, where the pass is over by then."""
+    flow = file.flow_in(rate.body)
+    if not flow.holds(rate.place):
+        return None
+    header, at = flow.point(loop), flow.point(rate.place)
+    steps = [
+        event
+        for event in file.script.events(rate.body)
+        if event.kind == STEP
+        and flow.holds(event.site)
+        and loop in event.site.ancestors()
+        and _inner_loop(event) is not loop
+    ]
+    points = {flow.point(event.site) for event in steps}
+    if not points or at in points or flow.reaches(at, points, [header]):
+        return None
+    before = [e for e in steps if flow.reaches(flow.point(e.site), [at], [header])]
+    return before[0] if before else None
+
+
+def _inner_loop(event: Event) -> tree.Loop | None:
+    inner = tree.enclosing_loop(event.call) if event.call is not event.site else None
+    return inner or tree.enclosing_loop(event.site)
+
+
+def _is_set_before(file: File, known: list[RateSet], rate: RateSet, loop: tree.For) -> bool:
+    """True where a rate is set ahead of the loop, or at another place of it."""
+    flow = file.flow_in(rate.body)
+    header = flow.point(loop)
+    for other in known:
+        if other.body is not rate.body or other.place is rate.place:
+            continue
+        if flow.holds(other.place) and flow.reaches(flow.point(other.place), [header]):
+            return True
+    return False
+
+
+def _values(file: File, rate: RateSet) -> list[Value]:
+    return list(file.values.of(rate.optimizer, rate.frame))
+
+
+def _shifts_start(file: File, optimizer: Instance) -> bool:
+    """True where a schedule over the optimizer changes its first rate."""
+    return any(
+        made.name not in _LATER for made in _schedules(file) if _is_over(file, made, optimizer.call)
+    )
+
+
+def _has_full_rate(file: File, rate: RateSet, optimizer: Instance) -> bool:
+    """Whether an optimizer begins with the rate that the warmup leads up to."""
+    call = optimizer.call
+    if call not in shares.optimizers(file):
+        return False
+    given = call.arg(1, "lr")
+    if given is None:
+        return False
+    leads = _factors(file, rate.value, rate.frame, _DEPTH)
+    return not _factors(file, given, optimizer.frame, _DEPTH).isdisjoint(leads)
+
+
+def _factors(file: File, expr: Expr, frame: Frame | None, depth: int) -> set[object]:
+    """What a rate is made of: the texts of names and attributes, and numbers."""
+    found: set[object] = set()
+    for node in expr.walk():
+        if isinstance(node, tree.Constant) and isinstance(node.value, float):
+            found.add(node.value)
+        if not isinstance(node, tree.Name | tree.Attribute):
+            continue
+        text = tree.dotted(node)
+        if text is not None and ("lr" in text.lower() or "rate" in text.lower()):
+            found.add(text)
+        known = file.values.literal(node, frame)
+        if isinstance(known, float):
+            found.add(known)
+        if not isinstance(node, tree.Name) or not depth:
+            continue
+        for binding in file.values.definitions(node)[0]:
+            if binding.kind == "assign" and binding.value is not None and not binding.path:
+                found |= _factors(file, binding.value, frame, depth - 1)
+            elif isinstance(binding.node, tree.Param) and frame is not None and frame.call:
+                given = argument(frame.function, frame.call, binding.node)
+                if given is not None:
+                    found |= _factors(file, given, frame.caller, depth - 1)
+    return found
+
+
+# Rates that a schedule overwrites, and schedules that a rate overwrites
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Overwritten:
+    """A rate set by hand, and a step of a schedule over the same optimizer.
+
+    With ``by_schedule`` the schedule replaces the rate before a step uses it, or for good; else
+    every step of the schedule is replaced by the rate.
+    """
+
+    rate: RateSet
+    made: tree.Call
+    name: str
+    schedule: Event
+    by_schedule: bool
+
+
+def overwritten(file: File) -> Iterator[Overwritten]:
+    for rate in rate_sets(file):
+        events = [e for e in file.script.events(rate.body) if e.kind == SCHEDULE]
+        for event in events:
+            found = _clash(file, rate, event)
+            if found is not None:
+                yield found
+                break
+
+
+def _clash(file: File, rate: RateSet, event: Event) -> Overwritten | None:
+    flow = file.flow_in(rate.body)
+    if event.receiver is None or not isinstance(event.call, tree.Call):
+        return None
+    if not flow.holds(rate.place) or not flow.holds(event.site):
+        return None
+    values = [
+        v for v in file.values.of(event.receiver) if not (isinstance(v, Literal) and not v.value)
+    ]
+    if len(values) != 1 or not isinstance(values[0], Instance):
+        return None
+    made = values[0]
+    calls = {v.call for v in _values(file, rate) if isinstance(v, Instance)}
+    if not calls or not any(_is_over(file, made, call) for call in calls):
+        return None
+    steps = {
+        flow.point(e.site)
+        for e in file.script.events(rate.body)
+        if e.kind == STEP and flow.holds(e.site)
+    }
+    at, stepped = flow.point(rate.place), flow.point(event.site)
+    if not steps or at == stepped or at in steps or stepped in steps:
+        return None
+    if _is_absolute(made) and _is_lost(file, rate, event, flow, steps):
+        return Overwritten(rate, made.call, made.name, event, True)
+    if _is_dead_schedule(file, rate, event, flow, steps):
+        return Overwritten(rate, made.call, made.name, event, False)
+    return None
+
+
+def _is_absolute(made: Instance) -> bool:
+    if made.name == f"{_TORCH}OneCycleLR" or made.name in _ABSOLUTE:
+        return True
+    return made.name.startswith("transformers.") and "_schedule" in made.name
+
+
+def _is_lost(file: File, rate: RateSet, event: Event, flow: Flow, steps: set[int]) -> bool:
+    """Whether the schedule always steps between a rate and the next step of the optimizer."""
+    at, stepped = flow.point(rate.place), flow.point(event.site)
+    if any(True for _ in guards(event.site)):
+        return False
+    return flow.reaches(at, [stepped], steps) and not flow.reaches(at, steps, [stepped])
+
+
+def _is_dead_schedule(file: File, rate: RateSet, event: Event, flow: Flow, steps: set[int]) -> bool:
+    """Whether a rate of its own always comes between a step of the schedule and the next update."""
+    at, stepped = flow.point(rate.place), flow.point(event.site)
+    if _reads_rate(file, rate) or any(True for _ in guards(rate.node)):
+        return False
+    first = flow.reaches(ENTRY, steps, [at])
+    return (
+        not first and flow.reaches(stepped, [at], steps) and not flow.reaches(stepped, steps, [at])
+    )
+
+
+def _reads_rate(file: File, rate: RateSet) -> bool:
+    """True where a rate is made from the present one, or from what a schedule says."""
+    seen: set[Node] = set()
+    todo: list[Expr] = [rate.value]
+    while todo:
+        expr = todo.pop()
+        if expr in seen or len(seen) > 40:
+            continue
+        seen.add(expr)
+        for node in expr.walk():
+            if isinstance(node, tree.Constant) and node.value in {"lr", "initial_lr"}:
+                return True
+            if isinstance(node, tree.Attribute | tree.Name):
+                text = (tree.last_name(node) or "").lower()
+                if "sched" in text or text in {"get_lr", "get_last_lr"}:
+                    return True
+            if isinstance(node, tree.Name):
+                for binding in file.values.definitions(node)[0]:
+                    if binding.value is not None:
+                        todo.append(binding.value)
+                    elif isinstance(binding.node, tree.Param) and rate.frame is not None:
+                        call = rate.frame.call
+                        given = call and argument(rate.frame.function, call, binding.node)
+                        todo.extend([given] if given else [])
+    return False
+
+
+def _schedules(file: File) -> list[Instance]:
+    """What the file makes of the schedules of torch and transformers."""
+    found = []
+    for call in file.calls:
+        name = file.names.qualified(call.func)
+        if name is not None and (name.startswith(_TORCH) or "_schedule" in name):
+            found.append(Instance(call, None, (), name, call))
+    return found
+
+
+def _is_over(file: File, made: Instance, optimizer: tree.Call) -> bool:
+    given = made.call.arg(0, "optimizer")
+    return given is not None and any(
+        isinstance(value, Instance) and value.call is optimizer
+        for value in file.values.of(given, made.frame)
+    )
