@@ -19,7 +19,7 @@ from trainlint.rewrite.arguments import (
     set_argument,
     shift_arguments,
 )
-from trainlint.rewrite.blocks import add_decorator, dedent, move, wrap_in_with
+from trainlint.rewrite.blocks import add_decorator, dedent, leave, move, wrap_in_with
 from trainlint.rewrite.calls import pass_arguments, rename_function
 from trainlint.rewrite.clauses import catch, remove_spans
 from trainlint.rewrite.criteria import entangled, to_logits_form
@@ -61,6 +61,7 @@ __all__ = [
     "insert_after",
     "insert_argument_first",
     "insert_before",
+    "leave",
     "move",
     "move_activation",
     "name_argument",

@@ -114,6 +114,30 @@ def dedent(file: File, compound: Stmt) -> tuple[Edit, ...]:
     return places.make(file, *changes)
 
 
+def leave(file: File, statements: Sequence[Stmt]) -> tuple[Edit, ...]:
+    """Take the last statements of a block out of it, so that they follow behind the block."""
+    file = file.home(statements[0])
+    first, last, compound = statements[0], statements[-1], statements[0].parent
+    if not isinstance(compound, tree.With) or list(statements) == compound.body:
+        raise Unfixable("nothing would be left in the block")
+    if list(statements) != compound.body[-len(statements) :]:
+        raise Unfixable("the statements are not the last ones of the block")
+    text = file.source.code
+    if not places.starts_line(text, first.start) or not ends_line(text, last):
+        raise Unfixable("the statements share a line with others")
+    base, inner = (places.indentation(text, s.start) for s in (compound, first))
+    if not inner.startswith(base) or inner == base:
+        raise Unfixable("tabs and blanks are mixed")
+    start, end = places.line_start(text, first.start), block_end(file, compound, compound)
+    _refuse_protected(file, statements, start, end)
+    changes: list[Change] = [
+        (at + len(base), at + len(inner), "")
+        for at, line in _lines(file.source.text, start, end)
+        if line.startswith(inner)
+    ]
+    return places.make(file, *changes)
+
+
 def add_decorator(file: File, function: tree.FunctionDef, text: str) -> tuple[Edit, ...]:
     """Put ``@text`` directly above ``def``, below the decorators that the function has."""
     file = file.home(function)
