@@ -26,15 +26,21 @@ BCE_WITH_LOGITS = frozenset(
 )
 CROSS_ENTROPY = frozenset({"torch.nn.CrossEntropyLoss", "torch.nn.functional.cross_entropy"})
 NLL = frozenset({"torch.nn.NLLLoss", "torch.nn.functional.nll_loss"})
+# These broadcast input and target against each other.
+REGRESSION = frozenset(
+    f"torch.nn.{name}"
+    for name in "MSELoss L1Loss SmoothL1Loss HuberLoss functional.mse_loss functional.l1_loss "
+    "functional.smooth_l1_loss functional.huber_loss".split()
+)
 # One of these stands in a file that evaluates a loss, whatever file builds the criterion.
 _WORDS = ("loss", "Loss", "crit", "Crit", "bce", "BCE", "objective", "entropy")
 WORDS = any_of(*_WORDS)
 _KEYWORDS = frozenset(
     "input target weight size_average ignore_index reduce reduction label_smoothing "
-    "pos_weight".split()
+    "pos_weight beta delta".split()
 )
 _NO_TENSOR = (tree.Constant, tree.FormattedString, tree.Dict, tree.Lambda, tree.Comprehension)
-KNOWN = BCE | BCE_WITH_LOGITS | CROSS_ENTROPY | NLL
+KNOWN = BCE | BCE_WITH_LOGITS | CROSS_ENTROPY | NLL | REGRESSION
 
 
 @dataclass(frozen=True, slots=True, eq=False)

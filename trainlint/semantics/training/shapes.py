@@ -1,0 +1,363 @@
+"""The shape of predictions and targets, as far as it tells a column from a vector.
+
+A batch of single numbers is a vector, ``[B]``, or a column, ``[B, 1]``. A linear layer with one
+output gives what ends in 1, whatever stands before it; what one item of a data set is decides the
+shape of a batch of them. Everything else is unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from trainlint.semantics import tree
+from trainlint.semantics.backward import Use
+from trainlint.semantics.trail import Step
+from trainlint.semantics.tree import Expr
+from trainlint.semantics.values import MAX_DEPTH, Display, Frame, Instance, Object, Part, Value
+
+if TYPE_CHECKING:
+    from trainlint.semantics.facts import File
+
+_MAX_STEPS = 60
+
+
+class Shape(Enum):
+    """What is known of a shape."""
+
+    NUMBER = "[]"
+    VECTOR = "[B]"
+    COLUMN = "[B, 1]"
+    ENDS_IN_ONE = "[..., 1]"  # a column, or a column for each step of a sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A shape, and the place that makes it what it is."""
+
+    shape: Shape
+    node: tree.Node
+    trail: tuple[Step, ...] = ()
+
+
+_KEEPS = frozenset(
+    "to cuda cpu float double half long int bool type detach clone contiguous requires_grad_ numpy "
+    "astype copy values to_numpy sigmoid tanh relu exp log abs clamp clip fillna bfloat16".split()
+)
+_KEEPING = frozenset(
+    "tensor as_tensor from_numpy FloatTensor Tensor DoubleTensor LongTensor float32 float64 array "
+    "asarray sigmoid tanh relu exp log log1p expm1 abs clamp Variable softplus dropout".split()
+)
+_LIBRARIES = ("torch.", "numpy.")
+_LAYERS_THAT_KEEP = frozenset(
+    "ReLU LeakyReLU ELU SELU GELU SiLU Sigmoid Tanh Softplus Hardtanh Dropout Identity PReLU "
+    "ReLU6 LayerNorm".split()
+)
+_SPLIT = "sklearn.model_selection.train_test_split"
+_SUBSETS = frozenset({"torch.utils.data.random_split", "torch.utils.data.Subset"})
+_NUMBERS = frozenset({"builtins.float", "builtins.int", "numpy.float32", "numpy.float64"})
+
+
+def known(file: File, expr: Expr, frame: Frame | None = None) -> Known | None:
+    """The shape of a tensor, None where its alternatives differ or one of them is unknown."""
+    return _Shapes(file).of(Use(expr, frame))
+
+
+class _Shapes:
+    def __init__(self, file: File) -> None:
+        self.file, self.back = file, file.splits.backward
+        self.asked: set[tuple[object, ...]] = set()
+
+    def of(self, use: Use) -> Known | None:
+        if use.key in self.asked or len(self.asked) > _MAX_STEPS:
+            return None
+        self.asked.add(use.key)
+        if use.drawn:
+            return self._drawn(use)
+        if self._is_written(use.expr):
+            return None
+        steps = self.back.step(use)
+        if isinstance(use.expr, tree.Call) and not steps:
+            return self._call(use, use.expr)
+        if steps is not None:
+            return self._one(self.of(step) for step in steps if not step.aside)
+        match use.expr:
+            case tree.Attribute(attr="values" | "data" | "logits"):
+                return self.of(use.at(use.expr.value, use.path))
+            case tree.Subscript():
+                return self._item(use, use.expr)
+            case tree.BinOp(op="+" | "-" | "*" | "/" | "**", right=tree.Constant()):
+                return self.of(use.at(use.expr.left, use.path))
+            case tree.BinOp(op="+" | "-" | "*" | "/", left=tree.Constant()):
+                return self.of(use.at(use.expr.right, use.path))
+            case _:
+                return None
+
+    def _one(self, found: Iterable[Known | None]) -> Known | None:
+        known = list(found)
+        first = known[0] if known else None
+        if first is None or any(each is None or each.shape != first.shape for each in known):
+            return None
+        return first
+
+    def _is_written(self, expr: Expr) -> bool:
+        """True for a tensor whose shape is set in place: ``y.unsqueeze_(1)``."""
+        return isinstance(expr, tree.Name) and any(
+            isinstance(other.parent, tree.Attribute)
+            and other.parent.attr in {"unsqueeze_", "squeeze_", "resize_", "t_", "shape", "view_as"}
+            and not isinstance(other.parent.parent, tree.Subscript)
+            for other in self.file.home(expr).all(tree.Name)
+            if other.id == expr.id
+        )
+
+    # Operations
+
+    def _call(self, use: Use, call: tree.Call) -> Known | None:
+        name = self.file.names.qualified(call.func)
+        short = tree.last_name(call.func) or ""
+        if name is not None:
+            return self._function(use, call, name, short)
+        values = self.file.values.callees(call, use.frame)
+        layers = [v for v in values if isinstance(v, Instance | Object | Display)]
+        if layers and len(layers) == len(values):
+            return self._one(self._run(use, call, value) for value in layers)
+        if isinstance(call.func, tree.Attribute) and not use.path:
+            return self._reshaped(use, call, call.func.value, short, call.positional)
+        return None
+
+    def _function(self, use: Use, call: tree.Call, name: str, short: str) -> Known | None:
+        given = call.positional
+        if name == _SPLIT and use.path and isinstance(use.path[0], int):
+            index = use.path[0] // 2
+            return self.of(use.at(given[index])) if index < len(given) else None
+        if use.path or not given:
+            return None
+        if name in _NUMBERS:
+            return Known(Shape.NUMBER, call)
+        if not name.startswith(_LIBRARIES):
+            return None
+        if short in _KEEPING:
+            return self.of(use.at(given[0]))
+        if name in {"torch.rand", "torch.randn"} and len(given) == 1 and len(call.args) == 1:
+            size = self.file.values.literal(given[0], use.frame)
+            return Known(Shape.VECTOR, call) if isinstance(size, int) and size > 1 else None
+        return self._reshaped(use, call, given[0], short, given[1:])
+
+    def _reshaped(
+        self, use: Use, call: tree.Call, of: Expr, short: str, given: list[Expr]
+    ) -> Known | None:
+        """What ``view``, ``squeeze`` and the like make of a tensor."""
+        if short in _KEEPS:
+            return self.of(use.at(of))
+        size = [self.file.values.literal(item, use.frame) for item in given]
+        dim = call.arg(None, "dim")
+        if dim is not None:
+            size = [self.file.values.literal(dim, use.frame)]
+        if short in {"view", "reshape"} and size == [-1]:
+            return Known(Shape.VECTOR, call)
+        if short in {"view", "reshape"} and size == [-1, 1]:
+            return Known(Shape.COLUMN, call)
+        if short in {"flatten", "ravel"} and not size and not call.args:
+            return Known(Shape.VECTOR, call)
+        inner = self.of(use.at(of))
+        if inner is None:
+            return None
+        if short == "unsqueeze" and inner.shape is Shape.VECTOR and size in ([1], [-1]):
+            return Known(Shape.COLUMN, call)
+        if short == "squeeze" and inner.shape is Shape.COLUMN and size in ([], [1], [-1]):
+            return Known(Shape.VECTOR, call)
+        if short == "squeeze" and inner.shape is Shape.VECTOR and not size:
+            return inner
+        return None
+
+    def _item(self, use: Use, item: tree.Subscript) -> Known | None:
+        """A column of a table, some rows of a tensor."""
+        if len(item.index) != 1 or use.path:
+            return None
+        key = item.index[0]
+        if isinstance(key, tree.Constant) and isinstance(key.value, str):
+            return self._column(use, item)
+        if isinstance(key, tree.Sequence) and len(key.elts) == 1:
+            one = key.elts[0]
+            texts = isinstance(one, tree.Constant) and isinstance(one.value, str)
+            return Known(Shape.COLUMN, item) if texts else None
+        if isinstance(key, tree.Slice):
+            inner = self.of(use.at(item.value))
+            return inner if inner is not None and inner.shape is not Shape.NUMBER else None
+        return None
+
+    def _column(self, use: Use, item: tree.Subscript) -> Known | None:
+        """``table["price"]``, and ``row["price"]`` of one row."""
+        for value in self.file.values.of(item.value, use.frame):
+            if isinstance(value, Instance) and value.name.startswith("pandas.read_"):
+                return Known(Shape.VECTOR, item)
+            match value.node:
+                case tree.Subscript(value=tree.Attribute(attr="iloc"), index=[tree.Name()]):
+                    return Known(Shape.NUMBER, item)
+                case _:
+                    pass
+        above = item.parent
+        if isinstance(above, tree.Attribute) and above.attr == "values":
+            called = isinstance(above.parent, tree.Call) and above.parent.func is above
+            return None if called else Known(Shape.VECTOR, item)
+        if isinstance(above, tree.Attribute) and above.attr == "to_numpy":
+            return Known(Shape.VECTOR, item)
+        return None
+
+    # Layers and models
+
+    def _run(self, use: Use, call: tree.Call, layer: Value) -> Known | None:
+        match layer:
+            case Object():
+                return self._forward(use, call, layer)
+            case Instance(name="torch.nn.Linear" | "torch.nn.LazyLinear"):
+                position = 1 if layer.name.endswith(".Linear") else 0
+                given = layer.call.arg(position, "out_features")
+                if given is None or self.file.values.literal(given, layer.frame) != 1:
+                    return None
+                return Known(Shape.ENDS_IN_ONE, layer.call, use.trail)
+            case Instance(name="torch.nn.Sequential"):
+                items = [] if layer.call.has_star else layer.call.positional
+                return self._sequential(use, call, layer, items)
+            case Instance() if layer.name.rpartition(".")[2] in _LAYERS_THAT_KEEP:
+                given = call.arg(0)
+                return self.of(use.at(given)) if given is not None else None
+            case _:
+                return None
+
+    def _sequential(
+        self, use: Use, call: tree.Call, layer: Instance, items: list[Expr]
+    ) -> Known | None:
+        """What the last layer makes that does not keep the shape."""
+        for item in reversed(items):
+            value = self.file.values.only(item, layer.frame)
+            if not isinstance(value, Instance):
+                return None
+            if value.name.rpartition(".")[2] not in _LAYERS_THAT_KEEP:
+                return self._run(use, call, value)
+        return None
+
+    def _forward(self, use: Use, call: tree.Call, model: Object) -> Known | None:
+        graph = self.file.values.graph
+        method = graph.call_method(model.cls)
+        depth = 1 + (use.frame.depth if use.frame is not None else 0)
+        if method is None or depth > MAX_DEPTH:
+            return None
+        frame = Frame(method, call, use.frame, model, depth)
+        found: list[Known | None] = []
+        for statement in graph.returns(method):
+            assert statement.value is not None
+            step = Step(statement, "the model returns it here")
+            found.append(self.of(Use(statement.value, frame, use.path, (*use.trail, step))))
+        return self._one(found)
+
+    # Batches
+
+    def _drawn(self, use: Use) -> Known | None:
+        """A part of a batch that a loader gives."""
+        expr, path = use.expr, use.path
+        while isinstance(expr, tree.Call) and expr.positional:
+            name = self.file.names.qualified(expr.func)
+            if name == "builtins.enumerate":
+                if not path or path[0] != 1:
+                    return None
+                path = path[1:]
+            elif not (tree.last_name(expr.func) or "").startswith("tqdm"):
+                break
+            expr = expr.positional[0]
+        values = self.file.values.of(expr, use.frame)
+        return self._one(self._batch(value, path) for value in values)
+
+    def _batch(self, loader: Value, path: tuple[int | str, ...]) -> Known | None:
+        if not isinstance(loader, Instance) or loader.name != "torch.utils.data.DataLoader":
+            return None
+        dataset = loader.call.arg(0, "dataset")
+        if dataset is None or loader.call.arg(None, "collate_fn") is not None or not path:
+            return None
+        return self._one(
+            self._items(value, path) for value in self.file.values.of(dataset, loader.frame)
+        )
+
+    def _items(self, dataset: Value, path: tuple[int | str, ...]) -> Known | None:
+        """The shape of a batch of what a data set gives."""
+        match dataset:
+            case Part(of=Instance() as whole) if whole.name in _SUBSETS:
+                dataset = whole
+            case _:
+                pass
+        match dataset:
+            case Instance() if dataset.name in _SUBSETS:
+                given = dataset.call.arg(0, "dataset")
+                inner = self.file.values.of(given, dataset.frame) if given is not None else []
+                return self._one(self._items(value, path) for value in inner)
+            case Instance(name="torch.utils.data.TensorDataset") if not dataset.call.has_star:
+                index = path[0]
+                given = dataset.call.arg(index) if isinstance(index, int) else None
+                return self.of(Use(given, dataset.frame)) if given is not None else None
+            case Object():
+                return self._one(self._samples(dataset, path))
+            case _:
+                return None
+
+    def _samples(self, dataset: Object, path: tuple[int | str, ...]) -> Iterator[Known | None]:
+        graph = self.file.values.graph
+        getter = graph.method(dataset.cls, "__getitem__")
+        if getter is None:
+            return
+        frame = Frame(getter, None, None, dataset, 1)
+        for statement in graph.returns(getter):
+            assert statement.value is not None
+            sample = statement.value
+            index = path[0]
+            if isinstance(sample, tree.Sequence) and isinstance(index, int):
+                if index >= len(sample.elts):
+                    yield None
+                    continue
+                one = self._sample(Use(sample.elts[index], frame), getter)
+            else:
+                one = self._sample(Use(sample, frame, path), getter)
+            yield one
+
+    def _sample(self, use: Use, getter: tree.FunctionDef) -> Known | None:
+        """A number of each sample makes a vector of the batch."""
+        expr, frame = use.expr, use.frame
+        while isinstance(expr, tree.Call):
+            name = self.file.names.qualified(expr.func)
+            if name in _NUMBERS:
+                return Known(Shape.VECTOR, expr)
+            if name is None and isinstance(expr.func, tree.Attribute):
+                if expr.func.attr not in _KEEPS:
+                    return None
+                expr = expr.func.value
+            elif name is not None and name.startswith("torch.") and expr.positional:
+                if tree.last_name(expr.func) not in {"tensor", "as_tensor"}:
+                    return None
+                expr = expr.positional[0]
+            else:
+                return None
+        if isinstance(expr, tree.Name) and not use.path:
+            steps = self.back.step(Use(expr, frame)) or []
+            return self._one(self._sample(s, getter) for s in steps if not s.drawn and not s.aside)
+        if isinstance(expr, tree.Subscript) and len(expr.index) == 1 and not use.path:
+            key = expr.index[0]
+            if isinstance(key, tree.Name) and self._is_index(key, getter):
+                whole = self.of(Use(expr.value, frame))
+                if whole is not None and whole.shape is Shape.VECTOR:
+                    return Known(Shape.VECTOR, expr)
+                if whole is not None and whole.shape is Shape.COLUMN:
+                    return Known(Shape.COLUMN, expr)
+            elif isinstance(key, tree.Constant) and isinstance(key.value, str):
+                one = self._column(Use(expr, frame), expr)
+                if one is not None and one.shape is Shape.NUMBER:
+                    return Known(Shape.VECTOR, expr)
+        return None
+
+    def _is_index(self, key: tree.Name, getter: tree.FunctionDef) -> bool:
+        bindings, _ = self.file.values.definitions(key)
+        return (
+            len(getter.params) == 2
+            and [b.kind for b in bindings] == ["param"]
+            and key.id == getter.params[1].name
+        )
