@@ -100,6 +100,7 @@ from trainlint.semantics.training import (
     unrenewed,
     unswitched,
     updates,
+    window_schedules,
     written,
 )
 from trainlint.triage import ALWAYS, Needs, all_of, any_of
@@ -211,6 +212,7 @@ __all__ = [
     "uses",
     "values",
     "wholeness",
+    "window_schedules",
     "workers",
     "written",
     "written_rows",

@@ -178,7 +178,7 @@ def clears_all(file: File, clear: Event, optimizer: Expr) -> bool:
         return False
     if call.func.attr != "zero_grad":
         return False
-    if _is_same(file, receiver, optimizer):
+    if is_same(file, receiver, optimizer):
         return True
     made = file.values.of(optimizer)
     return bool(made) and all(
@@ -190,7 +190,7 @@ def clears_all(file: File, clear: Event, optimizer: Expr) -> bool:
     )
 
 
-def _is_same(file: File, one: Expr, other: Expr) -> bool:
+def is_same(file: File, one: Expr, other: Expr) -> bool:
     """True for one object, by what made it or by one name in one function or class."""
     left = {v.call for v in file.values.of(one) if isinstance(v, Instance)}
     right = {v.call for v in file.values.of(other) if isinstance(v, Instance)}

@@ -1,0 +1,200 @@
+"""Schedules that are stepped once per accumulation window, and sized by the number of batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trainlint.semantics import tree
+from trainlint.semantics.training.boundary import definition, same
+from trainlint.semantics.training.counting import unwrapped
+from trainlint.semantics.training.order import is_same
+from trainlint.semantics.training.script import SCHEDULE, Event
+from trainlint.semantics.tree import Expr
+from trainlint.semantics.values import Instance, Literal
+
+if TYPE_CHECKING:
+    from trainlint.semantics.facts import File
+    from trainlint.semantics.training.accumulation import AccumulationWindow
+
+_TORCH = "torch.optim.lr_scheduler."
+# The argument that says how many steps a schedule has: its place and its name.
+_SIZES: dict[str, tuple[tuple[int | None, str], ...]] = {
+    f"{_TORCH}OneCycleLR": ((2, "total_steps"), (4, "steps_per_epoch")),
+    f"{_TORCH}CosineAnnealingLR": ((1, "T_max"),),
+    f"{_TORCH}CosineAnnealingWarmRestarts": ((1, "T_0"),),
+    f"{_TORCH}LinearLR": ((3, "total_iters"),),
+    f"{_TORCH}PolynomialLR": ((1, "total_iters"),),
+}
+_WARMED = frozenset(
+    {"get_linear_schedule_with_warmup", "get_cosine_schedule_with_warmup"}
+    | {"get_cosine_with_hard_restarts_schedule_with_warmup"}
+    | {"get_polynomial_decay_schedule_with_warmup"}
+)
+_ROUNDS = frozenset({"builtins.int", "builtins.round", "math.ceil", "math.floor"})
+_DEPTH = 6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BatchSized:
+    """A schedule stepped once per window of ``window`` whose size counts every batch.
+
+    ``size`` is the argument that says how long it is, ``length`` the ``len(loader)`` in it, and
+    ``names`` are the assignments between the two.
+    """
+
+    window: AccumulationWindow
+    step: Event
+    made: tree.Call
+    size: Expr
+    length: tree.Call
+    names: tuple[Expr, ...]
+
+
+def batch_sized(window: AccumulationWindow) -> Iterator[BatchSized]:
+    """The schedules of a window that are too long by the factor k, or by part of it."""
+    if window.items is None or (window.k_value is not None and window.k_value <= 1):
+        return
+    if any(event.by is not None for event in window.events):
+        return  # a wrapped schedule may step several times, or not at all
+    ended = window.at_end(SCHEDULE)
+    for step in ended:
+        if step.receiver is None or not isinstance(step.call, tree.Call) or step.call.args:
+            continue
+        if tree.enclosing_loop(step.call) is not tree.enclosing_loop(window.steps[0].call):
+            continue  # as often as the window has batches
+        if not _steps_only_here(window, step, ended):
+            continue
+        for value in window.file.values.of(step.receiver):
+            if isinstance(value, Literal) and value.value is None:
+                continue
+            found = _sized(window, step, value) if isinstance(value, Instance) else None
+            if found is None:
+                break
+            yield found
+
+
+def _steps_only_here(window: AccumulationWindow, step: Event, ended: list[Event]) -> bool:
+    """False where the schedule is stepped outside the end of a window as well."""
+    file, receiver = window.file, step.receiver
+    assert receiver is not None
+    calls = {event.call for event in ended}
+    return not any(
+        event.kind == SCHEDULE
+        and event.call not in calls
+        and event.receiver is not None
+        and is_same(file, event.receiver, receiver)
+        for events in file.script.own_events.values()
+        for event in events
+    )
+
+
+def _sized(window: AccumulationWindow, step: Event, made: Instance) -> BatchSized | None:
+    file = window.file
+    for size in _sizes(made):
+        names: list[Expr] = []
+        factors = _factors(file, size, names, _DEPTH)
+        if factors is None:
+            return None
+        lengths = [one for one in factors if isinstance(one, tree.Call)]
+        if len(lengths) == 1 and _is_length_of_loop(window, lengths[0], made):
+            return BatchSized(window, step, made.call, size, lengths[0], tuple(names))
+    return None
+
+
+def _sizes(made: Instance) -> Iterator[Expr]:
+    places = _SIZES.get(made.name)
+    short = made.name.rpartition(".")[2]
+    if places is None and made.name.startswith("transformers.") and short in _WARMED:
+        places = ((2, "num_training_steps"),)
+    if places is None and made.name in {"transformers.get_scheduler"}:
+        places = ((3, "num_training_steps"),)
+    for at, name in places or ():
+        given = made.call.arg(at, name)
+        if given is not None and not made.call.has_star:
+            yield given
+
+
+def _factors(file: File, expr: Expr, names: list[Expr], depth: int) -> list[Expr] | None:
+    """What a size is the product of, names followed; None for any other arithmetic."""
+    match expr:
+        case tree.BinOp(op="*"):
+            left = _factors(file, expr.left, names, depth)
+            right = _factors(file, expr.right, names, depth)
+            return None if left is None or right is None else left + right
+        case tree.Call(args=[argument]) if file.names.qualified(expr.func) in _ROUNDS:
+            return _factors(file, argument.value, names, depth)
+        case tree.Call() if file.names.qualified(expr.func) == "builtins.len":
+            return [expr]
+        case tree.Constant(value=int()):
+            return [expr]
+        case tree.Name() | tree.Attribute() if depth and (value := _set_from(file, expr)):
+            found = _factors(file, value, names, depth - 1)
+            if found is not None and any(isinstance(one, tree.Call) for one in found):
+                names.append(expr)
+            return found
+        case tree.Name() | tree.Attribute() | tree.Subscript():
+            return [expr]
+        case _:
+            return None
+
+
+def _set_from(file: File, expr: tree.Name | tree.Attribute) -> Expr | None:
+    """The one expression that a name or an attribute of the object is set from."""
+    if isinstance(expr, tree.Name):
+        return definition(file, expr)
+    cls = tree.class_of(expr)
+    if cls is None or tree.dotted(expr.value) != "self":
+        return None
+    found = file.values.graph.assignments(cls, expr.attr)
+    return found[0].value if len(found) == 1 and not found[0].path else None
+
+
+def _is_length_of_loop(window: AccumulationWindow, length: tree.Call, made: Instance) -> bool:
+    """True for the ``len`` of what the loop over the micro-batches takes."""
+    file, items, given = window.file, window.items, length.arg(0)
+    if given is None or items is None:
+        return False
+    given, source = unwrapped(file, given), items.source
+    if items.kind == "range" and isinstance(source, tree.Call):
+        own = source.positional[-1] if source.positional else None
+        if not isinstance(own, tree.Call) or file.names.qualified(own.func) != "builtins.len":
+            return False
+        source = own.arg(0) or source
+    left = {v.call for v in file.values.of(given, made.frame) if isinstance(v, Instance)}
+    right = {v.call for v in file.values.of(source) if isinstance(v, Instance)}
+    if left and right:
+        return bool(left & right)
+    if not same(file, given, source):
+        return False
+    together = tree.body_of(given) is tree.body_of(source)
+    beside = tree.class_of(given) is tree.class_of(source) is not None
+    return together or (beside and file.text(given).startswith("self."))
+
+
+def is_read_elsewhere(file: File, name: Expr, made: tree.Call) -> bool:
+    """True when a name or attribute is read by more than the call that makes a schedule."""
+    text, body = file.text(name), tree.body_of(made)
+    where = tree.class_of(made) if isinstance(name, tree.Attribute) else body
+    for node in (where or body).walk():
+        if type(node) is not type(name) or file.text(node) != text or made in node.ancestors():
+            continue
+        statement = tree.statement_of(node)
+        set_here = isinstance(statement, tree.Assign) and node in statement.targets
+        if not set_here and not _sets_another_factor(file, statement, made):
+            return True
+    return False
+
+
+def _sets_another_factor(file: File, statement: tree.Stmt | tree.Module, made: tree.Call) -> bool:
+    """True for ``total = epochs * steps`` where only the schedule reads ``total``."""
+    if not isinstance(statement, tree.Assign) or len(statement.targets) != 1:
+        return False
+    target = statement.targets[0]
+    read = [
+        node
+        for node in tree.body_of(made).walk()
+        if isinstance(node, tree.Name) and isinstance(target, tree.Name) and node.id == target.id
+    ]
+    return bool(read) and all(made in n.ancestors() or n is target for n in read)
