@@ -28,7 +28,7 @@ def train():
         optimizer.zero_grad()
         criterion(model(x), y.view(-1)).backward()
         optimizer.step()
-    return float(model.weight), float(model.bias)
+    return model.weight.item(), model.bias.item()
 """
 
 
