@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
 _PLATEAU = "torch.optim.lr_scheduler.ReduceLROnPlateau"
+_PREPARES = re.compile(r"(prepare|setup|register|watch)(_|$)")  # of accelerate, Fabric, a logger
 # Libraries whose functions and classes take an optimizer and do not step it.
 _MAKERS = ("torch.", "transformers.", "builtins.", "logging.", "apex.", "accelerate.")
 
@@ -204,6 +206,8 @@ def _may_step_before(file: File, body: Body, schedule: Event, optimizer: list[In
         name = file.names.qualified(node.func) or ""
         made = file.values.of(node.func) if not name else []
         if name.startswith(_MAKERS) or any(isinstance(value, ClassValue) for value in made):
+            continue
+        if _PREPARES.match(tree.last_name(node.func) or ""):
             continue
         given = [arg.value for arg in node.args]
         if any(_is_one_of(file, one, optimizer) for one in given):
