@@ -1,9 +1,9 @@
 """A schedule is sized in batches and stepped once per window of gradient accumulation.
 
 ## What it does
-Finds schedules that are made for `len(loader)` steps an epoch (`T_max`, `T_0`, `total_steps`,
-`steps_per_epoch`, `num_training_steps`) and stepped beside the optimizer, once for `k` batches of
-that loader.
+Finds schedules that are made for `len(loader)` steps an epoch, or `len(dataset) // batch_size`
+(`T_max`, `T_0`, `total_steps`, `steps_per_epoch`, `num_training_steps`), and stepped beside the
+optimizer, once for `k` batches of that loader.
 
 ## Why is this bad?
 The schedule gets through one k-th of its course. A cosine or a linear decay ends where the learning
@@ -52,7 +52,8 @@ is no fix where
 
 - `k` does not mean the same where the schedule is sized;
 - the number is also read by something else than the schedule (a progress bar, a warmup);
-- the schedule is sized in another function than its `len(loader)` is taken.
+- the schedule is sized in another function than its `len(loader)` is taken;
+- the number of batches is a fraction that is rounded later (`int(n / batch_size * epochs)`).
 
 ## Since
 0.1.0
@@ -117,7 +118,7 @@ def _finding(file: File, sized: window_schedules.BatchSized) -> Finding:
     except Unfixable as error:
         message += f" There is no fix: {error.reason}."
     trail = (
-        Step(sized.length, "every batch is counted here"),
+        Step(sized.counted, "every batch is counted here"),
         Step(sized.step.call, "the schedule steps only at the end of a window"),
     )
     confidence = Confidence.HIGH if window.k_value is not None else Confidence.MEDIUM
@@ -127,8 +128,8 @@ def _finding(file: File, sized: window_schedules.BatchSized) -> Finding:
 
 
 def _ceiling(file: File, sized: window_schedules.BatchSized, k: str) -> Fix:
-    window, place = sized.window, tree.statement_of(sized.length)
-    if tree.body_of(sized.length) is not tree.body_of(sized.made):
+    window, place = sized.window, tree.statement_of(sized.counted)
+    if tree.body_of(sized.counted) is not tree.body_of(sized.made):
         raise Unfixable("the batches are counted in another function than the schedule is made")
     if not isinstance(window.k, tree.Constant) and (
         not isinstance(place, tree.Stmt) or not updates.visible(file, window.k, place)
@@ -136,6 +137,10 @@ def _ceiling(file: File, sized: window_schedules.BatchSized, k: str) -> Fix:
         raise Unfixable(f"`{k}` is not known where the schedule is sized")
     if any(window_schedules.is_read_elsewhere(file, name, sized.made) for name in sized.names):
         raise Unfixable("the number of steps is read by more than the schedule")
-    new = f"(({file.text(sized.length)} + {k} - 1) // {k})"
-    edits = rewrite.replace(file, sized.length, new)
+    counted = file.text(sized.counted)
+    if not isinstance(sized.counted, tree.Call):
+        if not isinstance(sized.counted, tree.BinOp) or sized.counted.op != "//":
+            raise Unfixable("the number of batches is not a whole number yet")
+        counted = f"({counted})"
+    edits = rewrite.replace(file, sized.counted, f"(({counted} + {k} - 1) // {k})")
     return Fix("Count windows, rounded up", edits, Safety.UNSAFE)

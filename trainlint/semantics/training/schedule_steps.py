@@ -129,7 +129,7 @@ def _early(
     file: File, body: Body, schedule: Event, optimizer: list[Instance]
 ) -> Iterator[EarlyStep]:
     flow, loop = file.flow_in(body), tree.enclosing_loop(schedule.site)
-    if loop is None or not flow.holds(schedule.site) or _depends(file, schedule, loop):
+    if loop is None or not flow.holds(schedule.site):
         return
     steps = [
         event
@@ -144,6 +144,7 @@ def _early(
     if (
         not inside
         or at in stops
+        or _depends(file, schedule, loop, inside)
         or any(event.site.start < loop.start for event in before)
         or any(flow.reaches(stop, [at], avoiding=[header]) for stop in stops)
         or not flow.reaches(at, stops, avoiding=[header])
@@ -167,13 +168,18 @@ def _as_one(flow: Flow, step: Event, schedule: Event) -> int:
     return flow.point(place)
 
 
-def _depends(file: File, schedule: Event, loop: tree.Loop) -> bool:
-    """True when a test decides in which rounds a schedule steps."""
+def _depends(file: File, schedule: Event, loop: tree.Loop, steps: list[Event]) -> bool:
+    """True when a test, which the optimizer does not wait for, decides whether a schedule steps."""
     receiver = schedule.receiver
     assert receiver is not None
     for guard in guards(schedule.call):
         inner = loop in guard.test.ancestors()
-        if inner and not _asks_whether_there_is_one(file, guard.test, receiver):
+        if not inner or _asks_whether_there_is_one(file, guard.test, receiver):
+            continue
+        decides = guard.test.parent
+        if decides is not None and decides not in schedule.call.ancestors():
+            decides = decides.parent  # a block that is left before both
+        if decides is None or not all(decides in step.site.ancestors() for step in steps):
             return True
     return tree.enclosing(schedule.call, tree.Try) is not None
 

@@ -12,7 +12,7 @@ from trainlint.semantics.training.counting import unwrapped
 from trainlint.semantics.training.order import is_same
 from trainlint.semantics.training.script import SCHEDULE, Event
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import Instance, Literal
+from trainlint.semantics.values import Frame, Instance, Literal
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -40,7 +40,7 @@ _DEPTH = 6
 class BatchSized:
     """A schedule stepped once per window of ``window`` whose size counts every batch.
 
-    ``size`` is the argument that says how long it is, ``length`` the ``len(loader)`` in it, and
+    ``size`` is the argument that says how long it is, ``counted`` the number of batches in it, and
     ``names`` are the assignments between the two.
     """
 
@@ -48,8 +48,18 @@ class BatchSized:
     step: Event
     made: tree.Call
     size: Expr
-    length: tree.Call
+    counted: Expr
     names: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Count:
+    """``len(loader)`` at ``node``, or ``len(dataset) // batch``."""
+
+    node: Expr
+    length: tree.Call
+    frame: Frame | None
+    batch: Expr | None = None
 
 
 def batch_sized(window: AccumulationWindow) -> Iterator[BatchSized]:
@@ -91,15 +101,13 @@ def _steps_only_here(window: AccumulationWindow, step: Event, ended: list[Event]
 
 
 def _sized(window: AccumulationWindow, step: Event, made: Instance) -> BatchSized | None:
-    file = window.file
     for size in _sizes(made):
         names: list[Expr] = []
-        factors = _factors(file, size, names, _DEPTH)
-        if factors is None:
+        counts = _counts(window.file, size, made.frame, names, _DEPTH)
+        if counts is None:
             return None
-        lengths = [one for one in factors if isinstance(one, tree.Call)]
-        if len(lengths) == 1 and _is_length_of_loop(window, lengths[0], made):
-            return BatchSized(window, step, made.call, size, lengths[0], tuple(names))
+        if len(counts) == 1 and _counts_micro_batches(window, counts[0]):
+            return BatchSized(window, step, made.call, size, counts[0].node, tuple(names))
     return None
 
 
@@ -116,26 +124,40 @@ def _sizes(made: Instance) -> Iterator[Expr]:
             yield given
 
 
-def _factors(file: File, expr: Expr, names: list[Expr], depth: int) -> list[Expr] | None:
-    """What a size is the product of, names followed; None for any other arithmetic."""
+def _counts(
+    file: File, expr: Expr, frame: Frame | None, names: list[Expr], depth: int
+) -> list[Count] | None:
+    """The lengths in a product, names followed; None for any other arithmetic."""
     match expr:
         case tree.BinOp(op="*"):
-            left = _factors(file, expr.left, names, depth)
-            right = _factors(file, expr.right, names, depth)
+            left = _counts(file, expr.left, frame, names, depth)
+            right = _counts(file, expr.right, frame, names, depth)
             return None if left is None or right is None else left + right
+        case tree.BinOp(op="//" | "/", right=tree.Name() | tree.Attribute() | tree.Constant()):
+            found = _counts(file, expr.left, frame, names, depth)
+            match found:
+                case [Count(batch=None) as count]:
+                    return [Count(expr, count.length, count.frame, expr.right)]
+                case _:
+                    return None
         case tree.Call(args=[argument]) if file.names.qualified(expr.func) in _ROUNDS:
-            return _factors(file, argument.value, names, depth)
+            return _counts(file, argument.value, frame, names, depth)
         case tree.Call() if file.names.qualified(expr.func) == "builtins.len":
-            return [expr]
+            return [Count(expr, expr, frame)]
         case tree.Constant(value=int()):
-            return [expr]
+            return []
         case tree.Name() | tree.Attribute() if depth and (value := _set_from(file, expr)):
-            found = _factors(file, value, names, depth - 1)
-            if found is not None and any(isinstance(one, tree.Call) for one in found):
+            found = _counts(file, value, frame, names, depth - 1)
+            if found:
                 names.append(expr)
             return found
-        case tree.Name() | tree.Attribute() | tree.Subscript():
-            return [expr]
+        case tree.Name():
+            given = file.values.only(expr, frame)
+            if isinstance(given, Instance) and given.name == "builtins.len":
+                return [Count(expr, given.call, given.frame)]
+            return []
+        case tree.Attribute() | tree.Subscript():
+            return []
         case _:
             return None
 
@@ -151,26 +173,44 @@ def _set_from(file: File, expr: tree.Name | tree.Attribute) -> Expr | None:
     return found[0].value if len(found) == 1 and not found[0].path else None
 
 
-def _is_length_of_loop(window: AccumulationWindow, length: tree.Call, made: Instance) -> bool:
-    """True for the ``len`` of what the loop over the micro-batches takes."""
-    file, items, given = window.file, window.items, length.arg(0)
+def _counts_micro_batches(window: AccumulationWindow, count: Count) -> bool:
+    """True for the number of batches that the loop over the micro-batches takes."""
+    file, items, given = window.file, window.items, count.length.arg(0)
     if given is None or items is None:
         return False
-    given, source = unwrapped(file, given), items.source
+    source = items.source
     if items.kind == "range" and isinstance(source, tree.Call):
         own = source.positional[-1] if source.positional else None
         if not isinstance(own, tree.Call) or file.names.qualified(own.func) != "builtins.len":
             return False
         source = own.arg(0) or source
-    left = {v.call for v in file.values.of(given, made.frame) if isinstance(v, Instance)}
-    right = {v.call for v in file.values.of(source) if isinstance(v, Instance)}
+    if count.batch is None:
+        return _is_one(file, unwrapped(file, given), count.frame, source, None)
+    loaders = file.values.of(source)
+    return bool(loaders) and all(
+        isinstance(loader, Instance)
+        and loader.name == "torch.utils.data.DataLoader"
+        and (data := loader.call.arg(0, "dataset")) is not None
+        and (size := loader.call.arg(1, "batch_size")) is not None
+        and file.text(size) == file.text(count.batch)
+        and _is_one(file, given, count.frame, data, loader.frame)
+        for loader in loaders
+    )
+
+
+def _is_one(
+    file: File, one: Expr, frame: Frame | None, other: Expr, other_frame: Frame | None
+) -> bool:
+    """True for one object, by what made it, or by one name in one function or class."""
+    left = {v.call for v in file.values.of(one, frame) if isinstance(v, Instance)}
+    right = {v.call for v in file.values.of(other, other_frame) if isinstance(v, Instance)}
     if left and right:
         return bool(left & right)
-    if not same(file, given, source):
+    if not same(file, one, other):
         return False
-    together = tree.body_of(given) is tree.body_of(source)
-    beside = tree.class_of(given) is tree.class_of(source) is not None
-    return together or (beside and file.text(given).startswith("self."))
+    together = tree.body_of(one) is tree.body_of(other)
+    beside = tree.class_of(one) is tree.class_of(other) is not None
+    return together or (beside and file.text(one).startswith("self."))
 
 
 def is_read_elsewhere(file: File, name: Expr, made: tree.Call) -> bool:
