@@ -1,0 +1,321 @@
+"""Resumed runs: which states a script saves beside the weights, and which it reads back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trainlint.semantics import tree
+from trainlint.semantics.flow import is_dead
+from trainlint.semantics.guards import guards
+from trainlint.semantics.references import is_bound_by
+from trainlint.semantics.training import checkpoints, models, written
+from trainlint.semantics.training.script import STEP
+from trainlint.semantics.tree import Expr, Node
+from trainlint.semantics.uses import uses
+from trainlint.semantics.values import Display, Instance
+
+if TYPE_CHECKING:
+    from trainlint.semantics.facts import File
+
+OPTIMIZER, SCHEDULER, SCALER, EPOCH = "optimizer", "scheduler", "scaler", "epoch"
+_RESUMES = re.compile(r"(^|[^a-z])resum(e|ed|ing)", re.I)
+_TUNES = re.compile(
+    r"fine_?-?tun|pre_?train|transfer|init_(from|weight)|warm_?start|backbone", re.I
+)
+_COUNTS = re.compile(r"^(start_|last_|begin_|current_|cur_)?(n_)?(epochs?|epoch_num|epoch_idx)$")
+_STARTS = re.compile(r"start|begin|first|last|init|resume|^epoch$", re.I)
+_SAVES = re.compile(r"save|checkpoint|ckpt", re.I)
+_TAKES = frozenset({"get", "pop"})
+# Calls of frameworks that bring back all of a run.
+_WHOLE = frozenset({"load_state", "load_checkpoint", "restore"})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Kept:
+    """A state that a checkpoint holds under ``key``; ``owner`` is what it is the state of."""
+
+    kind: str
+    key: str
+    owner: Expr | None
+    node: Node
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Resume:
+    """A load after which training goes on, with the states that it leaves behind.
+
+    ``saved`` are those that the script saves beside these weights; ``lost`` is an optimizer with a
+    state of which the file holds nothing.
+    """
+
+    load: tree.Call
+    weights: tree.Call
+    saved: tuple[Kept, ...]
+    lost: Instance | None
+    why: Node | None
+
+
+def resumes(file: File) -> list[Resume]:
+    """The loads of a file that resume a run and bring back less than it was, one for each model."""
+    if any(models.last_name(call.func) in _WHOLE for call in file.calls if _is_method(call)):
+        return []
+    restored = _restored_kinds(file)
+    kept, written_keys = list(_kept(file)), {one.key for one in _all_keys(file)}
+    found: dict[tuple[Node, str], Resume] = {}
+    for load in file.calls_to("torch.load"):
+        one = None if is_dead(load) else _resume(file, load, restored, kept, written_keys)
+        if one is not None and one.why is not None:
+            found[one.why, file.text(one.weights.func)] = one
+    by_reason: dict[Node, Resume] = {}
+    for (why, _), one in found.items():
+        by_reason.setdefault(why, one)
+    return list(by_reason.values())
+
+
+def _resume(
+    file: File, load: tree.Call, restored: frozenset[str], kept: list[Kept], known: set[str]
+) -> Resume | None:
+    if not _is_followed(file, load):
+        return None
+    found = checkpoints.restored(file, load)
+    weights = _weights(file, found.states)
+    why = _resume_word(file, load) or _start(file, load)
+    if weights is None or why is None or not _goes_on(file, load):
+        return None
+    if found.keys and found.keys.isdisjoint(known):
+        return None  # another program has written it
+    seen = found.keys | found.inner
+    left = [one for one in kept if one.kind not in restored and one.key not in seen]
+    saved = [one for one in left if one.kind != EPOCH] if found.keys else []
+    if found.keys and not _reads_epoch(file):
+        saved += [one for one in left if one.kind == EPOCH][:1]
+    kinds = restored | ({one.kind for one in kept} if found.keys else set())
+    lost = _stateful(file, load) if OPTIMIZER not in kinds else None
+    if not saved and lost is None:
+        return None
+    return Resume(load, weights, tuple(_one_each(saved)), lost, why)
+
+
+def _one_each(kept: list[Kept]) -> Iterator[Kept]:
+    seen: set[str] = set()
+    for one in kept:
+        if one.key not in seen:
+            seen.add(one.key)
+            yield one
+
+
+def _is_method(call: tree.Call) -> bool:
+    return isinstance(call.func, tree.Attribute)
+
+
+# What is saved
+
+
+def _displays(file: File) -> Iterator[tuple[tree.Dict, Node]]:
+    """The dicts that a file saves, by ``torch.save`` or a helper that is called so."""
+    seen: set[Node] = set()
+    for call in file.calls:
+        name = file.names.qualified(call.func)
+        if name == "torch.save":
+            given = [g for g in (call.arg(0, "obj"),) if g is not None]
+        elif _SAVES.search(models.last_name(call.func)) and (name or ".").startswith("."):
+            given = [arg.value for arg in call.args]
+        else:
+            continue
+        for expr in given:
+            for value in file.values.of(expr):
+                display = value.expr if isinstance(value, Display) else None
+                if isinstance(display, tree.Dict) and display not in seen:
+                    seen.add(display)
+                    yield display, call
+
+
+def _kept(file: File) -> Iterator[Kept]:
+    """The states of a run that a file saves, where it saves weights beside them."""
+    for display, _ in _displays(file):
+        found = list(_entries(file, display))
+        states = [one for one in found if one.kind]
+        if any(not one.kind for one in found):
+            yield from states
+    for assign in file.all(tree.Assign):  # state["optimizer"] = optimizer.state_dict()
+        target, owner = assign.targets[0], _state_of(assign.value)
+        key = file.values.literal(target.index[0]) if isinstance(target, tree.Subscript) else None
+        if owner is not None and isinstance(key, str) and (kind := _kind(file, owner)):
+            yield Kept(kind, key, owner, assign)
+
+
+def _all_keys(file: File) -> Iterator[Kept]:
+    for display, _ in _displays(file):
+        yield from _entries(file, display)
+
+
+def _entries(file: File, display: tree.Dict) -> Iterator[Kept]:
+    """The entries of a saved dict; the kind of weights is empty."""
+    for key, value in zip(display.keys, display.values, strict=True):
+        name = key.value if isinstance(key, tree.Constant) else None
+        if not isinstance(name, str):
+            continue
+        owner = _state_of(value)
+        if owner is not None:
+            yield Kept(_kind(file, owner), name, owner, value)
+        elif _COUNTS.match(name) and not isinstance(value, tree.Constant):
+            yield Kept(EPOCH, name, None, value)
+
+
+def _state_of(value: Expr) -> Expr | None:
+    """``optimizer`` for ``optimizer.state_dict()``, also where it may be None."""
+    match value:
+        case tree.Call(func=tree.Attribute(attr="state_dict", value=owner)):
+            return owner
+        case tree.IfExp():
+            return _state_of(value.body) or _state_of(value.orelse)
+        case _:
+            return None
+
+
+def _kind(file: File, owner: Expr) -> str:
+    if file.script.is_scaler(owner):
+        return SCALER
+    if file.script.is_scheduler(owner):
+        return SCHEDULER
+    return OPTIMIZER if file.script.is_optimizer(owner) else ""
+
+
+# What is read back
+
+
+def _restored_kinds(file: File) -> frozenset[str]:
+    """The kinds of objects that get a state back somewhere in a file."""
+    return frozenset(
+        _kind(file, call.func.value)
+        for call in file.calls
+        if isinstance(call.func, tree.Attribute) and call.func.attr == "load_state_dict"
+    )
+
+
+def _weights(file: File, states: list[tree.Call]) -> tree.Call | None:
+    for call in states:
+        if isinstance(call.func, tree.Attribute) and not _kind(file, call.func.value):
+            return call
+    return None
+
+
+def _is_followed(file: File, load: tree.Call) -> bool:
+    """False where something that is not known gets the whole file."""
+    for use in uses(file, load):
+        parent = use.expr.parent
+        if use.lost:
+            return False
+        if isinstance(parent, tree.Arg) and isinstance(parent.parent, tree.Call):
+            call = parent.parent
+            name = file.names.qualified(call.func) or ""
+            method = models.last_name(call.func)
+            if method != "load_state_dict" and not name.startswith("builtins."):
+                return False
+    return True
+
+
+def _reads_epoch(file: File) -> bool:
+    """True where a script reads an epoch from what it has loaded, or is told where to start."""
+    for node in file.all(tree.Subscript):
+        key = node.index[0] if len(node.index) == 1 else None
+        text = key.value if isinstance(key, tree.Constant) else None
+        if isinstance(text, str) and "epoch" in text and not is_bound_by(node):
+            return True
+    for call in file.calls:
+        given = call.args[0].value if call.args and models.last_name(call.func) in _TAKES else None
+        if isinstance(given, tree.Constant) and "epoch" in str(given.value):
+            return True
+    names = {n.id for n in file.all(tree.Name)} | {a.attr for a in file.all(tree.Attribute)}
+    return any("epoch" in name and name != "epoch" and _STARTS.search(name) for name in names)
+
+
+# Whether a run goes on
+
+
+def _resume_word(file: File, load: tree.Call) -> Node | None:
+    """What says that a load resumes: a test, the path, or the name of the function around it."""
+    path, told = load.arg(0, "f"), None
+    for body, place in written.sites_of(file, load):
+        if isinstance(body, tree.FunctionDef) and _TUNES.search(body.name):
+            return None
+        tests: list[Expr] = [guard.test for guard in guards(place) if guard.outcome]
+        if any(_TUNES.search(file.text(test)) for test in tests):
+            return None
+        for test in tests:  # the outermost one last
+            if _RESUMES.search(file.text(test)):
+                told = test
+        if told is not None:
+            return told
+        if isinstance(body, tree.FunctionDef) and _RESUMES.search(body.name):
+            return body
+    if path is not None and _RESUMES.search(file.text(path)):
+        return path
+    return None
+
+
+def _start(file: File, load: tree.Call) -> Node | None:
+    """The place where the first epoch is taken from a loaded file."""
+    for use in uses(file, load):
+        item = use.expr.parent
+        if not isinstance(item, tree.Subscript) or len(item.index) != 1:
+            continue
+        key = file.values.literal(item.index[0])
+        if not isinstance(key, str) or not _COUNTS.match(key):
+            continue
+        statement = tree.statement_of(item)
+        if isinstance(statement, tree.Assign):
+            target = models.last_name(statement.targets[0])
+            if "epoch" in target.lower() and _STARTS.search(target):
+                return statement
+    return None
+
+
+def _goes_on(file: File, load: tree.Call) -> bool:
+    """Whether steps of an optimizer follow a load."""
+    for body, place in written.sites_of(file, load):
+        flow = file.flow_in(body)
+        if not flow.holds(place):
+            continue
+        steps = [
+            flow.point(event.site)
+            for event in file.script.events(body)
+            if event.kind == STEP and flow.holds(event.site)
+        ]
+        if flow.reaches(flow.point(place), steps):
+            return True
+        if isinstance(body, tree.FunctionDef) and body.name == "__init__":
+            cls = body.parent
+            if isinstance(cls, tree.ClassDef) and any(
+                event.kind == STEP
+                for method in cls.body
+                if isinstance(method, tree.FunctionDef)
+                for event in file.script.own_events.get(method, ())
+            ):
+                return True
+    return False
+
+
+def _stateful(file: File, load: tree.Call) -> Instance | None:
+    """The optimizer that steps behind a load, where it keeps averages of the gradients."""
+    stepping = [
+        value
+        for events in file.script.own_events.values()
+        for event in events
+        if event.kind == STEP and event.receiver is not None
+        for value in file.values.of(event.receiver)
+        if isinstance(value, Instance) and "optim" in value.name.lower()
+    ]
+    bodies = {body for body, _ in written.sites_of(file, load)}
+    near = [value for value in stepping if tree.body_of(value.call) in bodies]
+    return next(filter(lambda value: _keeps_averages(file, value), near or stepping), None)
+
+
+def _keeps_averages(file: File, optimizer: Instance) -> bool:
+    short = optimizer.name.rpartition(".")[2]
+    momentum = optimizer.call.arg(2, "momentum")
+    given = momentum is not None and file.values.literal(momentum) != 0
+    return short.startswith(("Ada", "NAdam", "RAdam", "RMSprop")) or given
