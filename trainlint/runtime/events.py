@@ -26,6 +26,7 @@ class LossCall:
     classes: int | None  # how many classes it tells apart
     fingerprint: int | None  # of the targets; None where reading them would wait for a device
     place: Place | None
+    device: str = "cpu"  # its kind
 
 
 @dataclass(slots=True)

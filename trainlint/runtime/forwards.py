@@ -82,6 +82,7 @@ class Forwards:
         batch, session = self._batch, self._session
         if batch is None or torch.compiler.is_compiling():
             return
+        with_gradients = torch.is_grad_enabled()
         with session.own("forward calls"), torch.no_grad():
             known = self._ran.get(id(model))
             if known is not None:
@@ -92,7 +93,7 @@ class Forwards:
                 pass_number=batch.loader.passes,
                 samples=batch.samples,
                 fingerprint=batch.fingerprint,
-                with_gradients=torch.is_grad_enabled(),
+                with_gradients=with_gradients,
                 model=weakref.ref(model),
                 training=model.training,
                 active=tuple(n for n, m in self._layers(model) if m.training),

@@ -47,13 +47,15 @@ from dataclasses import dataclass
 
 from trainlint.diagnostics import Severity
 from trainlint.runtime.check import Check
-from trainlint.runtime.events import Step, Tail
-from trainlint.runtime.findings import Finding
+from trainlint.runtime.events import Pass, Step, Tail
+from trainlint.runtime.findings import Cleared, Finding
+from trainlint.runtime.places import Place
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     windows: int = 3  # of several backward calls that must have been seen
+    passes: int = 2  # that ended on a step, before a suspicion is dropped
 
 
 class DroppedAccumulationTail(Check[Options]):
@@ -68,11 +70,24 @@ class DroppedAccumulationTail(Check[Options]):
         self._windows = 0
         self._size = 0
         self._dropped = 0
+        self._places: dict[Place, None] = {}
+        self._reached: dict[tuple[int, int], int] = {}  # batch by loader and pass: a step used it
+        self._passes: dict[tuple[int, int], int] = {}  # how many batches each one had
 
     def on_step(self, step: Step) -> Iterator[Finding]:
         if len(step.losses) > 1 and not step.has_closure:
             self._windows += 1
             self._size = max(self._size, len(step.losses))
+            places = (step.losses[-1].place, step.place)
+            self._places.update({place: None for place in places if place is not None})
+        for batch in step.batches:
+            key = (batch.loader.number, step.epoch)
+            self._reached[key] = max(self._reached.get(key, 0), batch.number)
+        yield from ()
+
+    def on_pass(self, ended: Pass) -> Iterator[Finding]:
+        if ended.trained:
+            self._passes[ended.loader.number, ended.number] = ended.batches
         yield from ()
 
     def on_tail(self, tail: Tail) -> Iterator[Finding]:
@@ -90,3 +105,17 @@ class DroppedAccumulationTail(Check[Options]):
             },
             related=[(tail.loader.place, "the loader whose last batches are lost")],
         )
+
+    def cleared(self) -> Iterator[Cleared]:
+        whole = [self._reached.get(key) == count for key, count in self._passes.items()]
+        if self._dropped or len(self.run.optimizers) != 1 or not all(whole):
+            return
+        if len(whole) >= self.options.passes and self._windows >= self.options.windows:
+            yield Cleared(
+                self.code,
+                self.name,
+                f"each of the {len(whole)} passes over the training data ended on a step: no "
+                "gradient was left behind the last window",
+                tuple(self._places),
+                {"passes": len(whole), "windows": self._windows},
+            )

@@ -35,14 +35,14 @@ There is no fix.
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from trainlint.diagnostics import Severity
 from trainlint.runtime.check import Check
 from trainlint.runtime.events import End, Loss, Step
-from trainlint.runtime.findings import Finding
+from trainlint.runtime.findings import Cleared, Finding
 from trainlint.runtime.places import Place
 
 
@@ -51,6 +51,7 @@ class Options:
     window: int = 100  # steps of which a scaler may leave out some
     skipped: float = 0.2  # how many of them
     scale: float = 1.0  # below it gradients are made smaller, which no scaler is for
+    clear: int = 20  # steps on a loss that torch would have refused, before a suspicion is dropped
 
 
 class NonFiniteLoss(Check[Options]):
@@ -65,10 +66,14 @@ class NonFiniteLoss(Check[Options]):
         self._gradients = False
         self._scale: dict[int, float] = {}  # the largest, by optimizer
         self._skipped: dict[int, deque[bool]] = {}
+        self._entropies: Counter[tuple[Place, str]] = Counter()  # by place and device
 
     def on_step(self, step: Step) -> Iterator[Finding]:
         for loss in step.losses:
             yield from self._loss(loss, step.number)
+            call = loss.call
+            if call is not None and call.function == "binary_cross_entropy" and call.place:
+                self._entropies[call.place, call.device] += 1
         if step.scaled or step.skipped:
             yield from self._scaler(step)
         elif not (self._seen or self._gradients or step.norm is None or math.isfinite(step.norm)):
@@ -87,6 +92,30 @@ class NonFiniteLoss(Check[Options]):
     def on_end(self, end: End) -> Iterator[Finding]:
         for loss in end.pending:
             yield from self._loss(loss, self.run.steps + 1)
+
+    def cleared(self) -> Iterator[Cleared]:
+        """What torch refuses: numbers outside of 0 to 1, and on a GPU this loss under autocast."""
+        for (place, device), count in self._entropies.items():
+            if count < self.options.clear or device not in ("cpu", "cuda"):
+                continue
+            evidence = {"calls": count, "device": device}
+            yield Cleared(
+                "LOS003",
+                "logits-into-bce",
+                f"what this loss was given lay between 0 and 1 in {count} calls: torch ends a "
+                "program in which it does not",
+                (place,),
+                evidence,
+            )
+            if device == "cuda":
+                yield Cleared(
+                    "AMP001",
+                    "bce-under-autocast",
+                    f"this loss was computed {count} times on the GPU: torch refuses it where "
+                    "autocast is switched on",
+                    (place,),
+                    evidence,
+                )
 
     def _loss(self, loss: Loss, number: int) -> Iterator[Finding]:
         if self._seen or math.isfinite(loss.value):

@@ -37,17 +37,29 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from trainlint.diagnostics import Severity
 from trainlint.runtime.check import Check
-from trainlint.runtime.events import Step
-from trainlint.runtime.findings import Finding
+from trainlint.runtime.events import Pass, Step
+from trainlint.runtime.findings import Cleared, Finding
+from trainlint.runtime.places import Place
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     windows: int = 3  # of full size that must have been seen
+    passes: int = 2  # that were seen whole, before a suspicion is dropped
+
+
+@dataclass(slots=True)
+class _Windows:
+    """What was seen at one backward call."""
+
+    divided: int = 0  # by the number of losses of their step
+    undivided: int = 0
+    otherwise: int = 0
+    places: dict[Place, None] = field(default_factory=dict)
 
 
 class TailWindowMisscaled(Check[Options]):
@@ -60,11 +72,14 @@ class TailWindowMisscaled(Check[Options]):
     def __init__(self, *args: object) -> None:
         super().__init__(*args)  # type: ignore[arg-type]
         self._sizes: Counter[int] = Counter()
+        self._passes = 0
+        self._windows: dict[Place | None, _Windows] = {}
 
     def on_step(self, step: Step) -> Iterator[Finding]:
         if not step.losses or step.has_closure:
             return
         size, divisors = len(step.losses), {loss.divisor for loss in step.losses}
+        self._note(step, size, divisors)
         if divisors == {float(size)}:
             self._sizes[size] += 1
             return
@@ -81,3 +96,43 @@ class TailWindowMisscaled(Check[Options]):
                 evidence={"backward_calls": size, "divisor": full},
                 related=[(step.place, "the step on the shorter window")],
             )
+
+    def on_pass(self, ended: Pass) -> tuple[()]:
+        self._passes += bool(ended.trained)
+        return ()
+
+    def _note(self, step: Step, size: int, divisors: set[float]) -> None:
+        loss = step.losses[-1]
+        windows = self._windows.setdefault(loss.place, _Windows())
+        if divisors == {float(size)}:
+            windows.divided += size > 1
+        elif divisors == {1.0}:
+            windows.undivided += 1
+        else:
+            windows.otherwise += 1
+        called = loss.call.place if loss.call is not None else None
+        windows.places.update({p: None for p in (loss.place, called) if p is not None})
+
+    def cleared(self) -> Iterator[Cleared]:
+        """Of ACC002 the division itself; of ACC003 that it was right in short windows as well."""
+        whole = all(one.observed == one.steps for one in self.run.optimizers.values())
+        for one in self._windows.values():
+            if one.undivided or one.divided < self.options.windows:
+                continue
+            places, evidence = tuple(one.places), {"windows": one.divided}
+            yield Cleared(
+                "ACC002",
+                "unscaled-accumulated-loss",
+                f"the losses of {one.divided} windows were divided by the number of their batches",
+                places,
+                evidence,
+            )
+            if whole and not one.otherwise and self._passes >= self.options.passes:
+                yield Cleared(
+                    self.code,
+                    self.name,
+                    f"each of the {one.divided} windows was divided by the number of its own "
+                    "batches, to the end of each pass",
+                    places,
+                    evidence,
+                )

@@ -51,11 +51,23 @@ from typing import Any
 from trainlint.diagnostics import Severity
 from trainlint.runtime.check import Check
 from trainlint.runtime.events import End, Forward, ModeSwitch, Step
-from trainlint.runtime.findings import Finding
+from trainlint.runtime.findings import Cleared, Finding
 from trainlint.runtime.forwards import is_batch_norm, is_dropout, sensitive_layers
 from trainlint.runtime.naming import listed
 from trainlint.runtime.places import Place
 from trainlint.runtime.sample_sets import overlap
+
+SUSPICIONS = {
+    "LOP002": (
+        "eval-without-eval-mode",
+        "no dropout or batch normalisation was in training mode in {} passes here",
+    ),
+    "LOP003": ("eval-without-no-grad", "no gradient was recorded in {} passes here"),
+    "LOP004": (
+        "stuck-in-eval-mode",
+        "the model was in training mode again before the next step, each of {} times",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +75,7 @@ class Options:
     steps: int = 3
     passes: int = 2
     tolerance: float = 1e-3  # between two outputs, relative to their size
+    clear: int = 2  # passes that were right, before a suspicion is dropped
 
 
 @dataclass(slots=True)
@@ -71,8 +84,22 @@ class _Eval:
 
     model: weakref.ref[Any]
     place: Place | None
+    since: int  # the last step before
     steps: int = 0
     told: bool = False
+
+
+@dataclass(slots=True)
+class _Seen:
+    """How often something at one place was right, and wrong."""
+
+    right: int = 0
+    wrong: int = 0
+
+    def note(self, is_right: bool) -> None:
+        """Once more."""
+        self.right += is_right
+        self.wrong += not is_right
 
 
 class TrainingInEvalMode(Check[Options]):
@@ -88,19 +115,29 @@ class TrainingInEvalMode(Check[Options]):
         self._forwards: dict[tuple[int, int], list[Forward]] = {}  # by model and loader
         self._outputs: dict[tuple[int, int, int], Forward] = {}
         self._told: set[object] = set()
+        self._seen: dict[tuple[str, Place | None], _Seen] = {}  # by static code and place
 
     def on_mode(self, switch: ModeSwitch) -> Iterator[Finding]:
+        key = id(switch.model)
         if switch.training:
-            self._evals.pop(id(switch.model), None)
-        elif id(switch.model) not in self._evals:
-            self._evals[id(switch.model)] = _Eval(weakref.ref(switch.model), switch.place)
+            state = self._evals.pop(key, None)
+            if state is not None and state.since:
+                self._note("LOP004", state.place, state.since == self.run.steps)
+        elif key not in self._evals:
+            model = weakref.ref(switch.model)
+            self._evals[key] = _Eval(model, switch.place, self.run.steps)
         yield from ()
+
+    def _note(self, code: str, place: Place | None, is_right: bool) -> None:
+        self._seen.setdefault((code, place), _Seen()).note(is_right)
 
     def on_step(self, step: Step) -> Iterator[Finding]:
         for key, state in list(self._evals.items()):
             model = state.model()
             if model is None:
                 del self._evals[key]
+                continue
+            if step.number <= state.since:  # its numbers come late
                 continue
             state.steps = 0 if model.training else state.steps + 1
             if state.steps < self.options.steps or state.told:
@@ -154,6 +191,8 @@ class TrainingInEvalMode(Check[Options]):
         yield from self._differs(forward, model)
         if self._is_of_training(forward):
             return
+        self._note("LOP002", forward.place, not forward.active)
+        self._note("LOP003", forward.place, not forward.with_gradients)
         key = (id(model), forward.loader.number)
         row = self._forwards.setdefault(key, [])
         if not forward.training or not forward.active or forward.calls > 1:
@@ -172,6 +211,16 @@ class TrainingInEvalMode(Check[Options]):
                 continue
             if row[-1].loader.claim in ("test", "validation"):
                 yield self._evaluated(row, model)
+
+    def cleared(self) -> Iterator[Cleared]:
+        still = {s.place for s in self._evals.values() if s.since and s.since < self.run.steps}
+        for (code, place), seen in self._seen.items():
+            is_stuck = code == "LOP004" and place in still
+            if place is None or seen.wrong or is_stuck or seen.right < self.options.clear:
+                continue
+            name, words = SUSPICIONS[code]
+            evidence = {"times": seen.right}
+            yield Cleared(code, name, words.format(seen.right), (place,), evidence)
 
     def _is_of_training(self, forward: Forward) -> bool:
         """Whether it looks at what is trained on: to log, to index, to adapt its statistics."""

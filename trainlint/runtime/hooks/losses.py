@@ -68,7 +68,8 @@ def install(session: Session) -> Undo:
             classes = int(given.shape[1 if given.dim() > 1 else 0])
         rows = given.numel() // (classes or 1) if fixed is None else given.numel()
         mark = tensor_fingerprint(target) if isinstance(target, torch.Tensor) else None
-        return LossCall(name, rows, classes or None, mark, session.places.here())
+        place, device = session.places.here(), given.device.type
+        return LossCall(name, rows, classes or None, mark, place, device)
 
     return together(
         *(patch(functional, name, make(name, fixed)) for name, fixed in FUNCTIONS.items())
