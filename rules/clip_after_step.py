@@ -71,7 +71,7 @@ from trainlint.api import (
     Unfixable,
     all_of,
     any_of,
-    order,
+    late_clips,
     rewrite,
     tree,
 )
@@ -87,7 +87,7 @@ RULE = Rule(
 
 @RULE.check
 def check(file: File) -> Iterator[Finding]:
-    for late in order.late_clips(file):
+    for late in late_clips.late_clips(file):
         first = late.steps[0]
         optimizer = file.text(first.receiver) if first.receiver is not None else "the optimizer"
         line = file.source.position(first.site.start)[1]
@@ -107,7 +107,7 @@ def check(file: File) -> Iterator[Finding]:
         yield Finding(late.clip.call, message, trail, fixes)
 
 
-def _clip_first(file: File, late: order.LateClip) -> Fix:
+def _clip_first(file: File, late: late_clips.LateClip) -> Fix:
     if late.scaled and not late.unscaled:
         raise Unfixable("the gradients still carry the loss scale before the scaler's step")
     if any(step.site is not step.call for step in late.steps):
@@ -129,7 +129,7 @@ def _clip_first(file: File, late: order.LateClip) -> Fix:
     first = min(at for places in held for at in places)
     if any(late.backward.site in other.walk() for other in before[first:]):
         raise Unfixable("the backward and the step share a statement")
-    if order.is_set_between(moved, before[first:]):
+    if late_clips.is_set_between(moved, before[first:]):
         raise Unfixable("something that the clipping reads is set between the two")
     edits = rewrite.move(file, moved, before=before[first])
     return Fix("Clip the gradients before they are applied", edits, Safety.UNSAFE)
