@@ -1,0 +1,302 @@
+"""Means over the rounds of a loop: what is added up in it, and what the sum is divided by.
+
+A mean is found where a sum (``total += loss.item()``, ``losses.append(...)``) is divided behind its
+loop, in the same body, by the length of what the loop goes over or by a count that is kept beside
+it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trainlint.semantics import tree
+from trainlint.semantics.bodies import own_nodes
+from trainlint.semantics.flow import Flow, is_dead
+from trainlint.semantics.tree import Expr
+
+if TYPE_CHECKING:
+    from trainlint.semantics.facts import File
+
+LENGTH, SAMPLES, COUNT = "length", "samples", "count"
+_PROGRESS = re.compile(r"^(tqdm|trange|track|progress|prefetch)", re.I)
+_NUMBERS = frozenset({"builtins.float", "builtins.int"})
+_SUMS = frozenset({"builtins.sum", "numpy.sum", "torch.sum"})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mean:
+    """``division`` divides the sum ``total`` by ``divisor``, behind the ``loop`` over ``source``.
+
+    ``adds`` are the statements of the loop that add to the sum, each with what it adds. ``kind``
+    tells the divisor: the length of the source, the samples behind it, or a count, in which case
+    ``counts`` are the statements that count.
+    """
+
+    division: tree.Node
+    total: str
+    loop: tree.For
+    source: Expr
+    adds: tuple[tuple[tree.Stmt, Expr], ...]
+    divisor: Expr
+    kind: str
+    counts: tuple[tree.AugAssign, ...] = ()
+
+    @property
+    def flow(self) -> Flow:
+        from trainlint.semantics.links import flow_in
+
+        return flow_in(tree.body_of(self.loop))
+
+
+def means(file: File) -> list[Mean]:
+    """The means of a file, in source order."""
+    return file.once(_means)
+
+
+def _means(file: File) -> list[Mean]:
+    found: list[Mean] = []
+    bodies: list[tree.Module | tree.FunctionDef] = [file.module, *file.all(tree.FunctionDef)]
+    for body in bodies:
+        found.extend(_in_body(file, body))
+    return found
+
+
+def _in_body(file: File, body: tree.Module | tree.FunctionDef) -> Iterator[Mean]:
+    divisions: list[tuple[tree.Node, Expr, Expr]] = []
+    added: dict[str, list[tuple[tree.Stmt, Expr]]] = {}
+    for node in own_nodes(body):
+        match node:
+            case tree.BinOp(op="/", left=left, right=right):
+                divisions.append((node, left, right))
+            case tree.AugAssign(op=op, target=tree.Name() as target, value=value):
+                if op.startswith("/"):
+                    divisions.append((node, target, value))
+                elif op.startswith("+"):
+                    added.setdefault(target.id, []).append((node, value))
+            case tree.ExprStmt(
+                value=tree.Call(
+                    func=tree.Attribute(value=tree.Name(id=name), attr="append"), args=[arg]
+                )
+            ):
+                added.setdefault(name, []).append((node, arg.value))
+            case _:
+                pass
+    for division, left, right in divisions if added else ():
+        total, is_list = _total(file, left)
+        if total is None or total not in added or is_dead(division):
+            continue
+        adds = [a for a in added[total] if isinstance(a[0], tree.AugAssign) is not is_list]
+        mean = _mean(file, division, total, adds, right, added)
+        if mean is not None:
+            yield mean
+
+
+def _total(file: File, expr: Expr) -> tuple[str | None, bool]:
+    """The name of a sum, and whether it is a list that is summed here."""
+    while True:
+        match expr:
+            case tree.Name():
+                return expr.id, False
+            case tree.Call(func=tree.Attribute(attr="item" | "cpu" | "detach") as func):
+                expr = func.value
+            case tree.Call() if expr.positional:
+                name = file.names.qualified(expr.func)
+                given = expr.positional[0]
+                if name in _SUMS and isinstance(given, tree.Name):
+                    return given.id, True
+                if name not in _NUMBERS:
+                    return None, False
+                expr = given
+            case _:
+                return None, False
+
+
+def _mean(
+    file: File,
+    division: tree.Node,
+    total: str,
+    adds: list[tuple[tree.Stmt, Expr]],
+    divisor: Expr,
+    added: dict[str, list[tuple[tree.Stmt, Expr]]],
+) -> Mean | None:
+    loops = {tree.enclosing_loop(statement) for statement, _ in adds}
+    loop = loops.pop() if len(loops) == 1 else None
+    if not isinstance(loop, tree.For) or loop in division.ancestors():
+        return None
+    if not _is_emptied(file, loop, total):
+        return None
+    source = iterated(file, loop)
+    found = _divisor(file, divisor, loop, source, added)
+    if found is None:
+        return None
+    kind, counts = found
+    mean = Mean(division, total, loop, source, tuple(adds), divisor, kind, counts)
+    flow = mean.flow
+    if not flow.holds(division) or not flow.reaches(flow.point(loop), [flow.point(division)]):
+        return None
+    return mean
+
+
+def _is_emptied(file: File, loop: tree.For, total: str) -> bool:
+    """True where the sum begins anew each time that the loop does."""
+    blocks: list[tree.Stmt] = list(tree.block_of(loop))
+    for statement in blocks[: blocks.index(loop)]:
+        for node in statement.walk():
+            if isinstance(node, tree.Assign) and any(
+                isinstance(name, tree.Name) and name.id == total
+                for target in node.targets
+                for name in target.walk()
+            ):
+                return True
+    above = loop.parent
+    if not isinstance(above, tree.With | tree.If | tree.Try):
+        return False
+    return any(
+        isinstance(target, tree.Name) and target.id == total
+        for statement in tree.block_of(above)
+        if statement.end <= above.start and isinstance(statement, tree.Assign)
+        for target in statement.targets
+    )
+
+
+def iterated(file: File, loop: tree.For) -> Expr:
+    """What a loop goes over, without ``enumerate`` and progress bars."""
+    source = loop.iter
+    for _ in range(4):
+        if not isinstance(source, tree.Call) or not source.positional:
+            break
+        name = file.names.qualified(source.func)
+        if name != "builtins.enumerate" and not _PROGRESS.match(tree.last_name(source.func) or ""):
+            break
+        source = source.positional[0]
+    while isinstance(source, tree.Name):
+        bindings, unbound = file.values.definitions(source)
+        given = bindings[0].value if len(bindings) == 1 and not unbound else None
+        bar = isinstance(given, tree.Call) and bindings[0].kind == "assign" and given.positional
+        if not bar or not _PROGRESS.match(tree.last_name(given.func) or ""):  # type: ignore[union-attr]
+            break
+        source = given.positional[0]  # type: ignore[union-attr]
+    return source
+
+
+def _divisor(
+    file: File,
+    divisor: Expr,
+    loop: tree.For,
+    source: Expr,
+    added: dict[str, list[tuple[tree.Stmt, Expr]]],
+) -> tuple[str, tuple[tree.AugAssign, ...]] | None:
+    """The kind of a divisor, and what counts where it is a count."""
+    while isinstance(divisor, tree.Call) and file.names.qualified(divisor.func) in _NUMBERS:
+        if not divisor.positional:
+            return None
+        divisor = divisor.positional[0]
+    if isinstance(divisor, tree.Name):
+        counts = [s for s, _ in added.get(divisor.id, ()) if isinstance(s, tree.AugAssign)]
+        if counts:
+            inside = all(tree.enclosing_loop(s) is loop for s in counts)
+            return (COUNT, tuple(counts)) if inside else None
+        bindings, unbound = file.values.definitions(divisor)
+        given = bindings[0] if len(bindings) == 1 and not unbound else None
+        if given is None or given.kind != "assign" or given.path or given.value is None:
+            return None
+        divisor = given.value
+    if not isinstance(divisor, tree.Call) or len(divisor.positional) != 1:
+        return None
+    if file.names.qualified(divisor.func) != "builtins.len":
+        return None
+    sized, text = divisor.positional[0], tree.dotted(source)
+    if text is None:
+        return None
+    if tree.dotted(sized) == text:
+        return LENGTH, ()
+    if isinstance(sized, tree.Attribute) and sized.attr == "dataset":
+        return (SAMPLES, ()) if tree.dotted(sized.value) == text else None
+    return None
+
+
+# Rounds that are left out
+
+
+def skip(mean: Mean) -> tree.Node | None:
+    """What leaves a round out of the sum that the divisor counts: a handler, or a test."""
+    flow, loop = mean.flow, mean.loop
+    header = flow.point(loop)
+    adds = {flow.point(statement) for statement, _ in mean.adds}
+    counts = {flow.point(statement) for statement in mean.counts}
+    for node in loop.walk():
+        if not isinstance(node, tree.Handler | tree.If) or tree.enclosing_loop(node) is not loop:
+            continue
+        if isinstance(node, tree.Handler):
+            start = flow.point(node.body[0])
+            if _ends_run(node) or _is_scored(node) or not _may_fail_before(node, mean):
+                continue
+        elif _is_test_for_failure(node.test) and isinstance(node.body[-1], tree.Continue):
+            start = flow.point(node.body[0])
+        else:
+            continue
+        leaves = start in flow.before[header] or flow.reaches(start, [header], adds | counts)
+        if not leaves or start in adds | counts:
+            continue
+        if _is_met(flow, header, start, adds):
+            continue  # what was added stays added
+        if counts and _is_free(flow, header, start, counts):
+            continue  # the count leaves it out, too
+        return node
+    return None
+
+
+def _is_met(flow: Flow, header: int, start: int, points: set[int]) -> bool:
+    """True where one of some points is always passed on the way to a place."""
+    return not _is_free(flow, header, start, points)
+
+
+def _is_free(flow: Flow, header: int, start: int, points: set[int]) -> bool:
+    return flow.reaches(header, [start], avoiding=points | {header})
+
+
+def _is_scored(handler: tree.Handler) -> bool:
+    """True where a round that failed is written down with a zero of its own."""
+    return any(
+        isinstance(node, tree.Constant) and node.value == 0 and node.value is not False
+        for statement in handler.body
+        for node in statement.walk()
+        if isinstance(node.parent, tree.Dict | tree.Arg | tree.Assign | tree.Sequence)
+    )
+
+
+def _ends_run(handler: tree.Handler) -> bool:
+    """True for a handler of what is no failure of a batch."""
+    caught = handler.type
+    types = caught.elts if isinstance(caught, tree.Sequence) else [caught] if caught else []
+    names = {tree.last_name(item) for item in types}
+    return bool(names & {"KeyboardInterrupt", "StopIteration", "SystemExit"})
+
+
+def _may_fail_before(handler: tree.Handler, mean: Mean) -> bool:
+    """True where something of the ``try`` can fail before the sum is added to."""
+    block = handler.parent
+    if not isinstance(block, tree.Try):
+        return False
+    first = block.body[0]
+    inside = [s for s, _ in mean.adds if any(s is n for b in block.body for n in b.walk())]
+    if inside:
+        return not any(s is first for s in inside)
+    behind = [s for s, _ in mean.adds if s.start > block.start]
+    return bool(behind)
+
+
+def _is_test_for_failure(test: Expr) -> bool:
+    """True for a test whether a loss is NaN or infinite, or a batch is missing."""
+    for node in test.walk():
+        match node:
+            case tree.Call() if tree.last_name(node.func) in {"isnan", "isinf", "isfinite"}:
+                return True
+            case tree.Compare(ops=["is"], comparators=[tree.Constant(value=None)]):
+                return True
+            case _:
+                pass
+    return False
