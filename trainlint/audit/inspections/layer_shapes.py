@@ -1,0 +1,123 @@
+"""The layers of a model, what each of them gives, and whether they fit together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from trainlint.api import File, Finding, Rule, Severity, any_of, tree
+from trainlint.semantics.shapes import forwards, precision
+from trainlint.semantics.shapes.forwards import Followed
+from trainlint.semantics.shapes.layer_calls import Row
+
+_WORDS = any_of("nn", "Module", "LightningModule")
+LAYERS = Rule("SHAPE1", "layer-shapes", Severity.INFO, needs=_WORDS, here=_WORDS)
+FITTING = Rule("SHAPE2", "layers-fit", Severity.INFO, needs=_WORDS, here=_WORDS)
+COLUMNS = ("layer", "output", "parameters", "dtype", "line")
+_MOST_ROWS = 60
+_WIDEST = 64
+_SIZE = re.compile(r"\w")  # a number or a symbol
+
+
+@LAYERS.verify
+def list_layers(file: File) -> Iterator[Finding]:
+    for followed in file.once(_models):
+        rows = _rows(followed)
+        if sum(_SIZE.search(row.output) is not None for row in rows) < 2:
+            continue
+        table = {"columns": list(COLUMNS), "rows": [*_inputs(followed), *_cells(file, rows)]}
+        yield Finding(
+            followed.cls, _message(followed), evidence={"table": table}, span=_head(followed)
+        )
+
+
+@FITTING.verify
+def fit(file: File) -> Iterator[Finding]:
+    for followed in file.once(_models):
+        if followed.fits and followed.compared > 1:
+            yield Finding(
+                followed.cls,
+                f"the layers of `{followed.cls.name}` fit: each takes what the one before gives "
+                f"({followed.compared} of them could be compared)",
+                span=_head(followed),
+            )
+
+
+def _models(file: File) -> list[Followed]:
+    found = []
+    for cls in file.all(tree.ClassDef):
+        if file.values.graph.is_module(cls) or _is_sequential(file, cls):
+            followed = forwards.follow(file, cls, precision.dtype_of(file, cls))
+            if followed is not None:
+                found.append(followed)
+    return found
+
+
+def _is_sequential(file: File, cls: tree.ClassDef) -> bool:
+    return "torch.nn.Sequential" in file.values.graph.bases(cls)
+
+
+def _head(followed: Followed) -> tuple[int, int]:
+    cls = followed.cls
+    return cls.name_start, cls.name_start + len(cls.name)
+
+
+def _message(followed: Followed) -> str:
+    name = f"`{followed.cls.name}`"
+    given = ", ".join(f"`{name}` {shape}" for name, shape in followed.inputs)
+    message = f"{name} gives {followed.output}" + (f" for {given}" if given else "")
+    if not _SIZE.search(followed.output):
+        message = f"{name}, layer by layer" + (f" for {given}" if given else "")
+    return message + (" (with the defaults of its arguments)" if followed.by_default else "")
+
+
+def _rows(followed: Followed) -> list[Row]:
+    """The rows that are shown: of a large model without the layers of its inner modules."""
+    rows = list(followed.rows)
+    while len(rows) > _MOST_ROWS and any(row.outer for row in rows):
+        deepest = max(row.outer for row in rows)
+        rows = [row for row in rows if row.outer < deepest]
+    return rows[:_MOST_ROWS]
+
+
+def _inputs(followed: Followed) -> list[list[str]]:
+    return [[name, shape, "", "", ""] for name, shape in followed.inputs]
+
+
+def _cells(file: File, rows: list[Row]) -> Iterator[list[str]]:
+    counted: set[tuple[tree.Node, str]] = set()
+    for row in rows:
+        key = (row.made, row.name)
+        counts = "" if row.parameters == 0 else "?"
+        if isinstance(row.parameters, int) and row.parameters:
+            counts = "(shared)" if key in counted else f"{row.parameters:,}"
+        counted.add(key)
+        yield [
+            "· " * row.outer + _shortened(_layer(file, row)),
+            row.output,
+            counts,
+            row.dtype or "?",
+            _line(file, row),
+        ]
+
+
+def _layer(file: File, row: Row) -> str:
+    if row.name:
+        return f"{row.name} = {row.written}"
+    match row.made:
+        case tree.Call(func=tree.Attribute(value=tree.Call() | tree.BinOp()) as func):
+            text = file.home(func).source.text[func.attr_start : row.made.end]
+            return f"….{' '.join(text.split())}"
+        case _:
+            return row.written
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 1]}…"
+
+
+def _line(file: File, row: Row) -> str:
+    home = file.home(row.made)
+    cell, line, _ = home.source.position(row.made.start)
+    place = str(line) if cell is None else f"cell {cell}:{line}"
+    return place if home is file else f"{home.path}:{place}"
