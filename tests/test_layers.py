@@ -45,7 +45,7 @@ ENDS = ("files", "work", "run", "commands", "cli")
 PURE = frozenset(
     "__future__ ast base64 bisect builtins codecs collections configparser contextlib copy "
     "dataclasses difflib "
-    "enum fractions functools hashlib heapq io itertools json keyword math operator os "
+    "enum fractions functools hashlib heapq html io itertools json keyword math operator os "
     "pathlib.PurePath posixpath re string symtable sys textwrap time token tokenize tomli tomllib "
     "types typing unicodedata urllib.parse warnings xml.sax.saxutils xml.etree.ElementTree "
     "libcst rich".split()
