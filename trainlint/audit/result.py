@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,14 +57,15 @@ class Audit:
 
 
 def assemble(
-    files: int,
+    files: Sequence[str],
     verified: Iterable[Diagnostic],
     found: Iterable[Diagnostic],
     questions: Iterable[Question],
     failures: Iterable[Failure],
 ) -> Audit:
     """Everything under its heading."""
-    claims = claims_of(verified)
+    failed = tuple(failures)
+    claims = [*_parsed(files, failed), *claims_of(verified)]
     findings, asked = list(found), list(questions)
     sections = []
     for heading in (*HEADINGS, OTHER):
@@ -76,7 +77,15 @@ def assemble(
         )
         if heading is not OTHER or section.verified or section.found:
             sections.append(section)
-    return Audit(files, tuple(sections), tuple(failures))
+    return Audit(len(files), tuple(sections), failed)
+
+
+def _parsed(files: Sequence[str], failures: Sequence[Failure]) -> Iterator[Claim]:
+    whole = set(files) - {failure.path for failure in failures}
+    if whole:
+        number = "the file" if len(whole) == 1 else f"{len(whole)} files"
+        parses = "parses" if len(whole) == 1 else "parse"
+        yield Claim("SYNTAX", f"{number} {parses} as Python", ())
 
 
 def _under(code: str) -> Heading:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 # What must stand in a program before a check of a run has anything to say about it.
 _TRAINS = b"backward"
 _ASKED = {
-    "distributed": ("RUN023", "RUN024", "RUN026"),
+    "distributed": ("DDP001", "RUN023", "RUN024", "RUN026"),
+    "accum": ("ACC001", "ACC003"),
     "DataLoader": ("RUN013", "RUN014", "RUN017", "RUN018", "RUN019"),
     "spectral_norm": ("RUN027",),
     "sched": ("RUN021", "RUN022"),
@@ -36,7 +37,7 @@ def run_audit(args: argparse.Namespace) -> int:
         found = check(paths, options, stdin=stdin, tick=tick)
         verified = check(paths, replace(options, verified=True, baseline=None), stdin=stdin)
     audit = assemble(
-        found.report.files,
+        [item.path for item in found.items],
         [one for one in verified.report.diagnostics if one.suppressed is None],
         found.report.shown(),
         questions(found, stdin),

@@ -39,7 +39,8 @@ def _section(section: Section) -> Iterator[str]:
 
 
 def _claim(claim: Claim) -> Iterator[str]:
-    yield f"- **verified** {_text(claim.message)} ({_text(where(claim))})"
+    at = f" ({_text(where(claim))})" if claim.places else ""
+    yield f"- **verified** {_text(claim.message)}{at}"
     rows = table(claim)
     if rows is not None:
         yield ""

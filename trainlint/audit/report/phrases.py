@@ -28,7 +28,7 @@ def total(audit: Audit) -> str:
 
 
 def where(claim: Claim) -> str:
-    """``train.py:24, 80; model.py:7``: the places of a claim."""
+    """``train.py:24, 80; model.py:7``: the places of a claim, if it has any."""
     by_file: dict[str, list[str]] = {}
     for place in claim.places[:NAMED]:
         by_file.setdefault(shown(place.path), []).append(_line(place))

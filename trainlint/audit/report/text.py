@@ -37,7 +37,8 @@ def _section(section: Section) -> Iterator[Line]:
 
 
 def _claim(claim: Claim) -> Iterator[Line]:
-    yield [("  verified   ", "good"), (shown(claim.message), ""), (f"  {where(claim)}", "gutter")]
+    at = f"  {where(claim)}" if claim.places else ""
+    yield [("  verified   ", "good"), (shown(claim.message), ""), (at, "gutter")]
     rows = table(claim)
     if rows is not None:
         for cells in (rows.columns, *rows.rows):
