@@ -162,7 +162,7 @@ def check(file: File) -> Iterator[Finding]:
 def by_validation(file: File) -> Iterator[Finding]:
     for chosen in selection.selections(file):
         splits = {fed.split for fed in measured.sources(file, chosen.metric)}
-        if splits == {roles.VALIDATION}:
+        if splits == {roles.VALIDATION} and _test_data(file, chosen) is None:
             yield Finding(chosen.node, f"the validation split decides on {chosen.what}")
 
 

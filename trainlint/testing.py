@@ -28,7 +28,8 @@ from trainlint.project.graph import Graph
 from trainlint.project.modules import Modules
 from trainlint.registry import shipped
 from trainlint.rule import Rule
-from trainlint.semantics.facts import Surroundings
+from trainlint.semantics import lower
+from trainlint.semantics.facts import File, Surroundings
 from trainlint.text.source import Source, decode
 
 _MARK = re.compile(
@@ -100,6 +101,12 @@ def surroundings_of(text: str) -> Surroundings:
     """The target ranges that a fixture asks for."""
     targets = {name: Range.parse(spec) for name, spec in _TARGET.findall(text)}
     return Surroundings(targets, {})
+
+
+def file_of(text: str, path: str = "fixture.py") -> File:
+    """What is known of a text by itself."""
+    source = decode(path, text.encode())
+    return File(source, lower.parse(source.code), surroundings_of(text))
 
 
 def check_text(rule: Rule, text: str, path: str = "fixture.py") -> list[Diagnostic]:

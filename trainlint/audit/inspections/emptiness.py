@@ -21,7 +21,7 @@ def divisors(file: File) -> Iterator[Finding]:
         if file.names.qualified(call.func) == "builtins.max":
             least = [file.values.literal(arg) for arg in call.positional]
             if any(isinstance(one, (int, float)) and one > 0 for one in least):
-                yield Finding(division, f"`{file.text(call)}` is never zero")
+                yield Finding(division, "`max` keeps a divisor above zero")
     for call in file.calls:
         if call.arg(None, "zero_division") is not None:
             yield Finding(call, "`zero_division` says what a class without samples scores")

@@ -65,11 +65,11 @@ def series(claim: Claim) -> Iterator[str]:
     given: Mapping[str, Any] = claim.evidence.get("series") or {}
     if given:
         values = [float(value) for value in given["values"]]
-        unit = given["unit"]
+        unit, first = given["unit"], int(given.get("first", 0))
         yield sparkline(values)
         yield (
-            f"{unit} 0: {values[0]:.3g}; highest {max(values):.3g}, lowest {min(values):.3g}; "
-            f"{unit} {len(values) - 1}: {values[-1]:.3g}"
+            f"{unit} {first}: {values[0]:.3g}; highest {max(values):.3g}, lowest "
+            f"{min(values):.3g}; {unit} {first + len(values) - 1}: {values[-1]:.3g}"
         )
 
 
