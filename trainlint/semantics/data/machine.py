@@ -1,0 +1,122 @@
+"""Paths that are there on one machine only, written out in code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from trainlint.semantics import tree
+from trainlint.semantics.flow import is_dead
+
+if TYPE_CHECKING:
+    from trainlint.semantics.facts import File
+
+_HOME = re.compile(r"/(?:home|Users)/(?P<user>[^/\s]+)/[^/\s]")
+_MOUNT = re.compile(r"/(?:mnt|media|Volumes)/[^/\s]+/[^/\s]")
+_DRIVE = re.compile(r"[A-Za-z]:(?:/|\\\\?)(?P<top>\w[^\\/:*?\"<>|+()\[\]^$]{2,})")
+_IN_TEXT = re.compile(r"[\r\n\t;,]|: |\s-")
+# Users of containers and hosted notebooks, and names that stand for any user.
+_ANYBODY = frozenset(
+    "user username users me name ubuntu ec2-user jovyan runner app work sagemaker-user azureuser "
+    "vscode docker root shared public default dev admin someone student you".split()
+)
+_SYSTEM = frozenset({"windows", "program files", "program files (x86)", "programdata", "tmp"})
+_PLACEHOLDER = re.compile(
+    r"path[\s_/\\-]*to|your|<|xxx|\.\.\.|example|placeholder|foo\b|dummy|mnt/(data|task|input)/?$",
+    re.I,
+)
+_TELLS = re.compile(
+    r"^(print|log|info|debug|warning|warn|error|exception|critical|write|echo|startswith|endswith|"
+    r"replace|sub|match|search|split|strip|lstrip|removeprefix|exists|isdir|isfile|is_dir|is_file|"
+    r"compile|fullmatch|commonpath|append_help)$"
+)
+_EXPLAINS = frozenset({"help", "description", "epilog", "usage", "metavar", "msg", "message"})
+_CHOOSES = re.compile(
+    r"^(exists|isdir|isfile|is_dir|is_file|platform|system|node|gethostname|hostname|getenv|environ|"
+    r"uname|getuser|name|is_kaggle|colab)$",
+    re.I,
+)
+
+
+def own_paths(file: File) -> list[tree.Expr]:
+    """The absolute paths of one machine that a file names as literals, in source order.
+
+    Paths that messages, tests of a path and choices between machines name are left out.
+    """
+    written: list[tree.Expr] = [*file.all(tree.Constant), *file.all(tree.FormattedString)]
+    found = [
+        node
+        for node in written
+        if is_own(text(file, node)) and not _is_talk(node) and not is_dead(node)
+    ]
+    return sorted(found, key=lambda node: node.start)
+
+
+def text(file: File, node: tree.Expr) -> str | None:
+    """A path as it is written, None for what is no text or begins with a value."""
+    if isinstance(node, tree.Constant):
+        return node.value if isinstance(node.value, str) else None
+    spelled = file.text(node)
+    begin = re.match(r"[a-zA-Z]*(\"\"\"|'''|\"|')", spelled)
+    if begin is None or "{" in spelled[begin.end() : begin.end() + 8]:
+        return None
+    return spelled[begin.end() : -len(begin[1])]
+
+
+def is_own(text: str | None) -> bool:
+    """Whether a text is a path that only one machine, or one person's account, has."""
+    if text is None or len(text) > 200 or _IN_TEXT.search(text) or _PLACEHOLDER.search(text):
+        return False
+    home = _HOME.match(text)
+    if home is not None:
+        user = home["user"].lower()
+        return user not in _ANYBODY and not set("{}$*%@") & set(user)
+    drive = _DRIVE.match(text)
+    if drive is not None:
+        return re.split(r"[\\/]", drive["top"])[0].lower() not in _SYSTEM
+    return _MOUNT.match(text) is not None
+
+
+def root(text: str) -> str:
+    """The directory that the paths of one machine have in common: ``/home/anna``."""
+    parts = [part for part in re.split(r"[\\/]+", text) if part]
+    return "/".join(parts[:2]).lower()
+
+
+def _is_talk(node: tree.Expr) -> bool:
+    below: tree.Node = node
+    for above in node.ancestors():
+        match above:
+            case tree.FormattedString() | tree.Compare():
+                return True
+            case tree.Call() if _TELLS.match(_last_name(above.func)):
+                return True
+            case tree.Arg(keyword=str(keyword)) if keyword in _EXPLAINS:
+                return True
+            case tree.IfExp() | tree.If() if _chooses(above.test):
+                return True
+            case tree.ExprStmt() if below is node:
+                return True
+            case tree.Raise() | tree.Assert() | tree.Try():
+                return True
+            case _:
+                below = above
+    return False
+
+
+def _chooses(test: tree.Expr) -> bool:
+    """Whether a test asks which machine this is, or whether a path is there."""
+    return any(_CHOOSES.match(name) for name in _names(test))
+
+
+def _names(expr: tree.Expr) -> Iterator[str]:
+    for node in expr.walk():
+        if isinstance(node, tree.Name):
+            yield node.id
+        elif isinstance(node, tree.Attribute):
+            yield node.attr
+
+
+def _last_name(expr: tree.Expr) -> str:
+    return tree.last_name(expr) or ""
