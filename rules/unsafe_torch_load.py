@@ -1,0 +1,141 @@
+"""`torch.load` runs whatever code its file holds.
+
+## What it does
+Finds calls of `torch.load` with `weights_only=False`, and those without the argument where the
+target is a torch below 2.6, whose default is the same. With `--pedantic` also where more than
+states is loaded (data sets, whole models), which cannot be read otherwise. It is silent where the
+same run has saved the file before, and for a second try after a load of plain weights has failed.
+
+## Why is this bad?
+A full load unpickles: a file can name any function and have it called with any arguments, before a
+line of the script sees what it holds. Checkpoints travel between people and come from hubs; one
+that was exchanged takes over the account that loads it. `weights_only=True` builds tensors and
+plain containers, and nothing else.
+
+## Example
+```python
+import torch
+
+model = torch.nn.Linear(4, 2)
+model.load_state_dict(torch.load("best.pt", map_location="cpu", weights_only=False))
+```
+
+## Use instead
+```python
+import torch
+
+model = torch.nn.Linear(4, 2)
+model.load_state_dict(torch.load("best.pt", map_location="cpu", weights_only=True))
+```
+
+## Fix safety
+The fix sets `weights_only=True`. It is unsafe, since a file of another origin may hold more than
+the saves that trainlint sees. It is only shown where not every save of the project that writes the
+file is seen to save states, numbers, texts and containers of them alone, or none is seen at all.
+There is none where such a save holds what the loader of plain weights refuses (CKP003 mends that),
+where a `pickle_module` is given, where arguments hide behind `*` or `**`, or where the target goes
+below torch 1.13, which does not know the argument.
+
+## Since
+0.1.0
+
+## References
+- PyTorch documentation of `torch.load`
+- PyTorch documentation, Serialization semantics, "torch.load with weights_only=True"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from trainlint.api import (
+    Confidence,
+    File,
+    Finding,
+    Fix,
+    Rule,
+    Safety,
+    Severity,
+    Step,
+    Unfixable,
+    all_of,
+    checkpoints,
+    is_dead,
+    plain_saves,
+    rewrite,
+    tree,
+    written,
+)
+
+RULE = Rule(
+    "CKP002",
+    "unsafe-torch-load",
+    Severity.WARNING,
+    needs=all_of("torch", "load"),
+    here=all_of("torch", "load"),
+    fix=Safety.UNSAFE,
+)
+_SINCE = (2, 6)  # the default of weights_only is True from here on
+_FIRST = (1, 13)  # weights_only can be given from here on
+
+
+@RULE.check
+def check(file: File) -> Iterator[Finding]:
+    old = file.target("torch").known and file.target("torch").wholly_below(_SINCE)
+    for load in file.calls_to("torch.load"):
+        given = load.arg(None, "weights_only")
+        if given is None and (not old or load.has_star):
+            continue
+        if given is not None and file.values.literal(given) is not False:
+            continue
+        if is_dead(load) or written.saved_before(file, load) is not None:
+            continue
+        if any(True for _ in plain_saves.second_tries(file, load)):
+            continue
+        yield _finding(file, load, given)
+
+
+def _finding(file: File, load: tree.Call, given: tree.Expr | None) -> Finding:
+    restored = checkpoints.restored(file, load)
+    states = bool(restored.states)
+    what = (
+        f"`{file.text(load.func)}` with `weights_only=False`"
+        if given is not None
+        else f"`{file.text(load.func)}` without `weights_only`, before torch 2.6,"
+    )
+    writers = plain_saves.writers(file, load) if states else []
+    refused = [one for writer in writers for one in writer.refused]
+    fixes, why = _fixes(file, load, writers, states)
+    trail = [Step(call, "the states in it are restored here") for call in restored.states[:2]]
+    trail += [Step(one.item, f"{one.what} is saved here") for one in refused[:2]]
+    return Finding(
+        load,
+        f"{what} runs any code that the file holds, as soon as it is loaded{why}",
+        trail=tuple(trail),
+        fixes=fixes,
+        confidence=Confidence.HIGH if states else Confidence.LOW,
+        target=None if given is not None else "torch < 2.6",
+    )
+
+
+def _fixes(
+    file: File, load: tree.Call, writers: list[plain_saves.Written], states: bool
+) -> tuple[tuple[Fix, ...], str]:
+    refused = next((one for writer in writers for one in writer.refused), None)
+    try:
+        if not states:
+            raise Unfixable("it may hold more than states")
+        if load.arg(2, "pickle_module") is not None or load.has_star:
+            raise Unfixable("how it is unpickled is given elsewhere")
+        if refused is not None:
+            raise Unfixable(f"{refused.what} is saved with them, which only a full load builds")
+        if file.target("torch").known and not file.target("torch").wholly_from(_FIRST):
+            raise Unfixable("the target goes below torch 1.13, which has no `weights_only`")
+        edits = rewrite.set_argument(file, load, "weights_only", "True")
+    except Unfixable as error:
+        return (), f" (no fix is offered: {error.reason})"
+    title = "Load plain weights (`weights_only=True`)"
+    if writers and all(writer.plain for writer in writers):
+        return (Fix(title, edits, Safety.UNSAFE, "a file of another origin may hold more"),), ""
+    note = "nothing shows that all that is saved is plain"
+    return (Fix(title, edits, Safety.SHOWN, note),), ""
