@@ -55,9 +55,12 @@ class Extent(IntEnum):
     COMPLETE = 4
 
 
-def extent(file: File, labels: Expr, at: Node) -> Extent:
-    """What labels cover, as read at a place."""
-    return _Walk(file).extent(labels, at)
+def extent(file: File, labels: Expr, at: Node, shown: bool = True) -> Extent:
+    """What labels cover, as read at a place.
+
+    With ``shown`` a call counts that would fail if a class were missing.
+    """
+    return _Walk(file, shown).extent(labels, at)
 
 
 def is_tested(file: File, labels: Expr | None, matrix: tree.Call, at: Node) -> bool:
@@ -116,8 +119,8 @@ def is_made_by(file: File, name: Node, call: tree.Call) -> bool:
 
 
 class _Walk:
-    def __init__(self, file: File) -> None:
-        self.file = file
+    def __init__(self, file: File, shown: bool) -> None:
+        self.file, self.shown = file, shown
         self.back = Backward(file)
         self.trained = occurrence.trained_on(file)
 
@@ -180,7 +183,7 @@ class _Walk:
                 return Extent.PART
             return Extent.COMPLETE if self._is_standard(use) else Extent.COLLECTED
         if not isinstance(expr, tree.Constant | tree.Sequence) and not use.path:
-            if occurrence.is_shown(self.file, expr, place):
+            if self.shown and occurrence.is_shown(self.file, expr, place):
                 return Extent.COMPLETE
             if occurrence.key(self.file, expr) in self.trained:
                 return Extent.KNOWN
