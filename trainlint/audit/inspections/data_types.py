@@ -126,12 +126,13 @@ def autocast_regions(file: File) -> Iterator[Finding]:
 def _region(file: File, block: tree.With, region: contexts.Entered) -> str:
     runs = [f"`{file.text(run.model)}`" for run in models.forwards(file, block)]
     first, last = _lines(file, block)
-    what = f"{' and '.join(dict.fromkeys(runs))} in lines" if runs else "what stands in lines"
+    where = f"line {first}" if first == last else f"lines {first} to {last}"
+    what = f"{' and '.join(dict.fromkeys(runs)) or 'what stands'} in {where}"
     enabled = contexts.autocast_enabled(file, region)
     if enabled is False:
-        return f"{what} {first} to {last} computes in the types of its inputs: autocast is off"
+        return f"{what} computes in the types of its inputs: autocast is off"
     switched = "" if enabled else ", where it is switched on"
-    return f"{what} {first} to {last} computes {_computes(file, region)}{switched}"
+    return f"{what} computes {_computes(file, region)}{switched}"
 
 
 def _computes(file: File, region: contexts.Entered) -> str:
@@ -142,7 +143,7 @@ def _computes(file: File, region: contexts.Entered) -> str:
     given: Any = region.call.arg(1, "dtype")
     if given is not None:
         dtype = _named(file, [given])
-        return f"under autocast in {dtype or f'`{file.text(given)}`'}{on}"
+        return f"under autocast in {dtype or f'the type `{file.text(given)}`'}{on}"
     is_set = file.calls_to(lambda name: name.startswith("torch.set_autocast") and "dtype" in name)
     default = None if is_set or device is None else _DEFAULTS.get(device)
     if default is None:

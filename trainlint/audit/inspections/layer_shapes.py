@@ -81,7 +81,7 @@ def _rows(followed: Followed) -> list[Row]:
 
 
 def _inputs(followed: Followed) -> list[list[str]]:
-    return [[name, shape, "", "", ""] for name, shape in followed.inputs]
+    return [[f"input {name}", shape, "", "", ""] for name, shape in followed.inputs]
 
 
 def _cells(file: File, rows: list[Row]) -> Iterator[list[str]]:

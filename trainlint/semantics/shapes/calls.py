@@ -101,7 +101,8 @@ class Calls(Expressions):
         """A row for an operation that changes a shape into one that is known."""
         if not isinstance(after, Tensor) or after.shape is None:
             return
-        if not isinstance(before, Tensor | tuple):
+        several = isinstance(before, tuple) and any(isinstance(one, Tensor) for one in before)
+        if not several and not isinstance(before, Tensor):
             return  # makes a tensor of its own
         if isinstance(before, Tensor) and before.shape == after.shape:
             return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import guards, tree
 from trainlint.semantics.shapes import lists
-from trainlint.semantics.values import Display, Frame, Instance, Object, Part, Value
+from trainlint.semantics.values import Display, Frame, Instance, Object, Part, Unknown, Value
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -136,6 +136,38 @@ def _alternatives(file: File, expr: tree.Expr, frame: Frame | None) -> list[Valu
             continue
         left = [one.value] if None not in outcomes else [*left, one.value]
     return [value for each in left for value in file.values.of(each, within)]
+
+
+def single(file: File, expr: tree.Attribute, frame: Frame | None) -> Value | None:
+    """The one value of an attribute, also where others' attributes of its name are set."""
+    values = file.values.of(expr, frame)
+    if len(values) == 1:
+        return values[0]
+    owner = file.values.only(expr.value, frame)
+    known = [value for value in values if not isinstance(value, Unknown)]
+    if len(known) != 1 or len(values) != 2 or not isinstance(owner, Object):
+        return None
+    return None if _is_set_on(file, owner, expr.attr) else known[0]
+
+
+def _is_set_on(file: File, owner: Object, name: str) -> bool:
+    """Whether code of the class's file may set an attribute on an object of the class."""
+    if not file.values.graph.assigned_from_outside(owner.cls, name):
+        return True  # it is unknown for another reason
+    lineage = list(file.values.graph.lineage(owner.cls))
+    for node in file.home(owner.cls).all(tree.Attribute):
+        statement = node.parent
+        targets = statement.targets if isinstance(statement, tree.Assign) else []
+        if node.attr != name or not any(node is target for target in targets):
+            continue
+        for value in file.values.of(node.value):
+            whole = resolved(file, value)
+            library = isinstance(whole, Instance)
+            other = isinstance(whole, Object) and whole.cls not in lineage
+            in_init = isinstance(whole, Object) and tree.class_of(node) in lineage
+            if not (library or other or in_init):
+                return True
+    return False
 
 
 def _made(value: Value) -> tree.Call | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trainlint.semantics import tree
-from trainlint.semantics.shapes import moves, settings, tensor
+from trainlint.semantics.shapes import components, moves, settings, tensor
 from trainlint.semantics.shapes.layer_calls import Layers
 from trainlint.semantics.shapes.operations import sizes_of
 from trainlint.semantics.shapes.tensor import Misfit, Tensor, either, elementwise
@@ -156,7 +156,7 @@ class Expressions(Layers):
                     return ...
                 case _:
                     pass
-        value = self.file.values.only(expr, scope.frame)
+        value = components.single(self.file, expr, scope.frame)
         if isinstance(value, Instance) and value.name == "torch.nn.Parameter":
             given = value.call.arg(0, "data")
             inner = self.eval(given, Scope(value.frame)) if given is not None else ...

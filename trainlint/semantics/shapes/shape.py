@@ -43,7 +43,7 @@ SCALAR = Shape(())
 
 def text(shape: Shape | None) -> str:
     """``[B, 64, H]``, ``[..., 8]``; ``?`` where nothing is known."""
-    if shape is None:
+    if shape is None or (shape.open and not shape.dims):
         return "?"
     parts = (["..."] if shape.open else []) + [dimensions.text(size) for size in shape.dims]
     return f"[{', '.join(parts)}]"
