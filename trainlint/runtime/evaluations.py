@@ -17,7 +17,6 @@ MOST = 4096  # values of one evaluation that count
 @dataclass(slots=True)
 class _Gathered:
     values: list[Any] = field(default_factory=list)
-    is_metric: bool = False
 
 
 class Evaluations:
@@ -28,17 +27,14 @@ class Evaluations:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._open: dict[tuple[Place | None, bool], _Gathered] = {}
+        self.open: dict[tuple[Place | None, bool], _Gathered] = {}  # since the last training step
         self._samples = 0
-
-    @property
-    def is_open(self) -> bool:
-        """Whether something was gathered since the last training step."""
-        return bool(self._open)
 
     def add(self, value: Any, place: Place | None, *, is_metric: bool = False) -> None:
         """A loss of one number was computed without gradients, or a metric was handed over."""
-        gathered = self._open.setdefault((place, is_metric), _Gathered())
+        gathered = self.open.get((place, is_metric))
+        if gathered is None:
+            gathered = self.open[place, is_metric] = _Gathered()
         if len(gathered.values) < MOST:
             gathered.values.append(value)
 
@@ -48,10 +44,10 @@ class Evaluations:
 
     def close(self) -> None:
         """Training goes on, or ends: tell what was gathered."""
-        if not self._open:
+        if not self.open:
             self._samples = 0
             return
-        found, self._open = self._open, {}
+        found, self.open = self.open, {}
         samples, self._samples = self._samples, 0
         record = self._session.record
         step, epoch = record.steps, record.epoch

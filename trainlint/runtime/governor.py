@@ -3,77 +3,125 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
+from collections import deque
 
-# Observe every so many steps; primes, so that alternating optimizers are all seen.
-INTERVALS = (1, 5, 11, 23, 47, 97, 197, 397, 797, 1597)
-LOOK = 16  # steps between two looks at the share
+# Observe every so many steps; no multiples of 2 or 3, so that alternating optimizers are all seen.
+INTERVALS = (
+    *(1, 5, 7, 11, 13, 17, 23, 29, 37, 47, 61, 79, 97, 127, 157, 197, 251, 317, 397),
+    *(499, 631, 797, 1009, 1277, 1597, 2011, 2503, 3163, 3989, 5003, 6301, 7993, 10007),
+)
+KEPT = 5  # intervals whose costs are remembered; their median is what the next one is taken to cost
+LOOK = 64  # steps that are only counted, at most, before the hooks look after what else is waiting
 
 
 class Governor:
-    """Measures what the shim takes, and stretches the interval between observed steps.
+    """Counts what the shim takes, and decides which steps are observed.
 
-    Until it has taken ``grace`` seconds in all, every step is observed: a short run is worth
-    seeing whole, and for a long one that is nothing.
+    Until it has taken ``grace`` seconds in all, every step is: a short run is worth seeing whole,
+    and for a long one that is nothing. From then on, as many as the budget has room for, with what
+    is spent too much on one step saved on the next ones.
+
+    Three things are counted: stretches of work (``spent``), with ``overhead`` for each, and
+    ``passing`` for the way through the hooks in each step, whether it is observed or not.
     """
 
     def __init__(self, budget: float = 0.01, grace: float = 0.5) -> None:
         self.budget = budget
         self.grace = grace
-        self.spent = 0  # nanoseconds
+        self.spent = 0  # nanoseconds, as all that follow
+        self.overhead = 0
+        self.passing = 0
         self.observed = 0
         self.steps = 0
-        self._level = 0
-        self._left = 0
-        self._started: int | None = None
+        self.left = 0  # steps until the next one that is due
+        self.interval = 1  # every how many steps one is observed
+        self._has_begun = False
+        self._started = 0
+        self._entered = 0  # when the stretch of work that is under way began
+        self._depth = 0  # of stretches within each other
         self._ended: int | None = None
-        self._mark = (0, 0)
+        self._mark = (0, 0, 0)  # steps, time taken and time gone by when one was due last
+        self._costs: deque[float] = deque(maxlen=KEPT)
+        self._paces: deque[float] = deque(maxlen=KEPT)  # the program's own time from step to step
 
     @property
-    def interval(self) -> int:
-        """Every how many steps one is observed."""
-        return INTERVALS[self._level]
+    def taken(self) -> int:
+        """All that the shim took so far."""
+        return self.spent + self.steps * self.passing
 
     @property
     def share(self) -> float:
-        """The part of the time since the first look that the shim took."""
+        """The part of the time since the beginning that the shim took."""
         elapsed = self._elapsed()
-        return self.spent / elapsed if elapsed > 0 else 0.0
+        return self.taken / elapsed if elapsed > 0 else 0.0
 
     def begin(self) -> None:
         """The first thing worth measuring happens now."""
-        if self._started is None:
-            self._started = time.perf_counter_ns()
+        if not self._has_begun:
+            self._has_begun, self._started = True, time.perf_counter_ns()
 
     def finish(self) -> None:
         """Nothing more is measured."""
         if self._ended is None:
             self._ended = time.perf_counter_ns()
 
+    def enter(self) -> None:
+        """A stretch of the shim's own work begins; one inside of another is part of it."""
+        if not self._depth:
+            self.begin()
+            self._entered = time.perf_counter_ns()
+        self._depth += 1
+
+    def leave(self) -> None:
+        """It ends."""
+        self._depth -= 1
+        if not self._depth:
+            self.spent += time.perf_counter_ns() - self._entered + self.overhead
+
     def is_due(self) -> bool:
         """Whether the next step is to be observed; asked once a step."""
         self.steps += 1
-        if self.steps % LOOK == 0:
-            self._adjust()
-        if self._left:
-            self._left -= 1
+        if self.left:
+            self.left -= 1
             return False
-        self._left = self.interval - 1
+        self._plan()
+        self.left = self.interval - 1
         self.observed += 1
         return True
 
-    def _adjust(self) -> None:
-        elapsed = self._elapsed()
-        spent, before = self._mark
-        self._mark = (self.spent, elapsed)
-        if self.spent <= self.grace * 1e9 or elapsed <= before:
+    def pass_by(self) -> None:
+        """One more step, and the next one is not due: the same as to ask, where `left` says so."""
+        self.steps += 1
+        self.left -= 1
+
+    def _plan(self) -> None:
+        """Choose the interval from what the last ones cost."""
+        elapsed, taken = self._elapsed(), self.taken
+        steps, before, since = self._mark
+        self._mark = (self.steps, taken, elapsed)
+        free = self.grace * 1e9
+        count, gone = self.steps - steps, elapsed - since
+        if taken <= free or gone <= 0 or self.budget >= 1:
+            self.interval = 1
             return
-        lately = (self.spent - spent) / (elapsed - before)
-        if max(lately, (self.spent - self.grace * 1e9) / elapsed) > self.budget:
-            self._level = min(self._level + 1, len(INTERVALS) - 1)
-        elif lately < self.budget / 4 and self._level:
-            self._level -= 1
+        self._costs.append(max(0, taken - before - count * self.passing))
+        self._paces.append(max(0, gone - taken + before) / count)
+        cost, pace = _middle(self._costs), _middle(self._paces)
+        rest = max(0.0, 1 - self.budget)  # what the shim takes makes the run longer, too
+        room = self.budget * pace - rest * self.passing  # in each step
+        if room <= 0:
+            self.interval = INTERVALS[-1]
+            return
+        owed = max(0.0, taken - free - self.budget * elapsed)
+        wanted = (owed + rest * cost) / room
+        self.interval = INTERVALS[min(bisect_left(INTERVALS, wanted), len(INTERVALS) - 1)]
 
     def _elapsed(self) -> int:
-        if self._started is None:
+        if not self._has_begun:
             return 0
         return (self._ended or time.perf_counter_ns()) - self._started
+
+
+def _middle(values: deque[float]) -> float:
+    return sorted(values)[len(values) // 2]

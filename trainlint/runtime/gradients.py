@@ -14,6 +14,10 @@ def norms_of(gradients: Sequence[Any]) -> list[Any]:
     """The 2-norm of each gradient as a tensor, in single precision at least; nothing waits."""
     import torch
 
+    if gradients and _are_alike(gradients):
+        dtype = gradients[0].dtype
+        wide = None if dtype in (torch.float32, torch.float64) else torch.float32
+        return list(torch._foreach_norm(gradients, 2, dtype=wide))
     found: list[Any] = [None] * len(gradients)
     kinds: dict[tuple[Any, Any], list[int]] = {}
     for index, gradient in enumerate(gradients):
@@ -26,10 +30,19 @@ def norms_of(gradients: Sequence[Any]) -> list[Any]:
     return found
 
 
+def _are_alike(gradients: Sequence[Any]) -> bool:
+    """Whether all of them are on the CPU and of one type; elsewhere to ask takes longer."""
+    dtype = gradients[0].dtype
+    for gradient in gradients:  # noqa: SIM110
+        if gradient.dtype is not dtype or not gradient.is_cpu:
+            return False
+    return True
+
+
 def usable(gradient: Any) -> Any | None:
     """The local dense part of a gradient; None where it has none that can be measured."""
     local = getattr(gradient, "_local_tensor", gradient)
-    if local is None or not local.is_floating_point() or local.numel() == 0:
+    if local is None or not local.dtype.is_floating_point or local.numel() == 0:
         return None
     if local.is_sparse:
         return local._values() if local._nnz() else None

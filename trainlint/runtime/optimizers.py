@@ -68,7 +68,12 @@ class OptimizerRecord:
 
 def rates_of(optimizer: Any) -> tuple[float | None, ...]:
     """The learning rate of each group; None where it lies on a device."""
-    return tuple(_number(group.get("lr")) for group in optimizer.param_groups)
+    return tuple(
+        [
+            rate if type(rate := group.get("lr")) is float else _number(rate)
+            for group in optimizer.param_groups
+        ]
+    )
 
 
 def _number(rate: Any) -> float | None:

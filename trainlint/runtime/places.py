@@ -33,6 +33,7 @@ class Places:
             os.path.realpath(paths[key]) + os.sep for key in ("stdlib", "platstdlib")
         )
         self._own: dict[str, bool] = {}
+        self._torch: dict[str, bool] = {}
         self._places: dict[tuple[object, int], Place] = {}
 
     def here(self) -> Place | None:
@@ -48,7 +49,7 @@ class Places:
                 is_own = own[name] = self._is_own(name)
             if is_own:
                 return self._place(code, frame.f_lineno)
-            if fallback is None and not any(part in name for part in _TORCH_PARTS):
+            if fallback is None and not self._is_torch(name):
                 fallback = frame
             frame = frame.f_back  # type: ignore[assignment]
         if fallback is None or fallback.f_code.co_filename.startswith("<"):
@@ -79,6 +80,12 @@ class Places:
                 found.append(self._place(frame.f_code, frame.f_lineno))
             frame = frame.f_back  # type: ignore[assignment]
         return tuple(found)
+
+    def _is_torch(self, name: str) -> bool:
+        known = self._torch.get(name)
+        if known is None:
+            known = self._torch[name] = any(part in name for part in _TORCH_PARTS)
+        return known
 
     def _place(self, code: object, line: int) -> Place:
         place = self._places.get((code, line))

@@ -31,12 +31,12 @@ class Readings:
     """A queue of numbers that were asked for."""
 
     def __init__(self) -> None:
-        self._queue: deque[_Reading] = deque()
+        self.queue: deque[_Reading] = deque()  # on their way
         self.unread = 0  # asked for while a CUDA graph was captured
 
     def take(self, numbers: Sequence[Any], deliver: Deliver) -> None:
         """Hand over the values of these one-element tensors when they can be had."""
-        if not self._queue and all(number.device.type == "cpu" for number in numbers):
+        if not self.queue and all(number.device.type == "cpu" for number in numbers):
             deliver(_values(numbers))
             return
         devices: dict[Any, list[int]] = {}
@@ -52,12 +52,12 @@ class Readings:
                 return
             else:
                 parts.append((indices, _start_copy(some, device)))
-        self._queue.append(_Reading(parts, len(numbers), deliver))
+        self.queue.append(_Reading(parts, len(numbers), deliver))
         self.poll()
 
     def poll(self) -> None:
         """Hand over what has arrived."""
-        queue = self._queue
+        queue = self.queue
         while queue and all(
             isinstance(part, list) or part.event.query() for _, part in queue[0].parts
         ):
@@ -65,8 +65,8 @@ class Readings:
 
     def drain(self) -> None:
         """Wait for all that is on its way: at the end of a run."""
-        while self._queue:
-            reading = self._queue.popleft()
+        while self.queue:
+            reading = self.queue.popleft()
             for _, part in reading.parts:
                 if not isinstance(part, list):
                     part.event.synchronize()
@@ -91,9 +91,10 @@ def _values(numbers: Sequence[Any]) -> list[float]:
 def _joined(numbers: Sequence[Any]) -> Any:
     import torch
 
-    first = numbers[0].dtype
-    if all(number.dtype is first and not number.dim() for number in numbers):
-        return torch.stack(tuple(numbers))
+    try:
+        return torch.stack(tuple(numbers))  # of several types, it takes the widest
+    except RuntimeError:  # some have a dimension
+        pass
     is_wide = any(number.dtype == torch.float64 for number in numbers)
     kind = torch.float64 if is_wide else torch.float32
     return torch.stack([number.reshape(()).to(kind) for number in numbers])

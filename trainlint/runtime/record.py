@@ -75,9 +75,10 @@ class Record:
     def stream(self, place: Place | None, optimizer: OptimizerRecord) -> LossStream:
         """The losses that this backward call gives this optimizer."""
         key = (place, optimizer.number)
-        if key not in self.streams:
-            self.streams[key] = LossStream(place, optimizer.number)
-        return self.streams[key]
+        known = self.streams.get(key)
+        if known is None:
+            known = self.streams[key] = LossStream(place, optimizer.number)
+        return known
 
     def models(self) -> Iterator[Any]:
         """The models that are known and alive."""

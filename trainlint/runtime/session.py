@@ -6,7 +6,6 @@ import weakref
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from time import perf_counter_ns as _now
-from types import TracebackType
 from typing import Any
 
 from trainlint.diagnostics import Diagnostic, Failure, Report
@@ -19,6 +18,7 @@ from trainlint.runtime.governor import Governor
 from trainlint.runtime.history import History
 from trainlint.runtime.loaders import LoaderRecord, describe
 from trainlint.runtime.optimizers import OptimizerRecord
+from trainlint.runtime.own import Own, calibrate
 from trainlint.runtime.places import Place, Places
 from trainlint.runtime.readings import Readings
 from trainlint.runtime.record import Record
@@ -38,31 +38,6 @@ class Config:
     steps: int | None = None  # stop after so many
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     tables: bool = False  # name the parameters and read shapes, for a report that shows them
-
-
-class Own:
-    """A stretch of the shim's own work: its time is counted, its errors end in a report."""
-
-    __slots__ = ("_name", "_session", "off")
-
-    def __init__(self, session: Session, name: str) -> None:
-        self._session, self._name, self.off = session, name, False
-
-    def __enter__(self) -> None:
-        self._session.enter()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> bool:
-        self._session.leave()
-        if not isinstance(error, Exception):
-            return False
-        self.off = True
-        self._session.trouble(f"the hook on {self._name}", error)
-        return True
 
 
 class Session:
@@ -92,10 +67,8 @@ class Session:
         self._next_pulse = 0
         self.last_loader: LoaderRecord | None = None
         self.fed = False
-        self._backwards = 0
+        self.backwards = 0
         self._graph_epoch = 0
-        self._depth = 0
-        self._entered = 0
         self._undo: list[Callable[[], None]] = []
         self._ended = False
         self._handlers: dict[str, list[Check[Any]]] = {}
@@ -112,6 +85,7 @@ class Session:
         if Session.current is not None:
             raise RuntimeError("a run is being watched already")
         Session.current = self
+        calibrate(self)
         self._undo = install_all(self)
 
     def stop(self, crash: str | None = None, place: Place | None = None) -> None:
@@ -146,19 +120,6 @@ class Session:
     def own(self, name: str) -> Own:
         """A context for the work of one hook."""
         return Own(self, name)
-
-    def enter(self) -> None:
-        """The shim's own work begins."""
-        self._depth += 1
-        if self._depth == 1:
-            self.governor.begin()
-            self._entered = _now()
-
-    def leave(self) -> None:
-        """It ends."""
-        self._depth -= 1
-        if not self._depth:
-            self.governor.spent += _now() - self._entered
 
     def trouble(self, where: str, error: Exception) -> None:
         """Something of the shim failed; said once, the run goes on."""
@@ -253,7 +214,7 @@ class Session:
 
     def loader_fed_training(self) -> None:
         """A backward call followed the last batch."""
-        self._backwards += 1
+        self.backwards += 1
         loader = self.last_loader
         if loader is not None and not self.fed:
             self.fed = True
@@ -266,7 +227,7 @@ class Session:
         """Walk the graph of a loss now and then, for the parameters that it depends on."""
         self.contrast.look(loss, place)
         is_new_epoch = self.record.epoch > self._graph_epoch
-        if self._backwards not in GRAPHS and not is_new_epoch:
+        if self.backwards not in GRAPHS and not is_new_epoch:
             return
         self._graph_epoch = self.record.epoch
         if self.config.tables:
@@ -309,18 +270,18 @@ class Session:
         unobserved = dict(self.record.unobserved)
         if self.readings.unread:
             unobserved["steps inside of a CUDA graph"] = self.readings.unread
-        if self._backwards and not self.record.steps:
-            unobserved["backward calls whose steps cannot be seen from outside"] = self._backwards
+        if self.backwards and not self.record.steps:
+            unobserved["backward calls whose steps cannot be seen from outside"] = self.backwards
         rank = self.record.ranks.rank
         return {
             **({} if rank is None else {"rank": rank}),
             "steps": self.record.steps,
-            "backward_calls": self._backwards,
+            "backward_calls": self.backwards,
             "observed_steps": self.governor.observed,
             "epochs": self.record.epoch,
             "optimizers": [o.kind for o in self.record.optimizers.values()],
             "share": round(self.governor.share, 5),
-            "seconds": round(self.governor.spent / 1e9, 4),
+            "seconds": round(self.governor.taken / 1e9, 4),
             "interval": self.governor.interval,
             "unobserved": unobserved,
         }

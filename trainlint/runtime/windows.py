@@ -54,7 +54,7 @@ class Windows:
         self._shared: list[tuple[Loss, Any]] = []
         self._leftovers: dict[int, Leftovers] = {}
         self._samplers: dict[int, Sampler] = {}
-        self._stepping: list[Any] = []
+        self.stepping: list[Any] = []  # optimizers whose step runs, the outermost first
         self._before: _Before | None = None
         self._movement: Movement | None = None
 
@@ -84,12 +84,22 @@ class Windows:
         for leftovers in self._leftovers.values():
             leftovers.after_backward()
 
+    def count(self, optimizer: Any) -> bool:
+        """A step begins that need only be counted; False: there is more to it."""
+        record = self._run.optimizers.get(id(optimizer))
+        if self.stepping or record is None or record.reference() is not optimizer:
+            return False
+        self.stepping.append(optimizer)
+        record.steps += 1
+        self._run.steps += 1
+        return True
+
     def before_step(self, optimizer: Any, has_closure: bool) -> None:
         """An optimizer is about to step."""
         if self._is_nested(optimizer):
-            self._stepping.append(optimizer)
+            self.stepping.append(optimizer)
             return
-        self._stepping = [optimizer]
+        self.stepping[:] = [optimizer]
         record = self._session.optimizer_record(optimizer)
         record.steps += 1
         self._run.steps += 1
@@ -103,20 +113,20 @@ class Windows:
             return
         leftovers = self._leftovers.get(id(optimizer))
         before.left = leftovers.evidence() if leftovers is not None else []
-        gradients = []
-        for parameter, group in record.parameters():
-            gradient = usable(parameter.grad) if parameter.grad is not None else None
-            before.tensors.append(record.tensor(parameter, group))
-            before.has_gradient.append(gradient is not None)
-            if gradient is not None:
-                gradients.append(gradient)
-        before.norms = norms_of(gradients)
+        held = list(record.parameters())
+        before.tensors = [record.tensor(parameter, group) for parameter, group in held]
+        found = [
+            usable(gradient) if (gradient := parameter.grad) is not None else None
+            for parameter, _ in held
+        ]
+        before.has_gradient = [gradient is not None for gradient in found]
+        before.norms = norms_of([gradient for gradient in found if gradient is not None])
 
     def after_step(self, optimizer: Any, has_closure: bool) -> bool:
         """It has stepped; whether that was a step of its own, not one inside another."""
-        if self._stepping:
-            self._stepping.pop()
-        if self._stepping:
+        if self.stepping:
+            self.stepping.pop()
+        if self.stepping:
             return False
         record = self._session.optimizer_record(optimizer)
         leftovers = self._leftovers.setdefault(id(optimizer), Leftovers())
@@ -164,9 +174,9 @@ class Windows:
 
     def _is_nested(self, optimizer: Any) -> bool:
         """Whether the step that was begun is still running; it may have ended in an error."""
-        if not self._stepping:
+        if not self.stepping:
             return False
-        outer = self._stepping[0]
+        outer = self.stepping[0]
         frame, running = sys._getframe(2), 0
         while frame is not None:
             if frame.f_code.co_name == "wrapper" and frame.f_locals.get("self") is outer:
@@ -232,7 +242,7 @@ class Windows:
             step.scale = next(numbers)
         step.norms = tuple(norms)
         found = [norm for norm in norms if norm is not None]
-        step.norm = math.sqrt(sum(norm * norm for norm in found)) if found else None
+        step.norm = math.sqrt(sum([norm * norm for norm in found])) if found else None
         step.leftover = bool(left) and all(norm > 0 for norm in left)
         step.movement, self._movement = self._movement, None
         self._account(step)

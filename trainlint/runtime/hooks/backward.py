@@ -16,7 +16,7 @@ def install(session: Session) -> Undo:
     import torch
 
     own, is_compiling = session.own("backward"), torch.compiler.is_compiling
-    no_grad = torch.no_grad
+    no_grad, windows, evaluations = torch.no_grad, session.windows, session.windows.evaluations
     depth = 0  # reentrant checkpoints call backward inside of a backward
 
     def make(original: Any) -> Any:
@@ -24,12 +24,14 @@ def install(session: Session) -> Undo:
             nonlocal depth
             if is_compiling() or depth or own.off:
                 return original(*args, **kwargs)
-            windows = session.windows
             if not windows.observing:
-                if windows.evaluations.is_open:
+                if evaluations.open:
                     with own, no_grad():
-                        windows.evaluations.close()
-                session.loader_fed_training()
+                        evaluations.close()
+                if session.fed or session.last_loader is None:
+                    session.backwards += 1
+                else:
+                    session.loader_fed_training()
                 return original(*args, **kwargs)
             with own, no_grad():
                 windows.before_backward(args[0] if args else kwargs["tensors"])

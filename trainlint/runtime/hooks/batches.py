@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import weakref
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trainlint.runtime import loaders
 from trainlint.runtime.events import Batch, Pass
-from trainlint.runtime.hooks.indices import of_last_batch
+from trainlint.runtime.hooks.indices import of_last_batch, take
 from trainlint.runtime.hooks.patching import patch, together
 from trainlint.runtime.sample_sets import SampleSet
 
@@ -16,23 +17,38 @@ if TYPE_CHECKING:
     from trainlint.runtime.session import Session
 
 
+@dataclass(slots=True)
+class _Reading:
+    """A pass of a loader."""
+
+    reference: weakref.ref[Any]  # to the iterator; when that goes, so does this
+    record: loaders.LoaderRecord
+    samples: SampleSet
+    trained: int = 0  # batches of the loader that were trained on before
+
+
 def install(session: Session) -> Undo:  # noqa: PLR0915
     """Wrap `__next__` of the one class that all iterators of loaders have in common."""
     import torch
     from torch.utils.data import DataLoader
     from torch.utils.data.dataloader import _BaseDataLoaderIter
 
-    own = session.own("data loaders")
-    origin: weakref.WeakKeyDictionary[Any, loaders.LoaderRecord] = weakref.WeakKeyDictionary()
-    before: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()  # it was trained on
-    sets: weakref.WeakKeyDictionary[Any, SampleSet] = weakref.WeakKeyDictionary()
+    own, windows, is_grad_enabled = (
+        session.own("data loaders"),
+        session.windows,
+        torch.is_grad_enabled,
+    )
+    known: dict[int, _Reading] = {}  # by id of the iterator
 
     def make_iterator(original: Any) -> Any:
         def get_iterator(self: Any) -> Any:
             iterator = original(self)
             with own:
-                record = origin[iterator] = session.loader_record(self)
-                sets[iterator] = session.record.consumption.read(record.number, self)
+                record = session.loader_record(self)
+                samples = session.record.consumption.read(record.number, self)
+                key = id(iterator)
+                reference = weakref.ref(iterator, lambda _: known.pop(key, None))
+                known[key] = _Reading(reference, record, samples)
             return iterator
 
         return get_iterator
@@ -46,39 +62,49 @@ def install(session: Session) -> Undo:  # noqa: PLR0915
                 batch = original(self)
             except StopIteration:
                 with own:
-                    record = origin.get(self)
-                    if record is not None:
-                        session.windows.pass_ended(record)
-                        _ended(self, record, count)
+                    reading = known.get(id(self))
+                    if reading is not None:
+                        windows.pass_ended(reading.record)
+                        _ended(reading, count)
                 raise
+            reading = known.get(id(self))
+            if reading is None:
+                return batch
+            if count and not windows.observing and is_grad_enabled():
+                reading.record.batches += 1
+                session.last_loader, session.fed = reading.record, False
+                if self._num_workers:
+                    with own:
+                        take(session, self)
+                return batch
             with own:
-                record = origin.get(self)
-                if record is not None:
-                    _came(record, batch, count, self)
+                _came(reading, batch, count, self)
             return batch
 
         return __next__
 
-    def _ended(iterator: Any, record: loaders.LoaderRecord, count: int) -> None:
-        trained, place = record.trained - before.get(iterator, 0), session.places.here()
+    def _ended(reading: _Reading, count: int) -> None:
+        record, place = reading.record, session.places.here()
+        trained = record.trained - reading.trained
         session.forwards.close()
-        session.tell(Pass(record, count, record.passes, trained, sets.get(iterator), place))
+        session.tell(Pass(record, count, record.passes, trained, reading.samples, place))
         if not trained:
             session.record.consumption.evaluated()
 
-    def _came(record: loaders.LoaderRecord, batch: Any, count: int, iterator: Any) -> None:
+    def _came(reading: _Reading, batch: Any, count: int, iterator: Any) -> None:
+        record = reading.record
         if count == 0:
             record.passes += 1
-            before[iterator] = record.trained
+            reading.trained = record.trained
         record.batches += 1
-        with_gradients = torch.is_grad_enabled()
+        with_gradients = is_grad_enabled()
         if not with_gradients:
-            session.windows.evaluations.fed(loaders.size_of(batch))
-        if not session.windows.observing:
+            windows.evaluations.fed(loaders.size_of(batch))
+        if not windows.observing:
             session.last_loader, session.fed = record, False
-            session.drawn.pop(iterator, None)
+            take(session, iterator)
             return
-        samples, drawn = sets.get(iterator), of_last_batch(session, iterator)
+        samples, drawn = reading.samples, of_last_batch(session, iterator)
         session.batch_came(
             Batch(
                 loader=record,
@@ -89,7 +115,7 @@ def install(session: Session) -> Undo:  # noqa: PLR0915
                 with_gradients=with_gradients,
                 place=session.places.here(),
                 shapes=loaders.shapes_of(batch),
-                indices=samples.mapped(drawn) if samples is not None and drawn else None,
+                indices=samples.mapped(drawn) if drawn else None,
                 content=batch,
                 samples=samples,
             )

@@ -26,6 +26,7 @@ def install(session: Session) -> Undo:
         torch.no_grad,
     )
     ranks = session.record.ranks
+    handles: list[Any] = []
 
     def make_init(original: Any) -> Any:
         def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
@@ -33,6 +34,8 @@ def install(session: Session) -> Undo:
             if not own.off:
                 with own:
                     ranks.has_model(self, session.places.here())
+                    if not handles:  # a step costs nothing where there is no such model
+                        handles.append(module.register_optimizer_step_post_hook(after))
 
         return __init__
 
@@ -42,5 +45,8 @@ def install(session: Session) -> Undo:
         with own, no_grad():
             ranks.look(session.record.steps, session.readings)
 
-    handle = module.register_optimizer_step_post_hook(after)
-    return together(patch(DistributedDataParallel, "__init__", make_init), handle.remove)
+    def undo() -> None:
+        while handles:
+            handles.pop().remove()
+
+    return together(patch(DistributedDataParallel, "__init__", make_init), undo)

@@ -17,12 +17,13 @@ def install(session: Session) -> Undo:
     """Wrap `_next_index`, which loaders call once a batch, with and without workers."""
     from torch.utils.data.dataloader import _BaseDataLoaderIter
 
-    own = session.own("samplers")
+    own, windows = session.own("samplers"), session.windows
 
     def make(original: Any) -> Any:
         def _next_index(self: Any) -> Any:
             index = original(self)
-            if not own.off:
+            # Workers are ahead of the step: what is drawn now may be looked at later.
+            if not own.off and (windows.observing or self._num_workers):
                 with own:
                     ahead = session.drawn.setdefault(self, {})
                     ahead[getattr(self, "_send_idx", 0)] = index
@@ -35,13 +36,18 @@ def install(session: Session) -> Undo:
     return patch(_BaseDataLoaderIter, "_next_index", make)
 
 
-def of_last_batch(session: Session, iterator: Any) -> tuple[int, ...] | None:
-    """What the batch that has just come was drawn from; None where that is not certain."""
+def take(session: Session, iterator: Any) -> Any:
+    """What was drawn for the batch that has just come, as the sampler gave it, and forget it."""
     ahead = session.drawn.get(iterator)
     if not ahead or getattr(iterator, "_in_order", True) is False:
         return None
     received = getattr(iterator, "_rcvd_idx", None)
-    index = ahead.pop(0 if received is None else received - 1, None)
+    return ahead.pop(0 if received is None else received - 1, None)
+
+
+def of_last_batch(session: Session, iterator: Any) -> tuple[int, ...] | None:
+    """What the batch that has just come was drawn from; None where that is not certain."""
+    index = take(session, iterator)
     if type(index) is int:
         return (index,)
     if isinstance(index, (list, tuple)) and all(type(one) is int for one in index):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
+from trainlint.runtime.governor import LOOK
 from trainlint.runtime.hooks.patching import patch, together
 
 if TYPE_CHECKING:
@@ -17,30 +19,33 @@ def install(session: Session) -> Undo:
     from torch.optim import optimizer as module
 
     own, is_compiling, no_grad = session.own("steps"), torch.compiler.is_compiling, torch.no_grad
+    windows, governor, run = session.windows, session.governor, session.record
+    stepping, arriving = windows.stepping, session.readings.queue
+    wanted = sys.maxsize if session.config.steps is None else session.config.steps
 
     def before(optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if is_compiling() or own.off:
             return
-        session.end_if_ignored()
-        if not session.windows.observing:
-            session.windows.before_step(optimizer, False)
+        if not windows.observing and run.steps < wanted and windows.count(optimizer):
             return
+        session.end_if_ignored()
         with own, no_grad():
-            session.windows.before_step(optimizer, _has_closure(args, kwargs))
+            windows.before_step(optimizer, windows.observing and _has_closure(args, kwargs))
 
     def after(optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if is_compiling() or own.off:
             return
-        if not session.windows.observing:
-            with own:
-                session.readings.poll()
-                session.windows.after_step(optimizer, False)
-            session.end_if_enough()
+        is_single = len(stepping) == 1 and not windows.observing
+        if is_single and governor.left % LOOK and not arriving and run.steps < wanted:
+            stepping.clear()
+            governor.pass_by()
             return
         stepped = False
         with own, no_grad():
             session.readings.poll()
-            stepped = session.windows.after_step(optimizer, _has_closure(args, kwargs))
+            stepped = windows.after_step(
+                optimizer, windows.observing and _has_closure(args, kwargs)
+            )
         if stepped:
             session.end_if_enough()
 

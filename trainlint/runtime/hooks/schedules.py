@@ -100,10 +100,11 @@ class _Rates:
     def stepped(self, schedule: Schedule, optimizer: Any, before: Rates) -> None:
         """A scheduler has stepped; the rates before it were these."""
         kept = self._left.get(optimizer)
+        last = kept[-1] if kept else None
         self.leave(optimizer)
-        if not kept or len(kept) < 2 or before in list(kept)[:-1]:
+        if last is None or not kept or before == last or before in list(kept)[:-1]:
             return
-        now, last = kept[-1], kept[-2]
+        now = kept[-1]
         left, found, put = (
             tuple(rate for rate in some if rate is not None) for some in (last, before, now)
         )

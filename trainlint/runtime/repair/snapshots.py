@@ -57,18 +57,23 @@ class Snapshots:
         self.kept: list[Snapshot] = []
         self.taken = 0
         self.seconds = 0.0
+        self.peak = 0  # the most bytes that there ever were at a time
         self.refused: int | None = None  # bytes that one would take, if that is too much
         self._readings = Readings()
         self._next = 0
         self._free_at = 0.0
 
+    def is_due(self, step: int) -> bool:
+        """Whether one is to be taken before this step."""
+        if step < self._next or self.refused is not None:
+            return False
+        return not self.by_time or time.perf_counter() >= self._free_at
+
     def maybe_take(self, step: int, level: float) -> None:
         """Take one where it is due."""
-        if step < self._next or self.refused is not None:
+        if not self.is_due(step):
             return
         started = time.perf_counter()
-        if self.by_time and started < self._free_at:
-            return
         self.take(step, level)
         took = time.perf_counter() - started
         self.seconds += took
@@ -109,6 +114,7 @@ class Snapshots:
 
             taken.event = torch.Event(device)
             taken.event.record()
+        self.peak = max(self.peak, self.bytes + taken.size)
         return taken
 
     def find(self, *, best: bool = False, before: int | None = None) -> Snapshot | None:
@@ -173,6 +179,7 @@ class Snapshots:
         return {
             "count": len(self.kept),
             "bytes": self.bytes,
+            "peak": self.peak,
             "limit": self.limit,
             "taken": self.taken,
             "seconds": round(self.seconds, 4),

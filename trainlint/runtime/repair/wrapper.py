@@ -104,7 +104,12 @@ class SOSATrainingWrapper:
         Raises:
             ValueError: there is no loss in what the model returns.
         """
-        self._begin()
+        governor = self._join().governor
+        governor.enter()
+        try:
+            self._begin()
+        finally:
+            governor.leave()
         try:
             return self._step(batch, forward_fn)
         except (RuntimeError, MemoryError) as error:
@@ -120,7 +125,8 @@ class SOSATrainingWrapper:
         logger.warning("the same batch passed at the second attempt: a transient fault")
         return loss
 
-    def _begin(self) -> None:
+    def _join(self) -> Session:
+        """The session that watches these steps; the first one begins it."""
         if self._session is None:
             session, self._relay, is_ours = relay.join(self._config)
             self._session = session
@@ -128,9 +134,12 @@ class SOSATrainingWrapper:
             self._relay.add(self.monitor)
             if is_ours:
                 self._leave = weakref.finalize(self, relay.leave, session)
+        return self._session
+
+    def _begin(self) -> None:
         self.monitor.step = self.global_step
         self._losses.poll()
-        if self.auto_fix and not self.monitor.open:
+        if self.auto_fix and not self.monitor.open and self._snapshots.is_due(self.global_step):
             self._snapshots.maybe_take(self.global_step, self._repairer.level())
 
     def _step(self, batch: Any, forward_fn: Forward | None) -> Any:
@@ -152,11 +161,16 @@ class SOSATrainingWrapper:
                 self.global_step += 1
                 return loss
         self._make_step()
-        if not together:
-            self._note(loss)
-            self._decide(can_skip=False)
-        self.global_step += 1
-        self._maybe_write()
+        governor = self._join().governor
+        governor.enter()
+        try:
+            if not together:
+                self._note(loss)
+                self._decide(can_skip=False)
+            self.global_step += 1
+            self._maybe_write()
+        finally:
+            governor.leave()
         return loss
 
     def _make_step(self) -> None:
