@@ -1,24 +1,28 @@
 """Times the share of a training step that watching takes, as ratios in one run.
 
-    python bench/runtime.py [--device cpu] [--seconds 4] [--write docs/runtime-cost.md]
+    python bench/runtime.py [--device cpu] [--seconds 110] [--clock wall] [--write FILE]
 
 Three models train: a small MLP, a convolutional net and a transformer. Each of them plainly,
 watched with and without a budget, wrapped (with snapshots for repair), and in the published way:
-one ``.item()`` a parameter for the norm, a checkpoint on disk at each improvement. The ways take
-turns in short stretches, and medians of their ratios are compared, so that a machine whose speed
-drifts does not decide.
+one ``.item()`` a parameter for the norm, a checkpoint on disk at each improvement.
+
+A stretch of each way stands beside one of plain steps, in turns, until the time is over; what is
+told is the median of the ratios of such pairs, with their quartiles, so that a machine whose speed
+drifts does not decide. What a watch learns at its beginning is not part of a stretch.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
+import math
 import os
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,12 +33,15 @@ sys.path.insert(0, str(ROOT))
 import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
-from trainlint.runtime import watch, wrap_training  # noqa: E402
-from trainlint.runtime.session import Session  # noqa: E402
+from trainlint.runtime import wrap_training  # noqa: E402
+from trainlint.runtime.hooks import install_all  # noqa: E402
+from trainlint.runtime.session import Config, Session  # noqa: E402
 
-Step = Callable[[], None]
-WAYS = ("plain", "every step", "watched", "wrapped", "published way")
-STRETCHES = 9
+WAYS = ("every step", "watched", "wrapped", "published way")
+STRETCH = 0.15  # seconds of a stretch at least
+LONGEST = 0.8  # seconds of a stretch at most
+ROUNDS = 3  # at least
+COUNTED = 40  # steps whose calls are counted
 
 
 @dataclass
@@ -48,16 +55,20 @@ class Task:
 
 @dataclass
 class Times:
-    """Seconds of the steps of each way, and what the shim itself says."""
+    """What was measured of one task."""
 
-    steps: dict[str, list[float]] = field(default_factory=dict)
-    totals: dict[str, list[float]] = field(default_factory=dict)  # mean of each stretch
-    summary: dict[str, Any] = field(default_factory=dict)
+    plain: list[float] = field(default_factory=list)  # seconds of a step, one a stretch
+    ratios: dict[str, list[float]] = field(default_factory=dict)  # to the stretch beside it
+    summary: dict[str, Any] = field(default_factory=dict)  # of the watch in its budget
+    snapshots: dict[str, Any] = field(default_factory=dict)
+    state: int = 0  # bytes of the parameters and of what the optimizer keeps of them
+    calls: tuple[float, float] = (0.0, 0.0)  # of the shim's functions: observed step, other one
 
-    def ratio(self, way: str) -> float:
-        """How long a step takes, on average over a stretch, next to a plain one."""
-        pairs = zip(self.totals[way], self.totals["plain"], strict=True)
-        return statistics.median(one / plain for one, plain in pairs)
+    def ratio(self, way: str) -> str:
+        """The median and the quartiles."""
+        found = self.ratios[way]
+        low, middle, high = statistics.quantiles(found, n=4)
+        return f"{middle:.3f} ({low:.3f}-{high:.3f})"
 
 
 class Convolutions(nn.Sequential):
@@ -125,9 +136,34 @@ class Way:
         self.batches = [tuple(t.to(device) for t in task.batch()) for _ in range(8)]
         self.count, self.best = 0, float("inf")
         self.file = os.path.join(folder, "best.pt")
+        self.session: Session | None = None
         self.wrapper: Any = None
+        self.pace = 0.0  # seconds of a step, on the wall
+        self._since = 0  # when its watch was laid aside
         if way == "wrapped":
             self.wrapper = wrap_training(self.model, self.optimizer, checkpoint_dir=folder)
+        elif way in ("every step", "watched"):
+            self.session = Session(Config(1.0 if way == "every step" else 0.01, grace=0.0))
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Its watch, for a stretch; the time between two of them is not the run's."""
+        if self.wrapper is not None and self.session is None:
+            self.wrapper.training_step(self.batches[0], loss_of)
+            self.session = self.wrapper._session
+            self.session.governor.grace = 0.0
+        elif self.session is not None and not self._since:
+            self.session.start()
+        elif self.session is not None:
+            self.session.governor._started += time.perf_counter_ns() - self._since
+            Session.current, self.session._undo = self.session, install_all(self.session)
+        try:
+            yield
+        finally:
+            if self.session is not None:
+                while self.session._undo:
+                    self.session._undo.pop()()
+                Session.current, self._since = None, time.perf_counter_ns()
 
     def step(self) -> None:
         """One training step."""
@@ -154,79 +190,112 @@ class Way:
             state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
             torch.save(state, self.file)
 
-    def stretch(self, seconds: float) -> list[float]:
-        """Seconds of each step of a stretch."""
-        found: list[float] = []
-        end = time.perf_counter() + seconds
-        while time.perf_counter() < end or len(found) < 3:
-            started = time.perf_counter()
-            self.step()
-            if self.device != "cpu" and len(found) % 50 == 49:
-                torch.cuda.synchronize()  # so that the queue does not hide the work
-            found.append(time.perf_counter() - started)
+    def stretch(self, steps: int, clock: Callable[[], float]) -> float:
+        """Seconds of a step of a stretch, on average."""
+        with self.watching():
+            self._wait()
+            started = clock()
+            for _ in range(steps):
+                self.step()
+            self._wait()
+            return (clock() - started) / steps
+
+    def settle(self, seconds: float) -> None:
+        """Some steps that are not measured."""
+        with self.watching():
+            started, before = time.perf_counter(), self.count
+            while time.perf_counter() < started + seconds or self.count < before + 3:
+                self.step()
+            self._wait()
+            self.pace = (time.perf_counter() - started) / (self.count - before)
+
+    def _wait(self) -> None:
         if self.device != "cpu":
             torch.cuda.synchronize()
-        return found
 
 
-def measure(task: Task, device: str, seconds: float) -> Times:
-    """All ways of one task, taking turns."""
-    times = Times({way: [] for way in WAYS}, {way: [] for way in WAYS})
+def measure(task: Task, device: str, seconds: float, clock: Callable[[], float]) -> Times:
+    """All ways of one task, each beside plain steps, in turns."""
+    times = Times(ratios={way: [] for way in WAYS})
+    end = time.perf_counter() + seconds
     with tempfile.TemporaryDirectory() as folder:
-        ways = {way: Way(way, task, device, folder) for way in WAYS}
-        for way in ("plain", "published way"):
-            ways[way].stretch(0.3)
-        for _ in range(STRETCHES):
-            for name, way in ways.items():
-                if name in ("plain", "published way"):
-                    _note(times, name, way.stretch(seconds))
-                elif name == "wrapped":
-                    way.step()
-                    way.wrapper._session.governor.grace = 0.0
-                    way.stretch(seconds)
-                    _note(times, name, way.stretch(seconds))
-                    way.wrapper._leave()
-                    way.wrapper._session = None
-                else:
-                    with watch(budget=1.0 if name == "every step" else 0.01) as one:
-                        _session().governor.grace = 0.0
-                        way.stretch(seconds)  # the governor settles
-                        _note(times, name, way.stretch(seconds))
-                    times.summary[name] = one.summary()
-        del ways
+        plain = Way("plain", task, device, folder)
+        ways = [Way(way, task, device, folder) for way in WAYS]
+        for way in (plain, *ways):
+            way.settle(seconds / 40)
+        turn = 0
+        while time.perf_counter() < end or turn < ROUNDS:
+            for way in ways:
+                steps = _length(way)
+                pair = [plain, way] if turn % 2 else [way, plain]
+                found = {one.way: one.stretch(steps, clock) for one in pair}
+                times.plain.append(found["plain"])
+                times.ratios[way.way].append(found[way.way] / found["plain"])
+            turn += 1
+        for way in ways:
+            if way.way == "watched" and way.session is not None:
+                times.summary = way.session.summary()
+                times.calls = _calls(way)
+            if way.wrapper is not None:
+                times.snapshots = way.wrapper.get_statistics()["snapshots"]
+                times.state = way.wrapper._snapshots._size()
     return times
 
 
-def _session() -> Session:
-    assert Session.current is not None
-    return Session.current
+def _length(way: Way) -> int:
+    """Steps of a stretch: enough for two that are observed, and for the clock."""
+    interval = way.session.governor.interval if way.session is not None else 1
+    least, most = math.ceil(STRETCH / way.pace), math.ceil(LONGEST / way.pace)
+    return min(max(least, 2 * interval), most)
 
 
-def _note(times: Times, way: str, found: Sequence[float]) -> None:
-    times.steps[way] += found
-    times.totals[way].append(statistics.mean(found))
+def _calls(way: Way) -> tuple[float, float]:
+    """How many functions of the shim are called in a step that is observed, and in another."""
+    assert way.session is not None
+    session, package = way.session, os.path.join("trainlint", "runtime") + os.sep
+    found = []
+    with way.watching():
+        for left in (0, 1 << 40 | 1):
+            calls = 0
+
+            def note(frame: Any, event: str, argument: object) -> None:
+                nonlocal calls
+                calls += event == "call" and package in frame.f_code.co_filename
+
+            session.windows.observing = not left
+            for _ in range(COUNTED):
+                if not left:
+                    session.windows.observing, session.governor.left = True, 2
+                elif session.governor.left < left:
+                    session.governor.left = left
+                sys.setprofile(note)
+                try:
+                    way.step()
+                finally:
+                    sys.setprofile(None)
+            found.append(calls / COUNTED)
+    return found[0], found[1]
 
 
-def page(results: dict[str, Times], device: str) -> str:
-    """The table."""
+def page(results: dict[str, Times], device: str, command: str) -> str:
+    """The tables."""
     name = torch.cuda.get_device_name() if device == "cuda" else "CPU"
     lines = [
         "# What watching costs",
         "",
-        f"Written by `python bench/runtime.py --write`. {name}, torch "
-        f"{torch.__version__.partition('+')[0]}, {torch.get_num_threads()} threads; mean step of "
-        "short stretches that take turns, as ratios to the plain step beside it.",
+        f"Written by `{command}`. {name}, torch {torch.__version__.partition('+')[0]}, "
+        f"{torch.get_num_threads()} thread(s). Mean steps of short stretches, each beside a "
+        "stretch of plain steps: the median of these ratios, and their quartiles.",
         "",
         "| model | plain step | every step watched | watched | wrapped, with repair | published "
-        "way | observed, when watched |",
+        "way | pairs |",
         "|---|---|---|---|---|---|---|",
     ]
     for task, times in results.items():
-        about = times.summary["watched"]
         lines.append(
-            f"| {task} | {1000 * statistics.median(times.steps['plain']):.2f} ms | "
-            + " | ".join(f"{times.ratio(way):.3f}" for way in WAYS[1:])
-            + f" | every {about['interval']}. step at the end |"
+            f"| {task} | {1000 * statistics.median(times.plain):.2f} ms | "
+            + " | ".join(times.ratio(way) for way in WAYS)
+            + f" | {min(map(len, times.ratios.values()))} |"
         )
     lines += [
         "",
@@ -235,22 +304,48 @@ def page(results: dict[str, Times], device: str) -> str:
         "so that short runs are seen whole. *Published way*: one number asked of the device for "
         "each parameter, and a file written whenever the loss is the best so far.",
         "",
+        "| model | observed, when watched | share, as the shim itself has it | calls in an "
+        "observed step | calls in another step | snapshots at their peak | of model and optimizer "
+        "|",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for task, times in results.items():
+        about, peak = times.summary, times.snapshots["peak"]
+        lines.append(
+            f"| {task} | every {about['interval']}. step | {100 * about['share']:.2f} % | "
+            f"{times.calls[0]:.0f} | {times.calls[1]:.0f} | {peak / 2**20:.1f} MiB | "
+            f"{peak / times.state:.1f} times |"
+        )
+    lines += [
+        "",
+        "*Share* counts what the clocks in the hooks measure, what these clocks take, and the way "
+        "through the hooks of each step. *Calls* are those of the shim's own functions; the number "
+        "does not depend on how busy a machine is. *Snapshots* are what the wrapper keeps for a "
+        "roll-back, on the host: three of them, and one more while a roll-back may be undone; they "
+        "are never larger than `snapshot_bytes`.",
+        "",
     ]
     return "\n".join(lines)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure, and print or write the table."""
+    """Measure, and print or write the tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
-    parser.add_argument("--seconds", type=float, default=1.0, help="of a stretch")
+    parser.add_argument("--seconds", type=float, default=110.0, help="of the whole measurement")
+    parser.add_argument(
+        "--clock", default="wall", choices=("wall", "cpu"), help="cpu: on a machine that is busy"
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--write", metavar="FILE")
     args = parser.parse_args(argv)
+    given = list(sys.argv[1:] if argv is None else argv)
     logging.getLogger("trainlint.runtime").setLevel(logging.CRITICAL)
     torch.set_num_threads(args.threads)
-    results = {task.name: measure(task, args.device, args.seconds) for task in TASKS}
-    text = page(results, args.device)
+    clock = time.perf_counter if args.clock == "wall" else time.process_time
+    each = args.seconds / len(TASKS)
+    results = {task.name: measure(task, args.device, each, clock) for task in TASKS}
+    text = page(results, args.device, " ".join(["python bench/runtime.py", *given]))
     if args.write:
         Path(args.write).write_text(text, encoding="utf-8")
     print(text)
