@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tree
 from trainlint.semantics.bodies import own_nodes
 from trainlint.semantics.flow import Flow
-from trainlint.semantics.training.script import BACKWARD, STEP, UPDATE, Body, Event
+from trainlint.semantics.training.script import BACKWARD, SCALERS, STEP, UPDATE, Body, Event
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import FunctionValue, Instance, Literal
+from trainlint.semantics.values import FunctionValue, Instance, Literal, Unknown, Value
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -129,13 +129,24 @@ def _comes_round(flow: Flow, site: tree.Node, loop: tree.Loop) -> bool:
 
 
 def _may_be_on(file: File, expr: Expr) -> bool:
-    """False where the scaler is switched off, or is none of torch's."""
-    found = [v for v in file.values.of(expr) if not isinstance(v, Literal)]
-    return not found or not all(
-        isinstance(value, Instance)
-        and file.values.literal(value.call.arg(None, "enabled"), value.frame) is False
+    """True for a scaler of torch that is not switched off, and for a parameter that may be one.
+
+    What another library or the project makes may update in a step.
+    """
+    found = [value for value in file.values.of(expr) if not isinstance(value, Literal)]
+    return any(not _is_off(file, value) for value in found) and all(
+        value.name in SCALERS
+        if isinstance(value, Instance)
+        else isinstance(value, Unknown) and isinstance(value.node, tree.Param)
         for value in found
     )
+
+
+def _is_off(file: File, value: Value) -> bool:
+    """True for ``GradScaler(enabled=False)``."""
+    if not isinstance(value, Instance):
+        return False
+    return file.values.literal(value.call.arg(None, "enabled"), value.frame) is False
 
 
 def _is_made_in(file: File, expr: Expr, region: tree.Node) -> bool:
