@@ -1,0 +1,209 @@
+"""In which order loaders give the samples that a model learns from, or is measured on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trainlint.semantics import tree
+from trainlint.semantics.backward import Use
+from trainlint.semantics.data import feeding
+from trainlint.semantics.data.feeding import Feed
+from trainlint.semantics.data.roles import TEST, VALIDATION, of_name
+from trainlint.semantics.training import evaluation
+from trainlint.semantics.tree import Expr
+from trainlint.semantics.values import Instance, Object, Part, Value
+
+if TYPE_CHECKING:
+    from trainlint.semantics.facts import File
+
+_EVALUATING = frozenset({"val_dataloader", "test_dataloader", "predict_dataloader"})
+_FRAMEWORKS = ("lightning.", "pytorch_lightning.")
+# What draws rows at random, and what has an order that means something.
+_MIXED = re.compile(r"shuffle|perm|random|choice|sample|split|rand_|weighted|balance", re.I)
+_IN_ORDER = re.compile(
+    r"seq(?!uential)|time|temporal|series|window|stream|video|frame|curricul|forecast|rollout|"
+    r"traject|replay|episode|history|sorted|bucket|bptt|corpus|lm_|chunk|infer|extract|eval|embed",
+    re.I,
+)
+_MAX_STEPS = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """A loader with the place at which its batches are used; ``shuffle`` is what it is given."""
+
+    loader: tree.Call
+    used: tree.Node
+    shuffle: Expr | None
+
+
+def shuffled_evaluations(file: File) -> Iterator[Ordered]:
+    """The loaders of a validation or test split that shuffle, and that nothing trains on."""
+    trained = {
+        feed.loader.call
+        for found in file.script.training_loops
+        for feed in feeding.feeds(file, found.loop)
+    }
+    told: set[tree.Call] = set(trained)
+    for found in evaluation.passes(file):
+        if isinstance(found.loop, tree.Comprehension) or _takes_some(found.loop):
+            continue
+        for feed in feeding.feeds(file, found.loop):
+            call = feed.loader.call
+            shuffle = feed.argument("shuffle")
+            if call in told or shuffle is None or not _is(file, feed, shuffle, True):
+                continue
+            if _has_sampler(feed) or _is_iterable(file, feed) or not _is_held_out(file, call):
+                continue
+            told.add(call)
+            yield Ordered(call, found.loop, shuffle)
+    yield from _returned(file, told)
+
+
+def _returned(file: File, told: set[tree.Call]) -> Iterator[Ordered]:
+    """The shuffling loaders that a module of Lightning hands out for evaluation."""
+    for function in file.all(tree.FunctionDef):
+        cls = function.parent
+        if function.name not in _EVALUATING or not isinstance(cls, tree.ClassDef):
+            continue
+        bases = file.values.graph.bases(cls)
+        if not any(base is not None and base.startswith(_FRAMEWORKS) for base in bases):
+            continue
+        for statement in file.values.graph.returns(function):
+            assert statement.value is not None
+            for loader in feeding.loaders(file, statement.value):
+                feed = Feed(loader, statement.value)
+                shuffle = feed.argument("shuffle")
+                if shuffle is None or loader.call in told or _has_sampler(feed):
+                    continue
+                if _is(file, feed, shuffle, True):
+                    told.add(loader.call)
+                    yield Ordered(loader.call, statement, shuffle)
+
+
+def unshuffled_training(file: File) -> Iterator[Ordered]:
+    """The loaders of map-style data that a training goes over in the order of the data."""
+    told: set[tree.Call] = set()
+    for found in file.script.training_loops:
+        if _IN_ORDER.search(getattr(found.body, "name", "")):
+            continue
+        for feed in feeding.feeds(file, found.loop):
+            call, shuffle = feed.loader.call, feed.argument("shuffle")
+            if call in told or _has_sampler(feed) or feed.argument("batch_sampler") is not None:
+                continue
+            if shuffle is not None and not _is(file, feed, shuffle, False):
+                continue
+            data = feeding.datasets(file, feed)
+            if not data or not all(_is_plain(file, value) for value in data):
+                continue
+            if _is_mixed(file, feed) or _is_whole(file, feed):
+                continue
+            told.add(call)
+            yield Ordered(call, found.loop, shuffle)
+
+
+def _has_sampler(feed: Feed) -> bool:
+    given = (feed.argument("sampler"), feed.argument("batch_sampler"))
+    return any(one is not None and not _is_none(one) for one in given)
+
+
+def _is_none(expr: Expr) -> bool:
+    return isinstance(expr, tree.Constant) and expr.value is None
+
+
+def _is(file: File, feed: Feed, given: Expr, wanted: bool) -> bool:
+    return file.values.literal(given, feed.loader.frame) is wanted
+
+
+def _takes_some(loop: tree.Loop) -> bool:
+    """Whether a loop ends early, so that the order decides which samples it sees."""
+    return any(isinstance(node, tree.Break | tree.Return) for node in loop.walk())
+
+
+def _is_iterable(file: File, feed: Feed) -> bool:
+    return any(
+        isinstance(value, Object)
+        and any(base is None or "Iterable" in base for base in file.values.graph.bases(value.cls))
+        for value in feeding.datasets(file, feed)
+    )
+
+
+def _is_held_out(file: File, loader: tree.Call) -> bool:
+    """Whether all that tells it says that a loader is of a validation or test split."""
+    parent = loader.parent
+    expr: Expr = loader
+    if isinstance(parent, tree.Assign) and isinstance(parent.targets[0], tree.Name):
+        expr = parent.targets[0]
+    feds = file.loaders.of(Use(loader))
+    roles = {fed.split for fed in feds}
+    if None in roles and isinstance(expr, tree.Name):
+        roles = {of_name(expr.id) if role is None else role for role in roles}
+    return bool(roles) and roles <= {VALIDATION, TEST}
+
+
+# Order that is there, or that is wanted
+
+
+def _is_plain(file: File, value: Value) -> bool:
+    """Whether data is map-style, in its own order, and that order means nothing."""
+    if isinstance(value, Part) or not feeding.is_map_style(file, value):
+        return False
+    if isinstance(value, Instance):
+        short = value.name.rpartition(".")[2]
+        return not (_MIXED.search(short) or short in {"Subset", "ConcatDataset", "FakeData"})
+    assert isinstance(value, Object)
+    names = [name for cls in file.values.graph.lineage(value.cls) for name in _names(cls)]
+    return not any(_MIXED.search(name) for name in names) and not any(
+        _IN_ORDER.search(name) for name in (value.cls.name, *_parameters(value.cls))
+    )
+
+
+def _parameters(cls: tree.ClassDef) -> Iterator[str]:
+    init = cls.method("__init__")
+    yield from (param.name for param in init.params) if init is not None else ()
+
+
+def _is_mixed(file: File, feed: Feed) -> bool:
+    """Whether anything that the data is made of is drawn at random, or has to do with order."""
+    seen: set[tree.Node] = set()
+    stack: list[tree.Node] = [feed.loader.call]
+    frame = feed.loader.frame
+    stack += [arg for call in (frame.chain if frame is not None else ()) for arg in call.args]
+    while stack and len(seen) < _MAX_STEPS:
+        node = stack.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        for name in _names(node):
+            if _MIXED.search(name) or _IN_ORDER.search(name):
+                return True
+        for name_node in node.walk():
+            if isinstance(name_node, tree.Name):
+                bindings, _ = file.values.definitions(name_node)
+                stack += [b.value for b in bindings if b.kind in {"assign", "augment"} and b.value]
+                stack += _changes(file, name_node) if bindings else []
+    return False
+
+
+def _changes(file: File, name: tree.Name) -> Iterator[tree.Node]:
+    """The calls that are given a name of the same body: ``shuffle(rows)``."""
+    for call in file.script.calls_in.get(tree.body_of(name), ()):
+        if any(isinstance(arg.value, tree.Name) and arg.value.id == name.id for arg in call.args):
+            yield call.func
+
+
+def _is_whole(file: File, feed: Feed) -> bool:
+    """Whether one batch is all of the data."""
+    given = feed.argument("batch_size")
+    return isinstance(given, tree.Call) and file.names.qualified(given.func) == "builtins.len"
+
+
+def _names(inside: tree.Node) -> Iterator[str]:
+    for node in inside.walk():
+        if isinstance(node, tree.Name):
+            yield node.id
+        elif isinstance(node, tree.Attribute):
+            yield node.attr
