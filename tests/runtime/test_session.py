@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -160,6 +161,46 @@ def test_an_inner_step_is_part_of_the_outer_one(session: Session) -> None:
     assert [step.number for step in steps_of(session)] == [1, 2, 3]
 
 
+def test_a_step_through_a_wrapper_is_that_of_the_optimizer_inside(session: Session) -> None:
+    class Wrapper(torch.optim.Optimizer):
+        def __init__(self, optimizer: Any) -> None:
+            self.optimizer = optimizer
+
+        @property
+        def param_groups(self) -> Any:
+            return self.optimizer.param_groups
+
+        def step(self, closure: Any = None) -> Any:
+            return self.optimizer.step(closure)
+
+    model, optimizer = linear()
+    wrapper = Wrapper(Wrapper(optimizer))
+    for _ in range(3):
+        optimizer.zero_grad()
+        model(torch.randn(2, 4)).sum().backward()
+        wrapper.step()
+    assert [(s.number, s.optimizer.kind) for s in steps_of(session)] == [
+        (1, "SGD"),
+        (2, "SGD"),
+        (3, "SGD"),
+    ]
+    assert session.record.optimizers[id(optimizer)].steps == 3
+
+
+def test_steps_inside_of_a_compiled_region_are_said_to_be_unseen() -> None:
+    model, optimizer = linear()
+    step = torch.compile(optimizer.step, backend="eager")
+    with watch(budget=1.0) as w, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for _ in range(5):
+            optimizer.zero_grad()
+            model(torch.randn(2, 4)).sum().backward()
+            step()
+    summary = w.summary()
+    assert (summary["steps"], list(summary["unobserved"].values())) == (0, [5])
+    assert (w.findings, w.report().failures) == ([], [])
+
+
 def test_a_step_after_one_that_failed_is_a_step_of_its_own(session: Session) -> None:
     model, optimizer = linear()
 
@@ -312,7 +353,6 @@ def test_options_are_converted_or_refused() -> None:
 
 def test_what_traces_scripts_or_transforms_a_loss_works_as_without() -> None:
     import pickle
-    import warnings
 
     class Model(torch.nn.Module):
         def __init__(self) -> None:
