@@ -99,7 +99,7 @@ def check(file: File) -> Iterator[Finding]:
         skip = means.skip(mean)
         if skip is None:
             continue
-        divisor = file.text(mean.divisor)
+        divisor = means.divisor(file, mean)
         by_error = isinstance(skip, tree.Handler)
         when = "that fail" if by_error else "that this test leaves out"
         fixes, why = _fixes(file, mean)

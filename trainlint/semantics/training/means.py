@@ -51,6 +51,14 @@ class Mean:
         return flow_in(tree.body_of(self.loop))
 
 
+def divisor(file: File, mean: Mean) -> str:
+    """What a sum is divided by, in words of the code (a formatted string hides its own)."""
+    if isinstance(mean.divisor, tree.Name):
+        return mean.divisor.id
+    source = file.text(mean.source)
+    return f"len({source}.dataset)" if mean.kind == SAMPLES else f"len({source})"
+
+
 def means(file: File) -> list[Mean]:
     """The means of a file, in source order."""
     return file.once(_means)
@@ -119,7 +127,7 @@ def _mean(
     division: tree.Node,
     total: str,
     adds: list[tuple[tree.Stmt, Expr]],
-    divisor: Expr,
+    divided: Expr,
     added: dict[str, list[tuple[tree.Stmt, Expr]]],
 ) -> Mean | None:
     loops = {tree.enclosing_loop(statement) for statement, _ in adds}
@@ -129,11 +137,11 @@ def _mean(
     if not _is_emptied(file, loop, total):
         return None
     source = iterated(file, loop)
-    found = _divisor(file, divisor, loop, source, added)
+    found = _divisor(file, divided, loop, source, added)
     if found is None:
         return None
     kind, counts = found
-    mean = Mean(division, total, loop, source, tuple(adds), divisor, kind, counts)
+    mean = Mean(division, total, loop, source, tuple(adds), divided, kind, counts)
     flow = mean.flow
     if not flow.holds(division) or not flow.reaches(flow.point(loop), [flow.point(division)]):
         return None
@@ -184,31 +192,31 @@ def iterated(file: File, loop: tree.For) -> Expr:
 
 def _divisor(
     file: File,
-    divisor: Expr,
+    divided: Expr,
     loop: tree.For,
     source: Expr,
     added: dict[str, list[tuple[tree.Stmt, Expr]]],
 ) -> tuple[str, tuple[tree.AugAssign, ...]] | None:
     """The kind of a divisor, and what counts where it is a count."""
-    while isinstance(divisor, tree.Call) and file.names.qualified(divisor.func) in _NUMBERS:
-        if not divisor.positional:
+    while isinstance(divided, tree.Call) and file.names.qualified(divided.func) in _NUMBERS:
+        if not divided.positional:
             return None
-        divisor = divisor.positional[0]
-    if isinstance(divisor, tree.Name):
-        counts = [s for s, _ in added.get(divisor.id, ()) if isinstance(s, tree.AugAssign)]
+        divided = divided.positional[0]
+    if isinstance(divided, tree.Name):
+        counts = [s for s, _ in added.get(divided.id, ()) if isinstance(s, tree.AugAssign)]
         if counts:
             inside = all(tree.enclosing_loop(s) is loop for s in counts)
             return (COUNT, tuple(counts)) if inside else None
-        bindings, unbound = file.values.definitions(divisor)
+        bindings, unbound = file.values.definitions(divided)
         given = bindings[0] if len(bindings) == 1 and not unbound else None
         if given is None or given.kind != "assign" or given.path or given.value is None:
             return None
-        divisor = given.value
-    if not isinstance(divisor, tree.Call) or len(divisor.positional) != 1:
+        divided = given.value
+    if not isinstance(divided, tree.Call) or len(divided.positional) != 1:
         return None
-    if file.names.qualified(divisor.func) != "builtins.len":
+    if file.names.qualified(divided.func) != "builtins.len":
         return None
-    sized, text = divisor.positional[0], tree.dotted(source)
+    sized, text = divided.positional[0], tree.dotted(source)
     if text is None:
         return None
     if tree.dotted(sized) == text:

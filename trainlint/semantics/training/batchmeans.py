@@ -1,0 +1,118 @@
+"""Means of the batches' mean losses, and what would weight each batch by its size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trainlint.semantics import tree
+from trainlint.semantics.training import batches, losses, means
+from trainlint.semantics.tree import Expr
+from trainlint.semantics.values import Instance
+
+if TYPE_CHECKING:
+    from trainlint.semantics.facts import File
+
+_LOADER = "torch.utils.data.DataLoader"
+# What makes the mean of a batch another one than that over its samples.
+_WEIGHTS = ("weight", "ignore_index", "reduction", "size_average", "reduce")
+_NUMBER = frozenset({"item", "detach", "cpu"})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BatchMean:
+    """A mean of the means that ``loss`` gives of the batches of ``loader``.
+
+    ``size`` is the text of a batch's size, where a tensor of the batch has a name; ``sized`` tells
+    that the loader gives each sample of its data set once.
+    """
+
+    mean: means.Mean
+    loss: losses.LossEvaluation
+    loader: Instance
+    added: Expr
+    size: str | None
+    sized: bool
+
+
+def batch_means(file: File) -> Iterator[BatchMean]:
+    """The means of a file that take each batch for as large as the others."""
+    found = [m for m in means.means(file) if m.kind == means.LENGTH and len(m.adds) == 1]
+    if not found:
+        return
+    evaluations = {each.call: each for each in losses.loss_evaluations(file, losses.KNOWN)}
+    for mean in found:
+        added = mean.adds[0][1]
+        loss = evaluations.get(_made(file, added))  # type: ignore[arg-type]
+        if loss is None or not _is_plain(loss):
+            continue
+        for value in file.values.of(mean.source):
+            if isinstance(value, Instance) and value.name == _LOADER and _has_rest(file, value):
+                sized = not any(value.call.arg(None, k) for k in ("sampler", "batch_sampler"))
+                yield BatchMean(mean, loss, value, added, _size(mean, loss), sized)
+                break
+
+
+def _made(file: File, expr: Expr) -> tree.Call | None:
+    """The call whose value is added, under whatever name, as a number or a tensor."""
+    for _ in range(6):
+        match expr:
+            case tree.Call(func=tree.Attribute(attr=attr) as func, args=[]) if attr in _NUMBER:
+                expr = func.value
+            case tree.Attribute(attr="data"):
+                expr = expr.value
+            case tree.Call() if (
+                file.names.qualified(expr.func) == "builtins.float" and len(expr.positional) == 1
+            ):
+                expr = expr.positional[0]
+            case tree.Name():
+                bindings, unbound = file.values.definitions(expr)
+                one = bindings[0] if len(bindings) == 1 and not unbound else None
+                if one is None or one.kind != "assign" or one.path or one.value is None:
+                    return None
+                expr = one.value
+            case tree.Call():
+                return expr
+            case _:
+                return None
+    return None
+
+
+def _is_plain(loss: losses.LossEvaluation) -> bool:
+    """True for the mean over the samples of a batch."""
+    calls = [loss.call] if loss.criterion is None else [loss.criterion.call]
+    return all(
+        not call.has_star
+        and not any(call.arg(None, word) is not None for word in _WEIGHTS)
+        and (call is loss.call or not call.positional)
+        for call in calls
+    )
+
+
+def _has_rest(file: File, loader: Instance) -> bool:
+    """False where the batches surely are of one size, or where that is not known."""
+    call = loader.call
+    if call.has_star or call.arg(None, "batch_sampler") is not None:
+        return False
+    drops = call.arg(None, "drop_last")
+    if drops is not None and file.values.literal(drops, loader.frame) is not False:
+        return False
+    size = call.arg(1, "batch_size")
+    number = file.values.literal(size, loader.frame) if size is not None else 1
+    if number == 1 or number is None:
+        return False
+    dataset = call.arg(0, "dataset")
+    samples = batches.batches(file, dataset) if dataset is not None else None
+    if samples is None or not isinstance(number, int):
+        return True
+    return samples % number != 0
+
+
+def _size(mean: means.Mean, loss: losses.LossEvaluation) -> str | None:
+    """The size of a batch by its target, where the loop itself gives that its name."""
+    target = loss.target
+    if not isinstance(target, tree.Name):
+        return None
+    taken = {node.id for node in mean.loop.target.walk() if isinstance(node, tree.Name)}
+    return f"{target.id}.size(0)" if target.id in taken else None
