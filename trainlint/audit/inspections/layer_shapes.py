@@ -14,6 +14,7 @@ _WORDS = any_of("nn", "Module", "LightningModule")
 LAYERS = Rule("SHAPE1", "layer-shapes", Severity.INFO, needs=_WORDS, here=_WORDS)
 FITTING = Rule("SHAPE2", "layers-fit", Severity.INFO, needs=_WORDS, here=_WORDS)
 COLUMNS = ("layer", "output", "parameters", "dtype", "line")
+_LEAST_KNOWN = 2
 _MOST_ROWS = 60
 _WIDEST = 64
 _SIZE = re.compile(r"\w")  # a number or a symbol
@@ -21,14 +22,15 @@ _SIZE = re.compile(r"\w")  # a number or a symbol
 
 @LAYERS.verify
 def list_layers(file: File) -> Iterator[Finding]:
-    for followed in file.once(_models):
-        rows = _rows(followed)
-        if sum(_SIZE.search(row.output) is not None for row in rows) < 2:
+    models = file.once(_models)
+    parts = frozenset[tree.ClassDef]().union(*(followed.parts for followed in models))
+    for followed in models:
+        rows = _rows(followed, alone=followed.node not in parts)
+        if sum(_SIZE.search(row.output) is not None for row in rows) < _LEAST_KNOWN:
             continue
         table = {"columns": list(COLUMNS), "rows": [*_inputs(followed), *_cells(file, rows)]}
-        yield Finding(
-            followed.cls, _message(followed), evidence={"table": table}, span=_head(followed)
-        )
+        message = _message(file, followed)
+        yield Finding(followed.node, message, evidence={"table": table}, span=_head(followed))
 
 
 @FITTING.verify
@@ -36,34 +38,49 @@ def fit(file: File) -> Iterator[Finding]:
     for followed in file.once(_models):
         if followed.fits and followed.compared > 1:
             yield Finding(
-                followed.cls,
-                f"the layers of `{followed.cls.name}` fit: each takes what the one before gives "
+                followed.node,
+                f"the layers of {_name(file, followed)} fit: each takes what the one before gives "
                 f"({followed.compared} of them could be compared)",
                 span=_head(followed),
             )
 
 
 def _models(file: File) -> list[Followed]:
-    found = []
+    """The models that the file defines: classes, and sequences that it builds elsewhere."""
+    found: list[Followed | None] = []
     for cls in file.all(tree.ClassDef):
         if file.values.graph.is_module(cls) or _is_sequential(file, cls):
-            followed = forwards.follow(file, cls, precision.dtype_of(file, cls))
-            if followed is not None:
-                found.append(followed)
-    return found
+            found.append(forwards.follow(file, cls, precision.dtype_of(file, cls)))
+    for call in file.calls_to("torch.nn.Sequential"):
+        if isinstance(call.parent, tree.Assign) and tree.class_of(call) is None:
+            found.append(forwards.follow_sequence(file, call, precision.dtype_of(file, None)))
+    return [followed for followed in found if followed is not None]
 
 
 def _is_sequential(file: File, cls: tree.ClassDef) -> bool:
     return "torch.nn.Sequential" in file.values.graph.bases(cls)
 
 
-def _head(followed: Followed) -> tuple[int, int]:
-    cls = followed.cls
-    return cls.name_start, cls.name_start + len(cls.name)
+def _head(followed: Followed) -> tuple[int, int] | None:
+    match followed.node:
+        case tree.ClassDef() as cls:
+            return cls.name_start, cls.name_start + len(cls.name)
+        case _:
+            return None
 
 
-def _message(followed: Followed) -> str:
-    name = f"`{followed.cls.name}`"
+def _name(file: File, followed: Followed) -> str:
+    match followed.node:
+        case tree.ClassDef() as cls:
+            return f"`{cls.name}`"
+        case tree.Call(parent=tree.Assign(targets=[target, *_])):
+            return f"`{file.text(target)}`"
+        case _:
+            return "this sequence"
+
+
+def _message(file: File, followed: Followed) -> str:
+    name = _name(file, followed)
     given = ", ".join(f"`{name}` {shape}" for name, shape in followed.inputs)
     message = f"{name} gives {followed.output}" + (f" for {given}" if given else "")
     if not _SIZE.search(followed.output):
@@ -71,9 +88,9 @@ def _message(followed: Followed) -> str:
     return message + (" (with the defaults of its arguments)" if followed.by_default else "")
 
 
-def _rows(followed: Followed) -> list[Row]:
-    """The rows that are shown: of a large model without the layers of its inner modules."""
-    rows = list(followed.rows)
+def _rows(followed: Followed, *, alone: bool) -> list[Row]:
+    """The rows that are shown: of a part of another model without those of its own parts."""
+    rows = [row for row in followed.rows if alone or not row.outer]
     while len(rows) > _MOST_ROWS and any(row.outer for row in rows):
         deepest = max(row.outer for row in rows)
         rows = [row for row in rows if row.outer < deepest]
@@ -85,13 +102,12 @@ def _inputs(followed: Followed) -> list[list[str]]:
 
 
 def _cells(file: File, rows: list[Row]) -> Iterator[list[str]]:
-    counted: set[tuple[tree.Node, str]] = set()
+    counted = set()
     for row in rows:
-        key = (row.made, row.name)
         counts = "" if row.parameters == 0 else "?"
         if isinstance(row.parameters, int) and row.parameters:
-            counts = "(shared)" if key in counted else f"{row.parameters:,}"
-        counted.add(key)
+            counts = "(shared)" if row.layer in counted else f"{row.parameters:,}"
+        counted.add(row.layer)
         yield [
             "· " * row.outer + _shortened(_layer(file, row)),
             row.output,

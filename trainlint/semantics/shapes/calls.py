@@ -28,6 +28,7 @@ _MAX_UNROLLED = 24
 class Calls(Expressions):
     calls: int = 0
     entered: list[tree.Node] = field(default_factory=list)
+    parts: set[tree.ClassDef] = field(default_factory=set)
 
     def body(self, function: tree.FunctionDef, scope: Scope) -> Any:
         """What a function gives."""
@@ -248,6 +249,7 @@ class Calls(Expressions):
     def _within(self, value: Object, name: str, run: Callable[[], Any]) -> Any:
         """Run a module of the project: its row stands before those of its layers."""
         before = len(self.rows)
+        self.parts.add(value.cls)
         self.outer += 1
         output = run()
         self.outer -= 1

@@ -26,16 +26,18 @@ class Followed:
 
     ``compared`` counts the layers whose input the ones before say, and that ask for it themselves;
     ``fits`` tells that they agree. With ``by_default``, nothing in the project builds the model,
-    and it is taken with the defaults of its arguments.
+    and it is taken with the defaults of its arguments. ``parts`` are the classes of the project
+    whose objects it holds.
     """
 
-    cls: tree.ClassDef
+    node: tree.ClassDef | tree.Call
     inputs: tuple[tuple[str, str], ...]
     rows: tuple[Row, ...]
     output: str
     compared: int
     fits: bool
     by_default: bool
+    parts: frozenset[tree.ClassDef]
 
 
 def follow(file: File, cls: tree.ClassDef, dtype: str | None = "float32") -> Followed | None:
@@ -61,14 +63,33 @@ def follow(file: File, cls: tree.ClassDef, dtype: str | None = "float32") -> Fol
             env[param.name] = inputs.get(param.name, ...)
         frame = Frame(method, None, None, owner, 1)
         output = run.body(method, Scope(frame, env))
+    return _followed(run, cls, inputs, output)
+
+
+def follow_sequence(file: File, made: tree.Call, dtype: str | None = "float32") -> Followed | None:
+    """The way of an input through an ``nn.Sequential`` that is built at a place."""
+    value = components.one(file, made, None)
+    if value is None or components.items(file, value) is None:
+        return None
+    run = _Run(file, dtype)
+    statement = made.parent
+    name = file.text(statement.targets[0]) if isinstance(statement, tree.Assign) else ""
+    inputs = {"input": Tensor()}
+    return _followed(run, made, inputs, run.chain(Module(value, name), inputs["input"]))
+
+
+def _followed(
+    run: _Run, node: tree.ClassDef | tree.Call, inputs: dict[str, Tensor], output: Any
+) -> Followed:
     return Followed(
-        cls,
+        node,
         tuple((name, described(tensor)) for name, tensor in inputs.items() if tensor.shape),
         tuple(run.rows),
         described(output),
         run.compared,
         run.fits,
         run.settings.symbols.defaults,
+        frozenset(run.parts),
     )
 
 

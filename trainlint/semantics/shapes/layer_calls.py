@@ -25,7 +25,8 @@ _ASKS_NO_DTYPE = frozenset({"Embedding"})
 class Row:
     """A layer or an operation and what it gave; ``made`` is where it is built or stands.
 
-    ``outer`` counts the modules of the project around it, ``parameters`` is 0 for an operation.
+    ``outer`` counts the modules of the project around it, ``parameters`` is 0 for an operation,
+    and ``layer`` the one object that a layer is.
     """
 
     made: tree.Node
@@ -35,6 +36,7 @@ class Row:
     parameters: Dim
     dtype: str | None
     outer: int
+    layer: tuple[tree.Call, Frame | None] | None
 
 
 @dataclass(slots=True)
@@ -79,7 +81,7 @@ class Layers:
             dtype = weights
         unknown = tensor is None and short in _STATEFUL  # a packed sequence
         output = ... if unknown else made(kind.gives(args, shape), dtype)
-        self.note(layer.call, name, output, parameters, dtype)
+        self.note(layer.call, name, output, parameters, dtype, layer)
         return output
 
     def _is_reweighted(self, call: tree.Call) -> bool:
@@ -124,13 +126,25 @@ class Layers:
         return canonical(name) if name is not None and name.startswith("torch.") else None
 
     def note(
-        self, node: tree.Node, name: str, output: Any, parameters: Dim, dtype: str | None = None
+        self,
+        node: tree.Node,
+        name: str,
+        output: Any,
+        parameters: Dim,
+        dtype: str | None = None,
+        layer: Instance | None = None,
     ) -> None:
         """Keep a row, but for what is only tried."""
         if not self.silent:
-            written = " ".join(self.file.text(node).split())
-            row = Row(node, name, written, described(output), parameters, dtype, self.outer)
-            self.rows.append(row)
+            key = (layer.call, layer.frame) if layer is not None else None
+            shape = described(output)
+            self.rows.append(
+                Row(node, name, self._written(node), shape, parameters, dtype, self.outer, key)
+            )
+
+    def _written(self, node: tree.Node) -> str:
+        text = " ".join(self.file.text(node).split())
+        return text.replace("( ", "(").replace(" )", ")").replace(",)", ")")
 
 
 def made(output: Any, dtype: str | None) -> Any:

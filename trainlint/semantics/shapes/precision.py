@@ -18,11 +18,14 @@ _DEFAULTS = frozenset({"torch.set_default_dtype", "torch.set_default_tensor_type
 _WORDS = (*_CASTS, "to", "set_default_dtype", "set_default_tensor_type")
 
 
-def dtype_of(file: File, cls: tree.ClassDef) -> str | None:
-    """The data type of what a model is built from, None where casts leave it open."""
+def dtype_of(file: File, cls: tree.ClassDef | None) -> str | None:
+    """The data type of what a model is built from, None where casts leave it open.
+
+    Without a class, every cast of a model may be that of the one meant.
+    """
     found: set[str | None] = set()
-    for each in file.view.connected(file.home(cls)):
-        found |= {dtype for of, dtype in each.once(_casts) if of is None or of is cls}
+    for each in file.view.connected(file):
+        found |= {dtype for of, dtype in each.once(_casts) if cls in {None, of} or of is None}
     return found.pop() if len(found) == 1 else None if found else DEFAULT
 
 
