@@ -6,12 +6,11 @@ Nothing here reads the disk: the texts are asked for through ``Texts``.
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import Protocol
 
-from trainlint.project.imports import Import, added_to_path, identifiers, imports
+from trainlint.project.imports import Import, Sketch, identifiers, sketched
 from trainlint.project.places import Places
 
 Edges = Mapping[str, Iterable[str]]
@@ -57,10 +56,8 @@ class Graph:
         self._asked: dict[tuple[frozenset[str], str], tuple[list[str], bool]] = {}
         self._taken: dict[tuple[frozenset[str], str], tuple[list[str], bool]] = {}
         self._reachable: dict[str, list[str]] = {}
-        self._defined: dict[tuple[str, str], bool] = {}
         self._held: dict[bytes, frozenset[str]] = {}
-        self._folders: dict[str, tuple[str, ...]] = {}
-        self._imported: dict[str, list[Import]] = {}
+        self._sketches: dict[str, Sketch] = {}
         self._base: Graph | None = None
         self._new: frozenset[str] = frozenset()
 
@@ -69,7 +66,8 @@ class Graph:
         other = Graph(_Replaced(self.texts, texts))
         other._base, other._new = self, frozenset(texts)
         other.places = self.places
-        if all(list(imports(data)) == self._imports(path) for path, data in texts.items()):
+        other._sketches = {path: sketched(data) for path, data in texts.items()}
+        if all(new[:2] == self._sketch(path)[:2] for path, new in other._sketches.items()):
             other._graph, other._importers = self._graph, self._importers
             other._reachable = self._reachable
         return other
@@ -83,14 +81,10 @@ class Graph:
         return self.places.inside(place, name)
 
     def defines(self, place: str, name: str) -> bool:
-        key = (place, name)
-        if key not in self._defined:
-            data = b"" if place.endswith("/") else self.texts.read(place) or b""
-            pattern = rb"^(?:def|class|async def) " + re.escape(name.encode()) + rb"\b"
-            found = re.search(pattern, data, re.M) is not None
-            imported = any(name in each.names for each in self._imports(place)) if found else False
-            self._defined[key] = found and not imported
-        return self._defined[key]
+        if place.endswith("/"):
+            return False
+        known = self._sketch(place)
+        return name.encode() in known.defined and all(name not in i.names for i in known.imports)
 
     def mentions(self, place: str, words: Iterable[str]) -> bool:
         return any(self._mentions(place, word) for word in words)
@@ -209,16 +203,17 @@ class Graph:
 
     def _added(self, path: str) -> tuple[str, ...]:
         """The folders that a file adds to those in which imports begin."""
-        if path not in self._folders:
-            self._folders[path] = added_to_path(self.texts.read(path) or b"")
-        return self._folders[path]
+        return self._sketch(path).added
 
     def _imports(self, path: str) -> list[Import]:
+        return self._sketch(path).imports
+
+    def _sketch(self, path: str) -> Sketch:
         if self._base is not None and path not in self._new:
-            return self._base._imports(path)
-        if path not in self._imported:
-            self._imported[path] = list(imports(self.texts.read(path) or b""))
-        return self._imported[path]
+            return self._base._sketch(path)
+        if path not in self._sketches:
+            self._sketches[path] = sketched(self.texts.read(path) or b"")
+        return self._sketches[path]
 
     @cached_property
     def _by_word(self) -> dict[str, set[str]]:
@@ -227,7 +222,10 @@ class Graph:
             return self._base._by_word
         found: dict[bytes, set[str]] = {}
         for path in self.texts.paths:
-            for word in identifiers(self.texts.read(path) or b""):
+            data = self.texts.read(path) or b""
+            if path not in self._sketches:
+                self._sketches[path] = sketched(data)
+            for word in identifiers(data):
                 found.setdefault(word, set()).add(path)
         return {word.decode("utf-8", "replace"): at for word, at in found.items()}
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 _NAME = re.compile(r"([\w.]+)(?:\s+as\s+\w+)?|\*")
 _COMMENT = re.compile(r"#[^\n]*")
 _IDENTIFIER = re.compile(rb"[A-Za-z_]\w*")
+_DEFINITION = re.compile(rb"^(?:def|class|async def) (\w+)", re.M)
 _ADDED = re.compile(rb"sys\.path\.(?:insert|append|extend)\(([^\n]*)")
 _QUOTED = re.compile(r"""["']([\w./ -]+)["']""")
 _BEHIND = (b" ", b"\t", b"(", b"*", b"\\")
@@ -67,6 +68,18 @@ def added_to_path(data: bytes) -> tuple[str, ...]:
     for call in _ADDED.findall(data) if b"sys.path" in data else ():
         found.update(dict.fromkeys(_QUOTED.findall(call.decode("utf-8", "replace"))))
     return tuple(folder for folder in found if folder.strip("./"))
+
+
+class Sketch(NamedTuple):
+    """What one look at a text gives: its imports, the folders that it adds, what it defines."""
+
+    imports: list[Import]
+    added: tuple[str, ...]
+    defined: frozenset[bytes]
+
+
+def sketched(data: bytes) -> Sketch:
+    return Sketch(list(imports(data)), added_to_path(data), frozenset(_DEFINITION.findall(data)))
 
 
 def identifiers(data: bytes) -> set[bytes]:

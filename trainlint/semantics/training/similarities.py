@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
 _PRODUCTS = frozenset({"torch.matmul", "torch.mm", "torch.bmm"})
+_MULTIPLIES = ("@", "mm", "matmul", "einsum")  # one of these stands in every product
 _TRANSPOSED = frozenset({"t", "transpose", "permute", "swapaxes"})
 _QUOTIENTS = frozenset({"torch.div", "torch.true_divide"})
 _NORMALISING = frozenset(
@@ -64,6 +65,9 @@ def contrast_of(file: File, function: tree.FunctionDef) -> Contrast | None:
 
 
 def _contrasts(file: File, function: tree.FunctionDef) -> Iterator[Contrast]:
+    text = file.text(function)
+    if not any(word in text for word in _MULTIPLIES):
+        return
     nodes = list(own_nodes(function))
     for node in nodes:
         scaled = _scaled(file, node)
