@@ -12,9 +12,9 @@ from trainlint.semantics.backward import Use
 from trainlint.semantics.data import feeding
 from trainlint.semantics.data.feeding import Feed
 from trainlint.semantics.data.roles import TEST, VALIDATION, of_name
-from trainlint.semantics.training import evaluation
+from trainlint.semantics.training import counting, evaluation
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import Instance, Object, Part, Value
+from trainlint.semantics.values import Instance, Object, Part, Value, argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -88,7 +88,7 @@ def unshuffled_training(file: File) -> Iterator[Ordered]:
     """The loaders of map-style data that a training goes over in the order of the data."""
     told: set[tree.Call] = set()
     for found in file.script.training_loops:
-        if _IN_ORDER.search(getattr(found.body, "name", "")):
+        if _IN_ORDER.search(getattr(found.body, "name", "")) or _counts_on_order(file, found.loop):
             continue
         for feed in feeding.feeds(file, found.loop):
             call, shuffle = feed.loader.call, feed.argument("shuffle")
@@ -147,6 +147,23 @@ def _is_held_out(file: File, loader: tree.Call) -> bool:
 # Order that is there, or that is wanted
 
 
+def _counts_on_order(file: File, loop: tree.Loop) -> bool:
+    """Whether a loop puts its batches beside something else by their position."""
+    taken = counting.taken(file, loop)
+    if taken is None:
+        return True
+    source = taken.source
+    if isinstance(source, tree.Call) and file.names.qualified(source.func) == "builtins.zip":
+        return True
+    return taken.index is not None and any(
+        isinstance(part, tree.Name) and part.id == taken.index
+        for node in loop.walk()
+        if isinstance(node, tree.Subscript)
+        for index in node.index
+        for part in index.walk()
+    )
+
+
 def _is_plain(file: File, value: Value) -> bool:
     """Whether data is map-style, in its own order, and that order means nothing."""
     if isinstance(value, Part) or not feeding.is_map_style(file, value):
@@ -177,15 +194,37 @@ def _is_mixed(file: File, feed: Feed) -> bool:
         if node in seen:
             continue
         seen.add(node)
-        for name in _names(node):
-            if _MIXED.search(name) or _IN_ORDER.search(name):
-                return True
-        for name_node in node.walk():
-            if isinstance(name_node, tree.Name):
-                bindings, _ = file.values.definitions(name_node)
-                stack += [b.value for b in bindings if b.kind in {"assign", "augment"} and b.value]
-                stack += _changes(file, name_node) if bindings else []
+        if any(_MIXED.search(name) or _IN_ORDER.search(name) for name in _names(node)):
+            return True
+        if node is not feed.loader.call and any(map(_shuffles, node.walk())):
+            return True
+        for name in node.walk():
+            if isinstance(name, tree.Name):
+                stack += _sources(file, name)
     return False
+
+
+def _shuffles(node: tree.Node) -> bool:
+    """Whether a node tells another loader or split to shuffle."""
+    if not isinstance(node, tree.Arg) or node.keyword != "shuffle":
+        return False
+    return not isinstance(node.value, tree.Constant) or bool(node.value.value)
+
+
+def _sources(file: File, name: tree.Name) -> Iterator[tree.Node]:
+    """What gives a name its value: definitions, arguments, and what changes it in place."""
+    bindings, _ = file.values.definitions(name)
+    for binding in bindings:
+        function = binding.node.parent
+        if binding.kind in {"assign", "augment"} and binding.value is not None:
+            yield binding.value
+        elif isinstance(binding.node, tree.Param) and isinstance(function, tree.FunctionDef):
+            for call, _owner in file.values.graph.callers(function):
+                given = argument(function, call, binding.node)
+                if given is not None:
+                    yield given
+    if bindings:
+        yield from _changes(file, name)
 
 
 def _changes(file: File, name: tree.Name) -> Iterator[tree.Node]:
