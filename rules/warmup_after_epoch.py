@@ -99,3 +99,11 @@ def check(file: File) -> Iterator[Finding]:
             trail=tuple(trail),
             confidence=Confidence.HIGH if found.built is not None else Confidence.MEDIUM,
         )
+
+
+@RULE.verify
+def in_time(file: File) -> Iterator[Finding]:
+    for rate, step in manual_rates.early_warmups(file):
+        place = rate.node if rate.frame is None else rate.place
+        trail = (Step(step.site, "the steps of the same round follow here"),)
+        yield Finding(place, "the warmup is set before the steps of its epoch", trail)

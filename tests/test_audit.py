@@ -62,6 +62,7 @@ def twin(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:
         ("Mathematics", "the last window of a pass is applied", "            self.apply()"),
         ("Mathematics", "the loss is divided by the `ACCUMULATION`", "(loss / ACCUMULATION)"),
         ("Mathematics", "`self.lr * (epoch + 1) / WARMUP` over epochs 0 to 4", 'group["lr"] ='),
+        ("Mathematics", "the warmup is set before the steps of its epoch", "self.warm_up(epoch)"),
         ("Mathematics", "80 % and 20 %", "train_test_split("),
         ("Mathematics", "the validation split decides on the best checkpoint", "if score > best"),
         ("Mathematics", "`CrossEntropyLoss` gets logits", "self.criterion(self.model(audio)"),

@@ -123,14 +123,7 @@ class LateWarmup:
 def late_warmups(file: File) -> Iterator[LateWarmup]:
     """The warmups that an epoch loop sets after the steps of the same round."""
     known = rate_sets(file)
-    for rate in known:
-        loop = tree.enclosing_loop(rate.place)
-        taken = counting.taken(file, loop) if loop is not None else None
-        if not isinstance(loop, tree.For) or taken is None or taken.kind != "range":
-            continue
-        counter = taken.index
-        if counter is None or not _rises(file, rate, counter):
-            continue
+    for rate, counter, loop in _warmups(file, known):
         step = _step_before(file, rate, loop)
         if step is None or _is_set_before(file, known, rate, loop):
             continue
@@ -142,9 +135,35 @@ def late_warmups(file: File) -> Iterator[LateWarmup]:
         yield LateWarmup(rate, counter, loop, step, built[0].call if built else None)
 
 
+def early_warmups(file: File) -> Iterator[tuple[RateSet, Event]]:
+    """The warmups that are set before the steps of their round, each with one of these."""
+    for rate, _, loop in _warmups(file, rate_sets(file)):
+        flow = file.flow_in(rate.body)
+        if not flow.holds(rate.place) or _step_before(file, rate, loop) is not None:
+            continue
+        header, at = flow.point(loop), flow.point(rate.place)
+        for event in file.script.events(rate.body):
+            if event.kind == STEP and flow.holds(event.site):
+                point = flow.point(event.site)
+                if point != at and flow.reaches(at, [point], [header]):
+                    yield rate, event
+                    break
+
+
+def _warmups(file: File, known: list[RateSet]) -> Iterator[tuple[RateSet, str, tree.For]]:
+    """The rates that rise with the counter of a loop over epochs."""
+    for rate in known:
+        loop = tree.enclosing_loop(rate.place)
+        taken = counting.taken(file, loop) if loop is not None else None
+        if not isinstance(loop, tree.For) or taken is None or taken.kind != "range":
+            continue
+        if taken.index is not None and _rises(file, rate, taken.index):
+            yield rate, taken.index, loop
+
+
 def _rises(file: File, rate: RateSet, counter: str) -> bool:
     """Whether a rate is proportional to a counter up to a bound on that."""
-    names = {counter, _parameter_of(rate, counter)}
+    names = {counter, parameter_of(rate, counter)}
     tests = [*guards(rate.node), *guards(rate.place)]
     bounded = any(_is_below(guard, name) for guard in tests for name in names)
     return _grows(file, rate.value, rate, counter, bounded, _DEPTH)
@@ -196,7 +215,7 @@ def _grows(file: File, expr: Expr, rate: RateSet, counter: str, bounded: bool, d
 def _named_grows(
     file: File, name: tree.Name, rate: RateSet, counter: str, bounded: bool, depth: int
 ) -> bool:
-    names = {counter, _parameter_of(rate, counter)}
+    names = {counter, parameter_of(rate, counter)}
     for binding in file.values.definitions(name)[0]:
         if binding.kind == "assign" and binding.value is not None and not binding.path:
             tests = list(guards(binding.node))
@@ -211,7 +230,7 @@ def _named_grows(
     return False
 
 
-def _parameter_of(rate: RateSet, counter: str) -> str:
+def parameter_of(rate: RateSet, counter: str) -> str:
     """The parameter of a helper that is given the counter, itself where there is none."""
     if rate.frame is None or rate.frame.call is None:
         return counter

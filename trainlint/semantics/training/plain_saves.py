@@ -1,4 +1,4 @@
-"""Whether a load gets nothing but plain weights, by the saves of the project that wrote its file."""
+"""Whether a load gets nothing but plain weights, by the saves that wrote its file."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tree
 from trainlint.semantics.guards import guards
 from trainlint.semantics.training.arithmetic import holds, value
+from trainlint.semantics.training.manual_rates import RateSet, parameter_of, rate_sets
 from trainlint.semantics.tree import Expr, Node
 from trainlint.semantics.values import FunctionValue, Instance
 
@@ -47,59 +48,32 @@ def courses(file: File) -> Iterator[Course]:
 
 
 def _by_hand(file: File) -> Iterator[Course]:
-    for assign in file.all(tree.Assign):
-        target = assign.targets[0]
-        if not isinstance(target, tree.Subscript) or len(target.index) != 1:
-            continue
-        if file.values.literal(target.index[0]) != "lr":
-            continue
-        for name, rounds in _counters(file, assign):
-            rates: dict[int, float] = {}
-            for number in range(rounds):
-                counted = {name: float(number)}
-                runs = all(
-                    holds(file, guard.test, counted) is guard.outcome for guard in guards(assign)
-                )
-                rate = value(file, assign.value, counted) if runs else None
-                if rate is not None:
-                    rates[number] = rate
+    for rate in rate_sets(file):
+        loop = tree.enclosing_loop(rate.place)
+        for counter, rounds in _counted(file, loop) if isinstance(loop, tree.For) else ():
+            rates = _rates(file, rate, counter, rounds)
             first = min(rates, default=0)
             if len(set(rates.values())) > 1 and list(rates) == list(range(first, max(rates) + 1)):
-                what = f"`{file.text(assign.value)}`"
-                yield Course(assign, what, "epoch", tuple(rates.values()), None, first)
-                break
+                what = f"`{file.text(rate.value)}`"
+                yield Course(rate.node, what, "epoch", tuple(rates.values()), None, first)
 
 
-def _counters(file: File, node: Node) -> Iterator[tuple[str, int]]:
-    """The names that count the rounds of a loop around a node, or around the calls of its function.
-
-    Each comes with the number of rounds.
-    """
-    for above in node.ancestors():
-        if isinstance(above, tree.For):
-            yield from _counted(file, above)
-        if isinstance(above, tree.FunctionDef):
-            for call, _ in file.values.graph.callers(above):
-                names = {name for loop in _loops(call) for name, _ in _counted(file, loop)}
-                for param, given in _given(above, call):
-                    if isinstance(given, tree.Name) and given.id in names:
-                        rounds = dict(p for loop in _loops(call) for p in _counted(file, loop))
-                        yield param, rounds[given.id]
-            return
+def _rates(file: File, rate: RateSet, counter: str, rounds: int) -> dict[int, float]:
+    """The rates that are set, by the rounds in which they are."""
+    names = {counter, parameter_of(rate, counter)}
+    tests = [*guards(rate.node), *(guards(rate.place) if rate.frame is not None else ())]
+    found: dict[int, float] = {}
+    for number in range(rounds):
+        counted = dict.fromkeys(names, float(number))
+        if all(holds(file, guard.test, counted) is guard.outcome for guard in tests):
+            known = value(file, rate.value, counted)
+            if known is not None:
+                found[number] = known
+    return found
 
 
 def _loops(node: Node) -> Iterator[tree.For]:
     return (above for above in node.ancestors() if isinstance(above, tree.For))
-
-
-def _given(function: tree.FunctionDef, call: tree.Call) -> Iterator[tuple[str, Expr]]:
-    params = [param.name for param in function.params if param.kind in ("posonly", "normal")]
-    if isinstance(call.func, tree.Attribute) and params[:1] in (["self"], ["cls"]):
-        params = params[1:]
-    yield from zip(params, call.positional, strict=False)
-    for arg in call.args:
-        if arg.keyword is not None:
-            yield arg.keyword, arg.value
 
 
 def _counted(file: File, loop: tree.For) -> Iterator[tuple[str, int]]:
