@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from rules import optimizer_over_replaced_parameters
-from trainlint.edits import Safety, apply
+from trainlint.diagnostics import Diagnostic, Location
+from trainlint.edits import Edit, Safety, apply
 from trainlint.testing import check_text, fix_text
+from trainlint.text.source import decode
 
 torch = pytest.importorskip("torch")
 
@@ -37,11 +39,25 @@ def run(text: str) -> dict[str, Any]:
     return names
 
 
+def applied(text: str, found: Diagnostic) -> str:
+    """The text after the fix of a finding that is only shown."""
+    source = decode("fixture.py", text.encode())
+    edits = [
+        Edit(source.path, *(source.offset(*place) for place in _span(edit.location)), edit.text)
+        for edit in found.fixes[0].edits
+    ]
+    return apply(text, edits)
+
+
+def _span(at: Location) -> tuple[tuple[int, int], tuple[int, int]]:
+    return (at.line, at.column), (at.end_line, at.end_column)
+
+
 def test_the_new_layer_keeps_its_random_weights_and_learns_once_the_optimizer_is_moved() -> None:
     (found,) = check_text(RULE, PROGRAM)
     assert found.location.line == 8
     assert run(PROGRAM)["moved"] == [True, True, False, False]
-    fixed = apply(PROGRAM, found.fixes[0].edits)
+    fixed = applied(PROGRAM, found)
     assert run(fixed)["moved"] == [True, True, True, True]
     assert check_text(RULE, fixed) == []
 
