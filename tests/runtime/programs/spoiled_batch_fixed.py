@@ -12,7 +12,7 @@ for step in range(100):
     index = torch.randperm(len(x))[:32]
     a, b = x[index], y[index]
     if step == 80:
-        b = b * torch.where(torch.arange(32) == 3, 60.0, 1.0)[:, None]
+        b[b.abs().argmax()] *= 60.0
         a, b = a[b[:, 0].abs() < 4], b[b[:, 0].abs() < 4]
     loss = (model(a) - b).pow(2).mean()
     optimizer.zero_grad()
