@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
+from trainlint.cli import main
 from trainlint.diagnostics import Confidence, Severity
 from trainlint.registry import shipped
+from trainlint.rule import Rule
 from trainlint.testing import check_text
 
+ROOT = Path(__file__).parent.parent
 RULES = shipped().by_code
 FILLED = """
 import pandas as pd
@@ -238,3 +244,41 @@ def test_what_is_said_of_positional_arguments_holds_for_the_target(
 ) -> None:
     (found,) = check_text(RULES["AUD001"], RESAMPLED.format(target))
     assert (found.severity, said in found.message) == (severity, True), found.message
+
+
+# What is only worth knowing
+
+
+def _parsed(project: Path, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, int]:
+    """How many files were parsed, and how many findings came of it."""
+    main(["check", str(project), "--no-cache", "--output-format", "json", *words])
+    report = json.loads(capsys.readouterr().out)
+    return report["summary"]["parsed"], len(report["diagnostics"])
+
+
+def test_a_rule_that_is_only_worth_knowing_costs_no_parse_unless_it_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (ROOT / "fixtures/warnings-silenced/bad.py").read_text(encoding="utf-8")
+    (tmp_path / "train.py").write_text(text, encoding="utf-8")
+    settings = tmp_path / "trainlint.toml"
+    settings.write_text('root = true\nselect = ["ERR005"]\n', encoding="utf-8")
+    assert _parsed(tmp_path, capsys) == (0, 0)
+    parsed, findings = _parsed(tmp_path, capsys, "--pedantic")
+    assert parsed == 1
+    assert findings > 0
+    settings.write_text(
+        'root = true\nselect = ["ERR005"]\n[severity]\nERR005 = "warning"\n', encoding="utf-8"
+    )
+    assert _parsed(tmp_path, capsys) == (1, findings)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [rule for rule in shipped().rules if rule.severity is Severity.INFO and rule.family != "SUP"],
+    ids=lambda rule: rule.code,
+)
+def test_a_rule_that_is_only_worth_knowing_finds_nothing_graver(rule: Rule) -> None:
+    for path in (ROOT / "fixtures" / rule.name).glob("bad*.py"):
+        found = check_text(rule, path.read_text(encoding="utf-8"))
+        assert {one.severity for one in found} <= {Severity.INFO}

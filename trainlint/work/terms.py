@@ -64,6 +64,7 @@ class TermsFinder:
     installed: Mapping[str, Range]
     allow_project_rules: bool
     cwd: str
+    pedantic: bool = True
     verified: bool = False
     left_out: dict[str, str] = field(default_factory=dict)  # settings file -> line about it
     folders: dict[str, Settings] = field(default_factory=dict)
@@ -144,6 +145,8 @@ class TermsFinder:
             rank, selector = max(ranked)
             if rank:
                 severities[card.code] = settings.severity[selector]
+        if not self.pedantic:  # what would not be shown need not be looked for
+            cards = [c for c in cards if severities.get(c.code, c.severity) is not Severity.INFO]
         targets = {
             **self.installed,
             **self._ranges(os.path.dirname(path)),

@@ -94,6 +94,7 @@ class Run:
             beside.ranges(),
             options.allow_project_rules,
             self.cwd,
+            options.pedantic or options.verified,
             options.verified,
         )
 
