@@ -1,7 +1,8 @@
 """Writes the generated parts of the documentation, or with ``--check`` tells which are stale.
 
 They are what the program itself says: the README's example is run, and the audit of ``docs``; the
-tables and ``docs/rules.md`` come from the rules. In a text, a generated part stands between two marks::
+tables and ``docs/rules.md`` come from the rules. In a text, a generated part stands between two
+marks::
 
     <!-- made by scripts/make_docs.py: rules -->
     <!-- end of rules -->
