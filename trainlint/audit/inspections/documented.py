@@ -27,7 +27,7 @@ def documented(file: File) -> Iterator[Finding]:
 
 
 def _share(some: Sequence[tree.Node], every: Sequence[tree.Node]) -> str:
-    return f"all {len(every)}" if len(some) == len(every) else f"{len(some)} of {len(every)}"
+    return f"{len(some)} of {len(every)}"
 
 
 def _is_text(statement: tree.Stmt) -> bool:
