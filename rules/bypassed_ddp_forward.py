@@ -62,7 +62,7 @@ RULE = Rule(
     "bypassed-ddp-forward",
     Severity.ERROR,
     needs=all_of("backward", ".module", "DistributedDataParallel"),
-    here=all_of("backward", ".module"),
+    here=all_of("backward"),
 )
 
 

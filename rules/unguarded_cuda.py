@@ -82,8 +82,8 @@ RULE = Rule(
     "DEV001",
     "unguarded-cuda",
     Severity.INFO,
-    needs=all_of("cuda", any_of("backward", "fit", "train")),
-    here=all_of("cuda", any_of("backward", "fit", "train")),
+    needs=all_of("cuda", any_of("backward", "fit", "train", "fine_tune")),
+    here=all_of("cuda", any_of("backward", "fit", "train", "fine_tune")),
     fix=Safety.UNSAFE,
     ordered=False,
 )

@@ -74,8 +74,8 @@ RULE = Rule(
     "REP001",
     "unseeded-run",
     Severity.INFO,
-    needs=all_of("seed", any_of("backward", "fit", "train")),
-    here=all_of("seed", any_of("backward", "fit", "train")),
+    needs=all_of("seed", any_of("backward", "fit", "train", "fine_tune")),
+    here=all_of("seed", any_of("backward", "fit", "train", "fine_tune")),
     ordered=False,
 )
 

@@ -76,7 +76,7 @@ RULE = Rule(
     Severity.INFO,
     needs=all_of(
         any_of("filterwarnings", "simplefilter", "PYTHONWARNINGS", "warnings.warn"),
-        any_of("backward", "fit", "train", "cv"),
+        any_of("backward", "fit", "train", "fine_tune"),
     ),
     ordered=False,
 )

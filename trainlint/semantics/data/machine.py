@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _HOME = re.compile(r"/(?:home|Users)/(?P<user>[^/\s]+)/[^/\s]")
 _MOUNT = re.compile(r"/(?:mnt|media|Volumes)/[^/\s]+/[^/\s]")
-_DRIVE = re.compile(r"[A-Za-z]:(?:/|\\\\?)(?P<top>\w[^\\/:*?\"<>|+()\[\]^$]{2,})")
+_DRIVE = re.compile(r"[C-HX-Zc-g]:(?:/|\\\\?)(?P<top>\w[^\\/:*?\"<>|+()\[\]^$]{2,})")
 _IN_TEXT = re.compile(r"[\r\n\t;,]|: |\s-")
 # Users of containers and hosted notebooks, and names that stand for any user.
 _ANYBODY = frozenset(

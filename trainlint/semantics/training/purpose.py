@@ -14,7 +14,7 @@ from trainlint.semantics.values import Instance
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
-_FUNCTIONS = frozenset({"xgboost.train", "lightgbm.train", "xgboost.cv", "lightgbm.cv"})
+_FUNCTIONS = frozenset({"xgboost.train", "lightgbm.train"})
 _METHODS = {
     "fit": ("lightning.", "pytorch_lightning.", "keras.", "tensorflow.", "fastai.", "catboost."),
     "fit_generator": ("keras.", "tensorflow."),
