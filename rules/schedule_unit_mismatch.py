@@ -85,7 +85,14 @@ RULE = Rule(
     "schedule-unit-mismatch",
     Severity.ERROR,
     needs=all_of(
-        any_of("OneCycleLR", "CosineAnnealingLR", "PolynomialLR", "LinearLR", "_with_warmup"),
+        any_of(
+            "OneCycleLR",
+            "CosineAnnealingLR",
+            "PolynomialLR",
+            "LinearLR",
+            "_with_warmup",
+            "get_scheduler",
+        ),
         any_of("backward", "configure_optimizers"),
     ),
 )
