@@ -71,7 +71,7 @@ from trainlint.api import (
     Step,
     all_of,
     any_of,
-    manual_rates,
+    rate_clashes,
 )
 
 RULE = Rule(
@@ -84,7 +84,7 @@ RULE = Rule(
 
 @RULE.check
 def check(file: File) -> Iterator[Finding]:
-    for found in manual_rates.overwritten(file):
+    for found in rate_clashes.overwritten(file):
         rate, short = found.rate, found.name.rpartition(".")[2]
         line = file.source.position(found.schedule.site.start)[1]
         if found.by_schedule:
