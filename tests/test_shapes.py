@@ -372,6 +372,19 @@ MODELS = {
         ),
         ((2, 3, 9, 9),),
     ),
+    "a size that is asked for": Model(
+        module(
+            """
+            self.down = nn.Conv2d(1, 4, 5, stride=2, padding=2)
+            self.up = nn.ConvTranspose2d(4, 2, 5, stride=2, padding=2)
+            """,
+            """
+            def forward(self, x):
+                return self.up(self.down(x), output_size=x.size())
+            """,
+        ),
+        ((2, 1, 10, 12),),
+    ),
     "a sequence of its own": Model(
         """
         class Net(nn.Sequential):

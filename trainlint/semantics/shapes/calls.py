@@ -206,13 +206,16 @@ class Calls(Expressions):
                 return ...
             called = FunctionValue(method, value.frame, (), method, value)
             return self._within(value, module.name, lambda: self._enter(called, expr, scope, given))
-        first = ...
-        if given is not None:
-            first = given.get(0, "input", next(iter(given.keywords.values()), ...))
-        return self.chain(module, first)
+        if given is None:
+            return self.chain(module, ..., ...)
+        first = given.get(0, "input", next(iter(given.keywords.values()), ...))
+        return self.chain(module, first, given.get(1, "output_size"))
 
-    def chain(self, module: Module, given: Any) -> Any:
-        """What a layer, or one layer after the other, makes of a value."""
+    def chain(self, module: Module, given: Any, wanted: Any = None) -> Any:
+        """What a layer, or one layer after the other, makes of a value.
+
+        ``wanted`` is the size that a transposed convolution is told to give.
+        """
         value = module.value
         found = components.items(self.file, value)
         if isinstance(found, list) and not components.is_container(value, "ModuleDict"):
@@ -231,7 +234,7 @@ class Calls(Expressions):
             self.unsure -= 1
             return given if same else ...
         if isinstance(value, Instance):
-            return self.apply(value, given, module.name)
+            return self.apply(value, given, module.name, wanted)
         return ...
 
     def _part(self, module: Module, given: Any) -> Any:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from trainlint.semantics import tree
+from trainlint.semantics.shapes import windows
 from trainlint.semantics.shapes.dimensions import Dim
 from trainlint.semantics.shapes.kinds import Asked
 from trainlint.semantics.shapes.layers import KINDS
@@ -57,8 +58,11 @@ class Layers:
     def __post_init__(self) -> None:
         self.settings = Settings(self.file)
 
-    def apply(self, layer: Instance, given: Any, name: str) -> Any:
-        """What a layer of torch makes of a value; ``...`` where it is not known."""
+    def apply(self, layer: Instance, given: Any, name: str, wanted: Any = None) -> Any:
+        """What a layer of torch makes of a value; ``...`` where it is not known.
+
+        ``wanted`` is the size that a transposed convolution is told to give.
+        """
         short = layer.name.rpartition(".")[2]
         kind = KINDS.get(short) if layer.name.startswith("torch.nn.") else None
         if kind is None:
@@ -80,7 +84,10 @@ class Layers:
                 tensor.dtype = weights
             dtype = weights
         unknown = tensor is None and short in _STATEFUL  # a packed sequence
-        output = ... if unknown else made(kind.gives(args, shape), dtype)
+        gives = kind.gives(args, shape)
+        if wanted is not None and isinstance(gives, Shape) and short.startswith("ConvTranspose"):
+            gives = windows.told(gives, int(short[-2]), wanted)
+        output = ... if unknown else made(gives, dtype)
         self.note(layer.call, name, output, parameters, dtype, layer)
         return output
 

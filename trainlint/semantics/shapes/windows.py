@@ -128,3 +128,10 @@ def resampled(args: Args, shape: Shape | None) -> Shape | None:
     if shape is None or shape.open or len(shape.dims) < 3:
         return None
     return moved(shape, len(shape.dims) - 2, args, scaled)
+
+
+def told(shape: Shape, rank: int, wanted: Any) -> Shape:
+    """The shape with the last ``rank`` sizes as the caller wants them."""
+    sizes = wanted[-rank:] if isinstance(wanted, tuple) and len(wanted) >= rank else (None,) * rank
+    known = tuple(size if isinstance(size, int | Sum) else None for size in sizes)
+    return Shape((*shape.dims[:-rank], *known), shape.open)
