@@ -1,50 +1,73 @@
-"""An argument is passed that the newest release of the target range no longer takes.
+"""What is used here is not in the newest release of the target range any more.
 
 ## What it does
-Finds `verbose` given to a learning-rate scheduler of torch, by keyword or by position:
-`ReduceLROnPlateau(..., verbose=True)`, `StepLR`, `CosineAnnealingLR` and all others that had it,
-also in the `super().__init__(optimizer, last_epoch, verbose)` of a scheduler of one's own. Which
-schedulers had it, and in which place, is read from a table made from the releases.
+Finds names, methods and arguments that a release of the target range no longer has: `np.float`
+(gone since NumPy 1.24), `Image.ANTIALIAS` (Pillow 10), `Trainer(gpus=1)` (Lightning 2.0),
+`TrainingArguments(evaluation_strategy=...)`, `OneHotEncoder(sparse=False)`, `df.append(row)`,
+`torch.symeig`, arguments that became keyword-only, hooks such as `training_epoch_end` that are no
+longer called, and all others that the tables of torch, torchvision, torchaudio, NumPy,
+scikit-learn, pandas, transformers, Lightning, torchmetrics, timm and Pillow know. The tables are
+made from the published releases. Also `verbose` given to a learning-rate scheduler of torch, by
+keyword or by position: `ReduceLROnPlateau(..., verbose=True)`, `StepLR`, `CosineAnnealingLR`, also
+in the `super().__init__(optimizer, last_epoch, verbose)` of a scheduler of one's own.
+
+It is silent where a version test, a feature test or an `except` selects the code, where the target
+stays below the release, and where the object that has the method is not known. What other rules
+speak of is left out: `torch.cuda.amp` (AMP004), librosa (AUD001, AUD002), `weights_only` (CKP002).
 
 ## Why is this bad?
-torch 2.2 deprecated the argument and torch 2.7 removed it: building the scheduler raises a
-TypeError before the first batch.
+The line raises an ImportError, an AttributeError or a TypeError on the next installation without
+old pins, often late: torch 2.7 removed `verbose`, and building the scheduler stops the program.
 
 ## Example
 ```python
+import numpy as np
 import torch
 
+labels = np.zeros(4, dtype=np.int)
 optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
 scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=3, verbose=True)
 ```
 
 ## Use instead
 ```python
+import numpy as np
 import torch
 
+labels = np.zeros(4, dtype=int)
 optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
 scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=3)
 print(scheduler.get_last_lr())
 ```
 
 ## Fix safety
-The fix removes the argument; no learning rate changes. It is safe where the argument is seen to be
-false, so that nothing was printed, and where the target has only releases that refuse it. Elsewhere
-it is unsafe: on older releases the scheduler no longer prints its changes, and its `verbose` (also
-in its state dict) is false. There is no fix where the argument is more than a name or a constant,
-since a call would no longer be made, where a comment stands inside it, where something in the file
-reads `.verbose` of a scheduler, and where other arguments follow it by position.
+There is a fix where one form says the same on the whole target range, and it is safe: another name
+of the same thing (`np.float` was `float`), a parameter that was renamed, a value that was renamed,
+arguments passed by keyword. The new form must exist in the oldest release of the target; where
+nobody named that, it must have come two years before the newest known one, else the fix is only
+shown. Where the new form does something else, or its value depends on what is passed, there is
+none, and the message says what takes its place.
+
+`verbose` of a scheduler is removed; no learning rate changes. It is safe where the argument is seen
+to be false, so that nothing was printed, and where the target has only releases that refuse it.
+Elsewhere it is unsafe: on older releases the scheduler no longer prints its changes, and its
+`verbose` (also in its state dict) is false. There is no fix where the argument is more than a name
+or a constant, since a call would no longer be made, where a comment stands inside it, where
+something in the file reads `.verbose` of a scheduler, and where other arguments follow it by
+position.
 
 ## Since
 0.1.0
 
 ## References
 - PyTorch 2.7 release notes; documentation of `torch.optim.lr_scheduler`
-- `rules/lr_schedulers.json`, made by `scripts/make_tables.py` from the releases
+- `rules/migrations/*.json` and `rules/lr_schedulers.json`, made by `scripts/make_tables.py` from
+  the releases; `rules/migrations/by_hand.json`, with a source for each row
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -59,21 +82,37 @@ from trainlint.api import (
     Severity,
     Unfixable,
     Version,
-    all_of,
+    any_of,
+    changed,
+    migrations,
     releases,
     rewrite,
     signatures,
+    together,
     tree,
     values,
 )
 
+_FOLDER = Path(__file__).with_name("migrations")
+_WORDS = json.loads((_FOLDER / "words.json").read_text(encoding="utf-8"))
 RULE = Rule(
     "API001",
     "removed-api",
     Severity.ERROR,
-    needs=all_of("torch", "lr_scheduler"),
+    needs=any_of(*_WORDS["removed"], together("torch", "lr_scheduler")),
     fix=Safety.SAFE,
     ordered=False,
+)
+DEPRECATED = Rule(
+    "API002",
+    "deprecated-api",
+    Severity.WARNING,
+    needs=any_of(*_WORDS["deprecated"]),
+    fix=Safety.SAFE,
+    ordered=False,
+)
+TABLES = migrations.Tables(
+    lambda name: (_FOLDER / f"{name}.json").read_text(encoding="utf-8"),
 )
 LIBRARY = "torch"
 SCHEDULERS = "torch.optim.lr_scheduler."
@@ -86,6 +125,147 @@ def table() -> signatures.Table:
     return signatures.Table.parse(
         Path(__file__).with_name("lr_schedulers.json").read_text(encoding="utf-8")
     )
+
+
+def _uses(file: File) -> list[changed.Use]:
+    """What the file uses of all that some release changed."""
+    libraries = TABLES.among(changed.imported_packages(file))
+    return changed.uses(file, libraries) if libraries else []
+
+
+@RULE.check
+def check_tables(file: File) -> Iterator[Finding]:
+    for use in file.once(_uses):
+        target = changed.target_of(file, use.library, use.package)
+        version = use.change.removed
+        if version is None or not use.change.is_removed(target):
+            continue
+        is_newest = not target.known and version[:2] >= use.library.newest[:2]
+        comes_back = not target.known and use.change.returned is not None
+        yield _told(
+            file,
+            use,
+            _removed(file, use, version),
+            version,
+            Severity.WARNING if is_newest or comes_back else Severity.ERROR,
+        )
+
+
+@DEPRECATED.check
+def check_deprecated(file: File) -> Iterator[Finding]:
+    """What is used here works on the target, and is on its way out of the library.
+
+    ## What it does
+    Finds names, methods and arguments that the releases of the target still take, and that one of
+    them calls deprecated: `torch.nn.init.xavier_uniform`, `size_average=False`,
+    `models.resnet18(pretrained=True)`, `np.product` below NumPy 2.0. The message says in which
+    release that began, and where a newer release has removed it, in which.
+
+    ## Why is this bad?
+    The program warns at every start, and stops with the release that removes what it uses.
+
+    ## Example
+    ```python
+    import torch
+    from torch import nn
+
+    head = nn.Linear(4, 2)
+    nn.init.xavier_uniform(head.weight)
+    criterion = nn.MSELoss(size_average=False)
+    ```
+
+    ## Use instead
+    ```python
+    import torch
+    from torch import nn
+
+    head = nn.Linear(4, 2)
+    nn.init.xavier_uniform_(head.weight)
+    criterion = nn.MSELoss(reduction="sum")
+    ```
+
+    ## Fix safety
+    As for `removed-api`: safe where one form says the same on the whole target range, only shown
+    where nobody named the oldest release and the new form is younger than two years, and none where
+    the new form does something else. `pretrained=True` becomes `weights="IMAGENET1K_V1"`, which
+    loads the same weights; for detection, segmentation and video models it becomes
+    `weights="DEFAULT"`, which is unsafe, since newer weights may have come.
+
+    ## Since
+    0.1.0
+
+    ## References
+    - `rules/migrations/*.json`, made by `scripts/make_tables.py` from the releases;
+      `rules/migrations/by_hand.json`, with a source for each row
+    """
+    for use in file.once(_uses):
+        target = changed.target_of(file, use.library, use.package)
+        version = use.change.deprecated
+        if version is not None and use.change.is_deprecated(target):
+            yield _told(file, use, _deprecated(file, use, version), version, Severity.WARNING)
+
+
+def _told(
+    file: File, use: changed.Use, message: str, version: Version, severity: Severity
+) -> Finding:
+    fixes: tuple[Fix, ...] = ()
+    try:
+        fixes = (rewrite.in_new_form(file, use),)
+    except Unfixable as error:
+        message += "" if use.change.note else f" (no fix here: {error.reason})"
+    begins = f"{use.library.title} >= {use.library.short(version)}"
+    return Finding(use.node, message, fixes=fixes, severity=severity, target=begins)
+
+
+def _removed(file: File, use: changed.Use, version: Version) -> str:
+    release = f"{use.library.title} {use.library.short(version)}"
+    if use.surplus is not None and use.call is not None:
+        count = use.surplus.positions
+        taken = f"only {count} argument{'s' * (count > 1)}" if count else "no argument"
+        return (
+            f"`{file.text(use.call.func)}` takes {taken} by position since {release}: "
+            f"this call raises a TypeError"
+        )
+    if use.is_override:
+        then = "this method is refused or never called"
+    elif use.change.parameter:
+        then = "this call raises a TypeError" if not use.change.only else "this raises an error"
+    else:
+        then = "this import fails" if use.is_import else "this raises an AttributeError"
+    return f"{_what(file, use)} was removed in {release}: {then}{_instead(use)}"
+
+
+def _deprecated(file: File, use: changed.Use, version: Version) -> str:
+    release = f"{use.library.title} {use.library.short(version)}"
+    gone = use.change.removed
+    then = f" and was removed in {use.library.short(gone)}" if gone is not None else ""
+    return f"{_what(file, use)} is deprecated since {release}{then}{_instead(use)}"
+
+
+def _what(file: File, use: changed.Use) -> str:
+    if use.change.parameter and use.call is not None:
+        given = f"={changed.written(file, use.node.value)}" if use.change.only else ""  # type: ignore[attr-defined]
+        return f"`{use.change.parameter}{given}` of `{file.text(use.call.func)}`"
+    if use.is_override:
+        return f"`{use.name.rpartition('.')[2]}` of `{use.name.split('.')[-2]}`"
+    if use.is_import:
+        return f"`{use.name}`"
+    return f"`{' '.join(file.text(use.node).split())}`"
+
+
+def _instead(use: changed.Use) -> str:
+    """What takes its place, in the release's own words where it names nothing."""
+    change = use.change
+    if change.note and change.note in use.library.modules:
+        return ", with all of its module" if change.note != use.name else ""
+    if change.note:
+        return f"; {change.note}"
+    if change.instead:
+        return f"; `{change.instead.removeprefix('builtins.')}` takes its place"
+    return ""
+
+
+# Schedulers
 
 
 @RULE.check

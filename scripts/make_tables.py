@@ -4,6 +4,9 @@
     python scripts/make_tables.py torch --module torch.optim.lr_scheduler --from 1.8 \
         --output rules/lr_schedulers.json
     python scripts/make_tables.py librosa --output rules/librosa.json --check 20
+    python scripts/make_tables.py scikit-learn --module sklearn --changes --from 0.20 \
+        --output rules/migrations/sklearn.json
+    python scripts/make_tables.py all --words --output rules/migrations
 
 A rule that names a parameter or a release must not rest on anyone's memory: the table is read out
 of the wheels and sdists themselves, as text, and is made again when a new release comes out.
@@ -19,11 +22,16 @@ from pathlib import Path
 from typing import Any
 
 from packaging.version import Version
+from tables import verify_changes
+from tables.changes import changed_rows, gone_modules
 from tables.history import Shot, compare
 from tables.layout import hoist_early, lay_out, render
 from tables.releases import Release, Wanted, open_releases
 from tables.surface import Surface
 from tables.verify import concerned, faults, pick_rows
+from tables.words import write_words
+
+from trainlint.config.targets import library_name
 
 NOTES = {
     "parameters": "order of the positions in `as_of`; without `as_of`, all parameters in the "
@@ -44,16 +52,22 @@ NOTES = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
     options = _options().parse_args(arguments)
+    if options.words:
+        write_words(options.output)
+        return 0
     if options.check:
-        return check_table(options)
-    shots = [take_shot(release) for release in _releases(options)]
+        return check_changes(options) if options.changes else check_table(options)
+    shots = [take_shot(release, wide=options.changes) for release in _releases(options)]
     for shot in shots:
         if shot.hidden:
             print(f"{shot.version}: not parsed: {', '.join(shot.hidden)}", file=sys.stderr)
     if not shots:
         print(f"no release of {options.library} found", file=sys.stderr)
         return 2
-    text = make_table(options.library, shots, _command(options))
+    if options.changes:
+        text = make_changes(options.library, shots, _command(options), options.leave_out)
+    else:
+        text = make_table(options.library, shots, _command(options))
     options.output.write_text(text, encoding="utf-8")
     return 0
 
@@ -74,10 +88,25 @@ def make_table(library: str, shots: Sequence[Shot], command: str) -> str:
     return render(header, laid_out)
 
 
-def take_shot(release: Release) -> Shot:
+def make_changes(
+    library: str, shots: Sequence[Shot], command: str, leave_out: Sequence[str] = ()
+) -> str:
+    """Return the text of the table of all that changed in a package."""
+    rows = changed_rows(shots, leave_out)
+    header: dict[str, object] = {
+        "library": library_name(library),
+        "command": command,
+        "releases": [shot.version for shot in shots],
+        "modules": gone_modules(shots, leave_out),
+    }
+    return render(header, rows)
+
+
+def take_shot(release: Release, *, wide: bool = False) -> Shot:
     """Return the public callables of a release."""
-    surface = Surface(release.sources)
-    return Shot(release.version, surface.public(), tuple(surface.unparsed()))
+    surface = Surface(release.sources, wide=wide)
+    hidden = tuple(surface.unparsed())
+    return Shot(release.version, surface.public(), hidden, surface if wide else None)
 
 
 def check_table(options: argparse.Namespace) -> int:
@@ -94,10 +123,36 @@ def check_table(options: argparse.Namespace) -> int:
     return 1 if found else 0
 
 
+def check_changes(options: argparse.Namespace) -> int:
+    """Check random statements of a table of changes, and those by hand of the same library."""
+    table: dict[str, Any] = json.loads(options.output.read_text(encoding="utf-8"))
+    releases: list[str] = table["releases"]
+    written = json.loads(options.output.with_name("by_hand.json").read_text(encoding="utf-8"))
+    package = (options.module or options.library).partition(".")[0]
+    by_hand = written["libraries"].get(package, {"rows": []})["rows"]
+    made = verify_changes.pick(
+        [claim for row in table["rows"] for claim in verify_changes.claims(row)],
+        options.check,
+        options.seed,
+    )
+    told = [claim for row in by_hand for claim in verify_changes.claims_by_hand(row)]
+    shots = {release.version: take_shot(release, wide=True) for release in _releases(options)}
+    for kind, asked in (("made", made), ("by hand", told)):
+        counts = {"borne out": 0, "open": 0, "false": 0}
+        for claim in asked:
+            pair = verify_changes.sides(claim, releases)
+            found = verify_changes.fault(claim, *(shots[v] for v in pair)) if pair else None
+            counts["open" if found is None else "false" if found else "borne out"] += 1
+            if found or found is None:
+                print(f"  {claim.name} {claim.parameter} {claim.kind}: {found or 'open'}")
+        print(f"{package}, {kind}: {len(asked)} statements, {counts}")
+    return 0
+
+
 def _releases(options: argparse.Namespace, only: Iterable[str] | None = None) -> Iterable[Release]:
     package = (options.module or options.library).replace(".", "/").replace("-", "_")
     listed = None if only is None else frozenset(only)
-    wanted = Wanted(options.library, package, options.since, listed)
+    wanted = Wanted(options.library, package, options.since, listed, options.changes, options.skip)
     if options.archives:
         return open_releases(wanted, options.archives)
     # Only here is pip needed: archives at hand are read without it.
@@ -109,8 +164,11 @@ def _releases(options: argparse.Namespace, only: Iterable[str] | None = None) ->
 def _command(options: argparse.Namespace) -> str:
     module = f" --module {options.module}" if options.module else ""
     since = f" --from {options.since}" if options.since != Version("0") else ""
+    changes = " --changes" if options.changes else ""
+    skip = f" --skip '{options.skip}'" if options.skip else ""
+    skip += f" --leave-out {','.join(options.leave_out)}" if options.leave_out else ""
     output = f" --output {options.output.as_posix()}" if not options.output.is_absolute() else ""
-    return f"python scripts/make_tables.py {options.library}{module}{since}{output}"
+    return f"python scripts/make_tables.py {options.library}{module}{changes}{since}{skip}{output}"
 
 
 def _options() -> argparse.ArgumentParser:
@@ -118,10 +176,20 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("library", help="the name to install it by")
     parser.add_argument("archives", nargs="*", type=Path, help="wheels and sdists to read instead")
     parser.add_argument("--module", help="read this module only, out of a large wheel")
+    parser.add_argument(
+        "--changes", action="store_true", help="a whole package: only what users must change"
+    )
+    parser.add_argument(
+        "--leave-out", type=lambda text: text.split(","), default=[], help="names, with all below"
+    )
+    parser.add_argument("--skip", help="a pattern of paths that are not read")
     parser.add_argument("--from", dest="since", type=Version, default=Version("0"))
     parser.add_argument("--output", type=Path, required=True, help="the table")
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache/trainlint-tables")
     parser.add_argument("--check", type=int, default=0, metavar="N", help="check N random rows")
+    parser.add_argument(
+        "--words", action="store_true", help="write the trigger words of the tables in OUTPUT"
+    )
     parser.add_argument("--seed", type=int, default=0, help="which rows are random")
     return parser
 

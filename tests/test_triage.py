@@ -28,7 +28,9 @@ def test_a_rule_without_needs_sees_every_file() -> None:
 
 
 def test_words_together_are_whole_identifiers_all_of_which_must_stand_there() -> None:
-    needs = any_of(together("numpy", "product"), together("sklearn", "LassoLars", "normalize"))
+    needs = any_of(
+        together("numpy", "product|msort"), together("sklearn", "Lasso|LassoLars", "normalize")
+    )
     assert needs.met(mentioned(b"import numpy as np\nnp.product(x)", [needs]))
     assert needs.met(mentioned(b"from sklearn import *; LassoLars(normalize=True)", [needs]))
     assert not needs.met(mentioned(b"import numpy\nproducts = 1; LassoLars(normalize=1)", [needs]))

@@ -8,9 +8,12 @@ from trainlint.rule import Finding, Rule
 from trainlint.semantics import (
     backward,
     callgraph,
+    changed,
     classvalues,
+    conflicts,
     contexts,
     guards,
+    migrations,
     references,
     releases,
     signatures,
@@ -117,7 +120,7 @@ from trainlint.semantics.training import (
     window_schedules,
     written,
 )
-from trainlint.triage import ALWAYS, Needs, all_of, any_of
+from trainlint.triage import ALWAYS, Needs, all_of, any_of, together
 
 __all__ = [
     "ALWAYS",
@@ -147,6 +150,7 @@ __all__ = [
     "backward",
     "batchmeans",
     "callgraph",
+    "changed",
     "checkpoint_files",
     "checkpoints",
     "classvalues",
@@ -154,6 +158,7 @@ __all__ = [
     "collecting",
     "columns",
     "configured",
+    "conflicts",
     "contexts",
     "contrastive",
     "datasets",
@@ -185,6 +190,7 @@ __all__ = [
     "manual_rates",
     "means",
     "measured",
+    "migrations",
     "models",
     "modes",
     "order",
@@ -230,6 +236,7 @@ __all__ = [
     "tensors",
     "thresholds",
     "timeorder",
+    "together",
     "transformers",
     "tree",
     "unfrozen",

@@ -113,6 +113,7 @@ def find(
         settings_for=run.finder.settings,
         cwd=run.cwd,
         writing=writing,
+        requirements=True,
     )
     items = [Item(file, run.finder.terms(file.path, file.settings)) for file in found.files]
     failures = list(found.failures)

@@ -36,7 +36,7 @@ _MARK = re.compile(
     r"expect(?P<no_fix>-no-fix)?: (?P<code>[A-Z]+\d+) at "
     r"(?P<quote>[\"`])(?P<text>.*?)(?P=quote)(?=\s|$|,|;)"
 )
-_TARGET = re.compile(r"# target: (\w+)=(\S+)")
+_TARGET = re.compile(r"# target: ([\w-]+)=(\S+)")
 
 
 @dataclass(frozen=True, slots=True, order=True)

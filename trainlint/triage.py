@@ -46,8 +46,9 @@ NEVER = any_of()
 def together(*words: str, pattern: str = "") -> str:
     """One trigger word that stands for several whole identifiers and, with them, a pattern.
 
-    Tables name thousands of such: to look for them costs a text no more than to split it into its
-    identifiers, and the pattern is looked for only where these stand.
+    ``a|b`` is one of several identifiers. Tables name thousands of such: to look for them costs a
+    text no more than to split it into its identifiers, and the pattern is looked for only where
+    these stand.
     """
     return f"{_CLAUSE}{' '.join(words)}" + (f"/{pattern}" if pattern else "")
 
@@ -62,9 +63,7 @@ def mentioned(data: bytes, needs: Iterable[Needs]) -> frozenset[bytes]:
     found.update(word for word in vocabulary.others if word in data)
     for last in vocabulary.clauses.keys() & each:
         for clause in vocabulary.clauses[last]:
-            if each.issuperset(clause.words) and (
-                not clause.pattern or re.search(clause.pattern, data)
-            ):
+            if clause.text not in found and clause.holds(each, data):
                 found.add(clause.text)
     return frozenset(found)
 
@@ -78,8 +77,14 @@ class _Clause:
     """What ``together`` puts into one word."""
 
     text: bytes
-    words: tuple[bytes, ...]
+    groups: tuple[frozenset[bytes], ...]  # but for the last
     pattern: bytes
+
+    def holds(self, identifiers: Set[bytes], data: bytes) -> bool:
+        """Whether the other words stand in a text too, and the pattern."""
+        if any(group.isdisjoint(identifiers) for group in self.groups):
+            return False
+        return not self.pattern or re.search(self.pattern, data) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +93,7 @@ class _Vocabulary:
 
     plain: tuple[bytes, ...]
     others: tuple[bytes, ...]
-    clauses: Mapping[bytes, tuple[_Clause, ...]]  # by the last of their words
+    clauses: Mapping[bytes, tuple[_Clause, ...]]  # by each of their last words
 
 
 @lru_cache(maxsize=8)
@@ -98,8 +103,10 @@ def _vocabulary(needs: tuple[Needs, ...]) -> _Vocabulary:
     for text in words:
         if text.startswith(_CLAUSE.encode()):
             listed, _, pattern = text[len(_CLAUSE) :].partition(b"/")
-            parts = tuple(listed.split())
-            clauses[parts[-1]] = (*clauses.get(parts[-1], ()), _Clause(text, parts, pattern))
+            *others, last = [frozenset(part.split(b"|")) for part in listed.split()]
+            clause = _Clause(text, tuple(others), pattern)
+            for word in last:
+                clauses[word] = (*clauses.get(word, ()), clause)
     simple = [word for word in words if not word.startswith(_CLAUSE.encode())]
     plain = tuple(word for word in simple if _IDENTIFIER.fullmatch(word))
     return _Vocabulary(plain, tuple(word for word in simple if word not in plain), clauses)

@@ -33,7 +33,7 @@ def read_zip(file: IO[bytes], package: str) -> dict[str, str]:
 def write_partial(path: Path, sources: Mapping[str, str]) -> None:
     """Keep the sources that were read out of a large remote wheel as a small zip file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name, text in sorted(sources.items()):
             archive.writestr(name, text)
 

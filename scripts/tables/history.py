@@ -11,19 +11,26 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from tables.signatures import Definition, Signature
+from tables.surface import Surface
 
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """The public callables of one release; names under `hidden` modules are unknown."""
+    """The public callables of one release; names under `hidden` modules are unknown.
+
+    `surface`, where it is given, is asked for names that only the running package would tell.
+    """
 
     version: str
     public: Mapping[str, Definition]
     hidden: tuple[str, ...] = ()
+    surface: Surface | None = None
 
     def hides(self, name: str) -> bool:
         """Return whether the release may hold the name in a module that could not be read."""
-        return any(name == module or name.startswith(module + ".") for module in self.hidden)
+        if any(name == module or name.startswith(module + ".") for module in self.hidden):
+            return True
+        return self.surface is not None and self.surface.may_have(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +76,7 @@ class Row:
     removed: str | None = None
     replacement: str | None = None
     says: str = ""
+    is_class: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +105,8 @@ def _row(name: str, shots: Sequence[Shot]) -> Row:
     told_names = {item.old for item in told}
     renamed = told + [item for item in _seen_renames(steps) if item.old not in told_names]
     old_names = {item.old for item in renamed}
-    removed = _removed(name, last, shots)
+    dead = _dead(steps)
+    removed = _removed(name, last, shots) if dead is None else dead
     return Row(
         name,
         last.definition.origin,
@@ -119,6 +128,7 @@ def _row(name: str, shots: Sequence[Shot]) -> Row:
         removed=removed,
         replacement=_replacement(name, last, shots) if removed or _is_moved(last) else None,
         says=last.definition.notice.says if last.definition.notice else "",
+        is_class=last.definition.is_class,
     )
 
 
@@ -185,7 +195,11 @@ def _told_renames(steps: Sequence[Step]) -> list[Renamed]:
     found: dict[str, Renamed] = {}
     for step in steps:
         for item in step.signature.renames:
-            held = [known for known in steps if item.old in known.signature.names]
+            held = [
+                known
+                for known in steps
+                if item.old in known.signature.names or item in known.signature.renames
+            ]
             if item.old not in found and held:
                 end = _next_version(steps, held[-1])
                 found[item.old] = Renamed(item.old, item.new, step.version, "release", end)
@@ -265,6 +279,15 @@ def _replacement(name: str, last: Step, shots: Sequence[Shot]) -> str | None:
         key=lambda other: (other.rpartition(".")[0] != owner, other.count("."), other),
         default=None,
     )
+
+
+def _dead(steps: Sequence[Step]) -> str | None:
+    """Return the release since which, for good, the callable does nothing but raise."""
+    found = None
+    for step in steps:
+        notice = step.definition.notice
+        found = (found or step.version) if notice is not None and notice.dead else None
+    return found
 
 
 def _is_moved(step: Step) -> bool:

@@ -26,6 +26,7 @@ from tables.archives import read_archive, read_zip, write_partial
 from tables.releases import Artifact, Release, Wanted, artifact_of, pick_artifacts
 
 CHUNK = 256 * 1024
+LARGE = 4 << 20  # of an archive of this size only the sources are kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ def fetch_releases(wanted: Wanted, cache: Path) -> Iterator[Release]:
     with _registry() as registry:
         for artifact in pick_artifacts(_published(registry, wanted.library), wanted):
             sources = _fetch(registry.network, artifact, wanted.package, cache)
-            yield Release(str(artifact.version), sources)
+            yield Release(str(artifact.version), wanted.kept(sources))
 
 
 @contextmanager
@@ -77,7 +78,11 @@ def _fetch(network: PipSession, artifact: Artifact, package: str, cache: Path) -
         sources = _read_remote(network, artifact, package)
         write_partial(partial, sources)
         return sources
-    return read_archive(_download(network, artifact, cached), package)
+    sources = read_archive(_download(network, artifact, cached), package)
+    if cached.stat().st_size > LARGE:
+        write_partial(partial, sources)
+        cached.unlink()
+    return sources
 
 
 def _read_remote(network: PipSession, artifact: Artifact, package: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ A release ships several files with the same sources in them; the one with the le
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,17 +44,29 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to read: a package or one of its modules, in the final releases from `since` on."""
+    """What to read: a package or one of its modules, in the final releases from `since` on.
+
+    With `minors`, the first release of each series and the newest one do; paths that match the
+    pattern `skip` are not read.
+    """
 
     library: str
     package: str
     since: Version = EARLIEST
     only: frozenset[str] | None = None
+    minors: bool = False
+    skip: str | None = None
 
     def takes(self, version: Version) -> bool:
         """Return whether the release is one of those asked for."""
         listed = self.only is None or str(version) in self.only
         return listed and not version.is_prerelease and version >= self.since
+
+    def kept(self, sources: dict[str, str]) -> dict[str, str]:
+        """Return the sources that are to be read."""
+        if self.skip is None:
+            return sources
+        return {path: text for path, text in sources.items() if not re.search(self.skip, path)}
 
 
 def open_releases(wanted: Wanted, paths: Iterable[Path]) -> Iterator[Release]:
@@ -62,7 +75,7 @@ def open_releases(wanted: Wanted, paths: Iterable[Path]) -> Iterator[Release]:
     artifacts = [found for name in by_file if (found := artifact_of(name)) is not None]
     for artifact in pick_artifacts(artifacts, wanted):
         sources = read_archive(by_file[artifact.filename], wanted.package)
-        yield Release(str(artifact.version), sources)
+        yield Release(str(artifact.version), wanted.kept(sources))
 
 
 def pick_artifacts(artifacts: Iterable[Artifact], wanted: Wanted) -> list[Artifact]:
@@ -72,6 +85,9 @@ def pick_artifacts(artifacts: Iterable[Artifact], wanted: Wanted) -> list[Artifa
         known = best.get(artifact.version)
         if known is None or _rank(artifact.filename) < _rank(known.filename):
             best[artifact.version] = artifact
+    if wanted.minors and best:
+        firsts = {(v.major, v.minor): v for v in sorted(best, reverse=True)}
+        best = {v: best[v] for v in {*firsts.values(), max(best)}}
     return [best[version] for version in sorted(best)]
 
 

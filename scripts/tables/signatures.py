@@ -9,30 +9,27 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
 
 import libcst
 
-WARNING = re.compile(r"\.\. (?:warning|deprecated)::(.*?)(?=\n\s*\n|\Z)", re.DOTALL)
-SENTINELS = frozenset({"Deprecated()", "util.Deprecated()", "'deprecated'"})
+from tables import notices
+from tables.notices import Notice, Rename, called
 
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """A deprecation that the release itself states."""
-
-    removal: str = ""
-    moved: bool = False
-    says: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Rename:
-    """A parameter that goes by a new name."""
-
-    old: str
-    new: str
+_LOUD = re.compile(
+    r"deprecat|FutureWarning|will be removed|been removed|is removed|rename|legacy|no longer|moved",
+    re.I,
+)
+TOLERANT = frozenset(
+    {
+        "deprecate_positional_args",
+        "_deprecate_positional_args",
+        "deprecate_nonkeyword_arguments",
+        "kwonly_to_pos_or_kw",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +60,19 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A public callable: `origin` is the dotted name of the place that defines it."""
+    """A public callable: `origin` is the dotted name of the place that defines it.
+
+    `members` are the public methods of a class, `fields` tells a data class, whose parameters come
+    after those of its bases.
+    """
 
     origin: str
     signature: Signature | None
     notice: Notice | None = None
     bases: tuple[str, ...] = ()
+    members: Mapping[str, Definition] = field(default_factory=dict)
+    fields: bool = False
+    is_class: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,20 +102,30 @@ class Module:
     imports: dict[str, Import] = field(default_factory=dict)
     stars: tuple[Import, ...] = ()
     exported: tuple[str, ...] | None = None
+    constants: frozenset[str] = frozenset()
+    mentioned: frozenset[str] = frozenset()
+    retired: Mapping[str, str] = field(default_factory=dict)
+    open_ended: bool = False
+    sets_others: bool = False
 
 
-def read_module(name: str, text: str, *, package: bool) -> Module:
-    """Return what the module's text binds; an unparsable one is empty and says so."""
+@cache
+def read_module(name: str, text: str, *, package: bool, wide: bool = False) -> Module:
+    """Return what the module's text binds; an unparsable one is empty and says so.
+
+    With `wide`, methods, constants and what bodies warn of are read too.
+    """
     tree = _parse(text)
     if tree is None:
         return Module(name, parsed=False)
     parent = name if package else name.rpartition(".")[0]
     module = Module(name)
+    loud = frozenset(_loud_lines(text)) if wide else None
     stars: list[Import] = []
     exported: tuple[str, ...] | None = None
     for node in _top_level(tree.body):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            module.definitions[node.name] = _definition(name, node)
+            module.definitions[node.name] = _definition(name, node, loud)
         elif isinstance(node, ast.ImportFrom):
             stars += _bind_imports(module, node, parent)
         elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
@@ -120,9 +134,63 @@ def read_module(name: str, text: str, *, package: bool) -> Module:
                 exported = _strings(node.value)
             elif (alias := _alias(node.value)) is not None:
                 module.aliases[target] = alias
-    return Module(
+    found = Module(
         name, True, module.definitions, module.aliases, module.imports, tuple(stars), exported
     )
+    return _widened(found, tree, text) if wide else found
+
+
+def _widened(module: Module, tree: ast.Module, text: str) -> Module:
+    """Return the module with its constants, and with all words where names come at run time."""
+    constants: set[str] = set()
+    retired: dict[str, str] = {}
+    for node in _top_level(tree.body):
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        targets = [node.target] if isinstance(node, ast.AnnAssign) and node.value else targets
+        names = [n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)]
+        if any(re.search(r"(expired|former|removed)_?attr", each) for each in names):
+            retired |= _texts_of(node)
+        constants |= {each for each in names if re.fullmatch(r"[A-Z][A-Z0-9_]{2,}", each)}
+    dynamic = "__getattr__" in text or "globals()" in text or "sys.modules[__name__]" in text
+    words = re.findall(r"[A-Za-z_]\w*", text)
+    bound = {name for node in tree.body for name in _stored(node)}
+    return replace(
+        module,
+        constants=frozenset(constants),
+        mentioned=frozenset(words) if dynamic else frozenset(bound),
+        retired=retired,
+        open_ended=any(_serves_anything(node) for node in tree.body),
+        sets_others="._" in module.name and ("setattr(" in text or "sys.modules[" in text),
+    )
+
+
+def _stored(node: ast.AST) -> Iterator[str]:
+    """Yield the names that a statement of a module binds, in its blocks too."""
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+        yield node.id
+    elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+        for part in ast.iter_child_nodes(node):
+            yield from _stored(part)
+
+
+def _serves_anything(node: ast.stmt) -> bool:
+    """Return whether a module's ``__getattr__`` looks names up elsewhere."""
+    if not isinstance(node, ast.FunctionDef) or node.name != "__getattr__":
+        return False
+    calls = [part for part in ast.walk(node) if isinstance(part, ast.Call)]
+    return any(called(call) in ("getattr", "import_module", "__import__") for call in calls)
+
+
+def _texts_of(node: ast.stmt) -> dict[str, str]:
+    """Return the names of a table of attributes that are gone, with what it says of each."""
+    value = getattr(node, "value", None)
+    if not isinstance(value, ast.Dict):
+        return {}
+    found = {}
+    for key, said in zip(value.keys, value.values, strict=True):
+        if isinstance(key, ast.Constant) and isinstance(said, ast.Constant):
+            found[str(key.value)] = str(said.value)
+    return found
 
 
 def is_lazy(text: str) -> bool:
@@ -195,61 +263,120 @@ def _absolute(node: ast.ImportFrom, parent: str) -> str:
     return ".".join([*parts, *([node.module] if node.module else [])])
 
 
+def _loud_lines(text: str) -> Iterator[int]:
+    """Yield the numbers of the lines that can speak of a deprecation."""
+    number, at = 1, 0
+    for found in _LOUD.finditer(text):
+        number += text.count("\n", at, found.start())
+        at = found.start()
+        yield number
+
+
+def _is_loud(node: ast.stmt, loud: frozenset[int] | None) -> bool:
+    if loud is None:
+        return False
+    first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
+    return any(line in loud for line in range(first, (node.end_lineno or first) + 1))
+
+
 def _definition(
-    module: str, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    module: str,
+    node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef,
+    loud: frozenset[int] | None,
 ) -> Definition:
     origin = f"{module}.{node.name}"
-    notice = _notice(node)
+    notice = notices.notice_of(node)
+    if notice is None and _is_loud(node, loud):
+        notice = notices.notice_in_text(node)
     if not isinstance(node, ast.ClassDef):
-        return Definition(origin, _signature(node), notice)
+        return Definition(origin, _signature(node, loud), notice)
     makers = [item for item in node.body if isinstance(item, ast.FunctionDef)]
     maker = next((item for item in makers if item.name == "__init__"), None)
     bases = tuple(ast.unparse(base) for base in node.bases)
-    signature = _signature(maker, bound=True) if maker is not None else None
-    return Definition(origin, signature, notice, bases)
+    docs = ast.get_docstring(node) or ""
+    signature = _signature(maker, loud, bound=True, docs=docs) if maker is not None else None
+    if loud is None:
+        return Definition(origin, signature, notice, bases)
+    fields = maker is None and any(called(item) == "dataclass" for item in node.decorator_list)
+    members = dict(_members(origin, node, loud))
+    return Definition(
+        origin,
+        _fields(node) if fields else signature,
+        notice,
+        bases,
+        members,
+        fields=fields,
+        is_class=True,
+    )
 
 
-def _signature(node: ast.FunctionDef | ast.AsyncFunctionDef, *, bound: bool = False) -> Signature:
+def _members(
+    origin: str, node: ast.ClassDef, loud: frozenset[int]
+) -> Iterator[tuple[str, Definition]]:
+    """Yield the public methods, properties and class attributes."""
+    for item in node.body:
+        match item:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() if not item.name.startswith("_"):
+                marks = {called(mark) for mark in item.decorator_list}
+                notice = notices.notice_of(item)
+                if notice is None and _is_loud(item, loud):
+                    notice = notices.notice_in_text(item)
+                is_data = not marks.isdisjoint({"property", "cached_property", "setter"})
+                bound = "staticmethod" not in marks
+                made = None if is_data else _signature(item, loud, bound=bound)
+                yield item.name, Definition(f"{origin}.{item.name}", made, notice)
+            case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+                yield name, Definition(f"{origin}.{name}", None)
+            case ast.If():
+                inner = ast.ClassDef(
+                    name=node.name, bases=[], keywords=[], body=item.body, decorator_list=[]
+                )
+                yield from _members(origin, inner, loud)
+            case _:
+                pass
+
+
+def _fields(node: ast.ClassDef) -> Signature:
+    """Return the parameters that a data class takes for its own fields."""
+    names: list[str] = []
+    leaving: list[str] = []
+    for item in node.body:
+        if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
+            if "ClassVar" in ast.unparse(item.annotation):
+                continue
+            names.append(item.target.id)
+            said = ast.unparse(item.value) if item.value is not None else ""
+            if re.search(r"help['\"]: ['\"(]*\s*(This argument is |\()?[Dd]eprecated", said):
+                leaving.append(item.target.id)
+    return Signature(tuple(names), deprecated=tuple(leaving))
+
+
+def _signature(
+    node: ast.FunctionDef | ast.AsyncFunctionDef,
+    loud: frozenset[int] | None,
+    *,
+    bound: bool = False,
+    docs: str = "",
+) -> Signature:
     spec = node.args
     positional = [arg.arg for arg in (*spec.posonlyargs, *spec.args)][bound:]
     keyword = [arg.arg for arg in spec.kwonlyargs]
+    tolerant = {"deprecate_positional_args"} if loud is None else TOLERANT
+    going = list(notices.going(node))
+    told = list(notices.renames(node)) if loud is None or _is_loud(node, loud) else []
+    if docs or _is_loud(node, loud):
+        docs = f"{docs}\n{ast.get_docstring(node) or ''}"
+        going += [name for name, _ in notices.going_in_text(node, docs)]
+        told += notices.renames_in_text(node)
     return Signature(
         tuple(positional),
         tuple(keyword),
         star=spec.vararg is not None,
         kwargs=spec.kwarg is not None,
-        tolerant=any(_called(item) == "deprecate_positional_args" for item in node.decorator_list),
-        deprecated=tuple(_going(spec)),
-        renames=tuple(_renames(node)),
+        tolerant=any(called(item) in tolerant for item in node.decorator_list),
+        deprecated=tuple(dict.fromkeys(going)),
+        renames=tuple(dict.fromkeys(told)),
     )
-
-
-def _going(spec: ast.arguments) -> Iterator[str]:
-    """Yield the parameters whose default says that nobody should pass them."""
-    ordered = [*spec.posonlyargs, *spec.args]
-    paired = list(zip(reversed(ordered), reversed(spec.defaults), strict=False))
-    pairs = [*reversed(paired), *zip(spec.kwonlyargs, spec.kw_defaults, strict=True)]
-    for arg, default in pairs:
-        if default is not None and ast.unparse(default) in SENTINELS:
-            yield arg.arg
-
-
-def _renames(node: ast.AST) -> Iterator[Rename]:
-    for call in ast.walk(node):
-        if isinstance(call, ast.Call) and _called(call) == "rename_kw":
-            given = {word.arg: word.value for word in call.keywords}
-            old = given.get("old_name") or (call.args[0] if call.args else None)
-            new = given.get("new_name") or (call.args[2] if len(call.args) > 2 else None)
-            if isinstance(old, ast.Constant) and isinstance(new, ast.Constant):
-                yield Rename(str(old.value), str(new.value))
-
-
-def _notice(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> Notice | None:
-    says = _warning_text(ast.get_docstring(node) or "")
-    for decorator in node.decorator_list:
-        if isinstance(decorator, ast.Call) and _called(decorator) in ("deprecated", "moved"):
-            return Notice(_removal(decorator), _called(decorator) == "moved", says)
-    return None
 
 
 def _alias(value: ast.expr) -> Alias | None:
@@ -257,27 +384,9 @@ def _alias(value: ast.expr) -> Alias | None:
         return Alias(ast.unparse(value))
     if not (isinstance(value, ast.Call) and isinstance(value.func, ast.Call) and value.args):
         return None
-    if _called(value.func) not in ("moved", "_moved", "deprecated"):
+    if called(value.func) not in ("moved", "_moved", "deprecated"):
         return None
-    return Alias(ast.unparse(value.args[0]), Notice(_removal(value.func), moved=True))
-
-
-def _removal(call: ast.Call) -> str:
-    """Return the release that the decorator announces for the removal."""
-    given = next((word.value for word in call.keywords if word.arg == "version_removed"), None)
-    value = given or (call.args[-1] if call.args else None)
-    return str(value.value) if isinstance(value, ast.Constant) else ""
-
-
-def _warning_text(doc: str) -> str:
-    found = WARNING.search(doc)
-    return " ".join(found.group(1).split()) if found else ""
-
-
-def _called(node: ast.expr) -> str:
-    """Return the last name of a decorator or callee."""
-    node = node.func if isinstance(node, ast.Call) else node
-    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+    return Alias(ast.unparse(value.args[0]), Notice(notices.removal(value.func), moved=True))
 
 
 def _strings(value: ast.expr) -> tuple[str, ...] | None:

@@ -51,6 +51,25 @@ def requirement_entries(file: str, text: str) -> Iterator[Entry]:
         yield from _pip(text.splitlines())
 
 
+def requirement_places(file: str, text: str) -> Iterator[tuple[str, str, int, int]]:
+    """Distribution and specifier of each requirement, with the span in which both stand.
+
+    One that is not written in one line, name first, has no place and is left out.
+    """
+    at: dict[str, int] = {}
+    for name, specifier in requirement_entries(file, text):
+        if name == "python" or not specifier:
+            continue
+        spelled = re.sub(r"[-_.]+", "[-_.]+", re.escape(name).replace(r"\-", "-"))
+        said = r"\s*".join(map(re.escape, re.findall(r"[=<>~!^]+|[^=<>~!^\s]+", specifier)))
+        loose = said.removeprefix("==") if specifier.startswith("==") else said
+        pattern = rf"(?<![\w.-])(?:{spelled})(?![\w-])[^\r\n#]*?(?:{said}|{loose})"
+        found = re.compile(pattern, re.I).search(text, at.get(name, 0))
+        if found is not None:
+            at[name] = found.end()
+            yield name, specifier, found.start(), found.end()
+
+
 def _pip(lines: Iterable[object]) -> Iterator[Entry]:
     continued = ""
     for raw in (*lines, ""):

@@ -11,20 +11,34 @@ Version = tuple[int, ...]
 # The newest release that the tables of trainlint know.
 NEWEST: dict[str, Version] = {
     "librosa": (1, 0),
-    "numpy": (2, 4),
+    "lightning": (2, 6),
+    "numpy": (2, 5),
+    "pandas": (3, 1),
+    "pillow": (13, 0),
+    "pytorch-lightning": (2, 6),
     "sklearn": (1, 9),
+    "timm": (1, 0),
     "torch": (2, 15),
     "torchaudio": (2, 11),
+    "torchmetrics": (1, 9),
     "torchvision": (0, 29),
+    "transformers": (5, 23),
 }
 # The newest release that was two years old when that one came out.
 _SETTLED: dict[str, Version] = {
     "librosa": (0, 10, 2),
+    "lightning": (2, 3),
     "numpy": (1, 26),
+    "pandas": (2, 2),
+    "pillow": (10, 4),
+    "pytorch-lightning": (2, 3),
     "sklearn": (1, 4),
+    "timm": (1, 0, 3),
     "torch": (2, 4),
     "torchaudio": (2, 4),
+    "torchmetrics": (1, 4),
     "torchvision": (0, 19),
+    "transformers": (4, 45),
 }
 
 _ALIASES = {

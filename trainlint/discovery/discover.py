@@ -17,6 +17,7 @@ from trainlint.diagnostics import Failure
 from trainlint.discovery.gitignore import Ignores, deeper, ignored, ignores_above, ignores_in
 from trainlint.discovery.origin import LEFT_OUT, is_generated, is_left_out, is_vendored
 from trainlint.discovery.project_files import SettingsFinder, TargetFinder, requirement_files
+from trainlint.text.configs import names_requirements
 
 __all__ = [
     "Discovery",
@@ -65,15 +66,16 @@ def discover(
     settings_for: Callable[[str], Settings],
     cwd: str | None = None,
     writing: bool = False,
+    requirements: bool = False,
 ) -> Discovery:
-    """The Python files and notebooks at and below the paths.
+    """The Python files and notebooks at and below the paths; with ``requirements`` such files, too.
 
     Only for ``writing`` the ignore files of git are asked about files that were named.
 
     Raises:
         SettingsError: a settings file on the way is wrong.
     """
-    walk = _Walk(settings_for, force_exclude, writing, cwd or os.getcwd())
+    walk = _Walk(settings_for, force_exclude, writing, cwd or os.getcwd(), requirements)
     folders: list[str] = []
     for path in paths:
         full = os.path.abspath(os.path.join(walk.cwd, path))
@@ -104,6 +106,7 @@ class _Walk:
     force_exclude: bool
     writing: bool
     cwd: str
+    requirements: bool
     files: list[File] = field(default_factory=list)
     failures: dict[Failure, None] = field(default_factory=dict)
     ignores: dict[str, tuple[Ignores, bool]] = field(default_factory=dict)
@@ -187,7 +190,7 @@ class _Walk:
         for entry in sorted(entries, key=lambda entry: entry.name):
             name = entry.name
             is_folder = _is_folder(entry)
-            if not is_folder and not _checked(name):
+            if not is_folder and not _checked(name, self.requirements):
                 continue
             if is_folder and name in LEFT_OUT:
                 continue
@@ -271,9 +274,10 @@ class _Walk:
         )
 
 
-def _checked(name: str) -> bool:
+def _checked(name: str, requirements: bool) -> bool:
     # Editors leave links called .#x.py, and archives of a Mac files called ._x.py.
-    return name.endswith((".py", ".ipynb")) and not name.startswith((".#", "._"))
+    is_read = name.endswith((".py", ".ipynb")) or (requirements and names_requirements(name))
+    return is_read and not name.startswith((".#", "._"))
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

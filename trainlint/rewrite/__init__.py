@@ -21,6 +21,7 @@ from trainlint.rewrite.arguments import (
 )
 from trainlint.rewrite.blocks import add_decorator, dedent, leave, move, wrap_in_with
 from trainlint.rewrite.calls import pass_arguments, rename_function
+from trainlint.rewrite.changed import in_new_form
 from trainlint.rewrite.clauses import catch, remove_spans
 from trainlint.rewrite.criteria import entangled, to_logits_form
 from trainlint.rewrite.expressions import replace, unwrap, wrap
@@ -58,6 +59,7 @@ __all__ = [
     "delete",
     "entangled",
     "fit_behind_split",
+    "in_new_form",
     "insert_after",
     "insert_argument_first",
     "insert_before",

@@ -101,11 +101,11 @@ class File:
         installed beside trainlint.
         """
         stated = self.surroundings.targets.get(library, ANY_RELEASE)
-        if library != "torch":
-            return stated
-        from trainlint.semantics.pins import pinned
+        from trainlint.semantics import pins
 
-        own = self.once(pinned)
+        own = (
+            self.once(pins.pinned) if library == "torch" else self.once(pins.installed).get(library)
+        )
         if own is None:
             return stated
         return (stated.narrow(own) or stated) if stated.known else own

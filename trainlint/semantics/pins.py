@@ -7,7 +7,7 @@ or one that only chooses between two ways, says nothing here.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from trainlint.config.companions import torch_beside
@@ -36,6 +36,13 @@ def pinned(file: File) -> Range | None:
     return found
 
 
+def installed(file: File) -> Mapping[str, Range]:
+    """The releases of libraries that the commands of a notebook install."""
+    return (
+        stated_ranges(installed_entries(_commands(file.source))) if file.source.is_notebook else {}
+    )
+
+
 def _both(one: Range | None, other: Range | None) -> Range | None:
     if one is None or other is None:
         return one or other
@@ -44,15 +51,20 @@ def _both(one: Range | None, other: Range | None) -> Range | None:
 
 def _installed(source: Source) -> Range | None:
     """What the shell commands among a notebook's lines install, which no Python is."""
-    commands = [
+    commands = _commands(source)
+    if not commands:
+        return None
+    asked = stated_ranges(installed_entries(commands))
+    return _both(asked.get(_LIBRARY), torch_beside(asked))
+
+
+def _commands(source: Source) -> str:
+    """The lines of a notebook that install something, and are no Python."""
+    return "\n".join(
         found[0]
         for found in re.finditer(_INSTALL, source.text)
         if source.code[found.start() : found.end()] != found[0]
-    ]
-    if not commands:
-        return None
-    asked = stated_ranges(installed_entries("\n".join(commands)))
-    return _both(asked.get(_LIBRARY), torch_beside(asked))
+    )
 
 
 def _demanded(file: File, statement: tree.Stmt) -> Range | None:

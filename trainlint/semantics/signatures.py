@@ -17,12 +17,16 @@ from trainlint.semantics import tree
 
 @dataclass(frozen=True, slots=True)
 class Rename:
-    """A parameter with a new name; ``removed`` is the release without the old one."""
+    """A parameter with a new name; ``removed`` is the release without the old one.
+
+    ``told`` tells that a release says so, and not only that the one stands in the other's place.
+    """
 
     old: str
     new: str
     since: Version
     removed: Version | None
+    told: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,8 @@ class Row:
     deprecated: Version | None
     removed: Version | None
     replacement: str | None
+    going: Mapping[str, Version] = field(default_factory=dict)
+    says: str = ""
 
     def name_at(self, position: int, target: Range) -> str | None:
         """The one parameter that a position means in all releases of a range that take it."""
@@ -210,13 +216,19 @@ def replacements(text: str) -> dict[str, Replacement]:
 def _row(library: str, raw: Mapping[str, Any], releases: list[Version]) -> Row:
     return Row(
         library,
-        tuple(raw["parameters"]),
-        raw["positions"],
+        tuple(raw.get("parameters", ())),
+        raw.get("positions", 0),
         raw.get("star", False),
         _version(raw.get("keyword_only")),
         tuple(_orders(raw.get("other_orders", {}), releases)),
         tuple(
-            Rename(r["old"], r["new"], parse_version(r["since"]), _version(r.get("removed")))
+            Rename(
+                r["old"],
+                r["new"],
+                parse_version(r["since"]),
+                _version(r.get("removed")),
+                r.get("by", "release") == "release",
+            )
             for r in raw.get("renamed", ())
         ),
         tuple(
@@ -232,6 +244,8 @@ def _row(library: str, raw: Mapping[str, Any], releases: list[Version]) -> Row:
         _version(raw.get("deprecated")),
         _version(raw.get("removed")),
         raw.get("replacement"),
+        {name: parse_version(version) for name, version in raw.get("going", {}).items()},
+        raw.get("says", ""),
     )
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from trainlint import edits as editing
 from trainlint.diagnostics import Location
 from trainlint.edits import Edit
+from trainlint.text import configs
 from trainlint.text.encoding import BOM_UTF8, DecodingError, decoded, encoded
 
 if TYPE_CHECKING:
@@ -198,17 +199,21 @@ class Source:
 def decode(path: str, data: bytes) -> Source:
     """The source in the bytes of a file; one whose name ends in ``.ipynb`` is a notebook.
 
+    A file of requirements is to Python what ``configs.as_python`` makes of it.
+
     Raises:
         SourceError: the bytes are no text in their encoding, or no notebook.
     """
     is_notebook = path.lower().endswith(".ipynb")
+    is_python = not is_notebook and not configs.names_requirements(path)
     try:
-        text, encoding, bom = decoded(data, declared=not is_notebook)
+        text, encoding, bom = decoded(data, declared=is_python)
     except DecodingError as error:
         raise SourceError("decode", error.message, error.line, error.column) from None
     if not is_notebook:
         newline = _dominant_newline(text)
-        return Source(path, text, text, newline, bom, encoding, False, True, "", data, text)
+        code = text if is_python else configs.as_python(text)
+        return Source(path, text, code, newline, bom, encoding, False, True, "", data, text)
     return _decode_notebook(path, data, text, bom)
 
 

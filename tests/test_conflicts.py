@@ -1,0 +1,105 @@
+"""Requirement files of all kinds, read as sources, and what contradicts what in them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from trainlint.config.requirements import requirement_places
+from trainlint.config.targets import Range
+from trainlint.semantics.conflicts import Requirements, Stated, conflicts
+from trainlint.text.configs import as_python, names_requirements
+from trainlint.text.source import decode
+
+MADE = json.dumps(
+    {
+        "rows": [
+            {"library": "a", "from": "1.0", "to": "1.9", "until": "2.0", "needs": "b", "in": "<2"},
+            {"library": "a", "from": "2.0", "to": "2.1", "needs": "b", "in": ">=2"},
+            {"library": "c", "from": "1.0", "to": "1.1", "until": "1.2", "needs": "b", "in": "<2"},
+            {"library": "c", "from": "1.5", "to": "1.6", "needs": "b", "in": "<2"},
+        ]
+    }
+)
+BY_HAND = json.dumps(
+    {"rows": [{"library": "d", "from": "1", "until": "2.3", "needs": "b", "in": "<2"}]}
+)
+TABLE = Requirements.parse(MADE, BY_HAND)
+
+
+def found(**asked: str) -> list[tuple[str, str]]:
+    stated = [Stated(name, text, Range.parse(text), 0, 0) for name, text in asked.items()]
+    return [(c.one.library, c.other.library) for c in conflicts(stated, TABLE)]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("==1.4", ">=2"), (">=1.2,<2", "==2.1"), ("==2.1.0", "<2"), (">=2", "==1.5"), ("~=1.3", ">2")],
+)
+def test_what_no_release_allows_is_a_conflict(one: str, other: str) -> None:
+    assert found(a=one, b=other) == [("a", "b")]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(">=1.2", ">=2"), ("==1.4", ">=1"), ("<2", "==2.0"), ("==0.9", ">=2"), ("==1.4", "<2")],
+)
+def test_one_combination_that_works_is_enough(one: str, other: str) -> None:
+    assert found(a=one, b=other) == []
+
+
+def test_releases_that_ask_for_nothing_lie_between_two_spans() -> None:
+    assert found(c=">=1.0", b=">=2") == []
+    assert found(c="==1.5.2", b=">=2") == [("c", "b")]
+
+
+def test_rows_by_hand_hold_until_a_release() -> None:
+    assert found(d="==2.2.2", b="==2.0") == [("d", "b")]
+    assert found(d=">=2.2", b="==2.0") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("requirements.txt", "a[x] >= 1, <2  # b==9\n-r b.txt\nb==2\n", ["a[x] >= 1, <2", "b==2"]),
+        ("pyproject.toml", '[project]\ndependencies = ["a~=1.0", "b"]\n', ["a~=1.0"]),
+        ("pyproject.toml", '[tool.poetry.dependencies]\na = "^1.8"\n', ['a = "^1.8']),
+        (
+            "environment.yml",
+            "dependencies:\n  - a=1.8\n  - pip:\n    - b==2.0\n",
+            ["a=1.8", "b==2.0"],
+        ),
+        ("setup.cfg", "[options]\ninstall_requires =\n  a>=1\n  b<2\n", ["a>=1", "b<2"]),
+        ("Pipfile", '[packages]\na = "==1.0"\nb = "*"\n', ['a = "==1.0', 'b = "*']),
+        ("setup.py", "setup(install_requires=['a==1', 'b>=2'])\n", ["a==1", "b>=2"]),
+    ],
+)
+def test_requirements_have_their_places(name: str, text: str, expected: list[str]) -> None:
+    places = [text[start:end] for _, _, start, end in requirement_places(name, text)]
+    assert places == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("requirements.txt", True),
+        ("docs/requirements-dev.txt", True),
+        ("pyproject.toml", True),
+        ("environment.yml", True),
+        ("setup.py", False),
+        ("notes.txt", False),
+        ("config.yaml", False),
+    ],
+)
+def test_files_that_name_requirements(name: str, expected: bool) -> None:
+    assert names_requirements(name) is expected
+
+
+def test_python_sees_lines_and_comments_only() -> None:
+    text = "  a==1  # trainlint: ignore[ENV001]\r\n\r\n# only this\r\n[tool]\n\tx = '#1'\n"
+    masked = as_python(text)
+    assert len(masked) == len(text)
+    assert masked == "0       # trainlint: ignore[ENV001]\r\n\r\n# only this\r\n0     \n0        \n"
+    source = decode("requirements.txt", text.encode())
+    assert (source.text, source.code) == (text, masked)

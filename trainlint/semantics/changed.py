@@ -1,0 +1,299 @@
+"""Where a file uses what releases of a library changed: names, methods, arguments and overrides."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trainlint.config.targets import Range
+from trainlint.semantics import references, releases, tree, values
+from trainlint.semantics.migrations import Change, Library, Surplus
+from trainlint.semantics.names import canonical
+
+if TYPE_CHECKING:
+    from trainlint.semantics.facts import File
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One place that a change concerns.
+
+    ``node`` is the name, the argument, or the method that is defined; ``call`` is there where an
+    argument is concerned or the name is called, ``reference`` where a name is used.
+    """
+
+    node: tree.Node
+    library: Library
+    package: str
+    name: str
+    change: Change
+    call: tree.Call | None = None
+    reference: references.Reference | None = None
+    is_import: bool = False
+    is_override: bool = False
+    surplus: Surplus | None = None
+
+
+def imported_packages(file: File) -> frozenset[str]:
+    """The top-level packages that a file imports and that are not of its own project."""
+    found = set()
+    for alias in file.all(tree.Alias):
+        statement = alias.parent
+        if isinstance(statement, tree.Import):
+            found.add(alias.name.partition(".")[0])
+        elif isinstance(statement, tree.ImportFrom) and not statement.level:
+            found.add(statement.module.partition(".")[0])
+    for statement in file.all(tree.ImportFrom):
+        if statement.star and not statement.level:
+            found.add(statement.module.partition(".")[0])
+    return frozenset(found - file.surroundings.local_modules)
+
+
+def target_of(file: File, library: Library, package: str) -> Range:
+    """The releases that the project must work on."""
+    return file.target(library.targets[package])
+
+
+def uses(file: File, libraries: Mapping[str, Library]) -> list[Use]:
+    """The uses of what has changed in some release, in source order; guarded ones are left out.
+
+    ``libraries`` are those that the file imports, by package.
+    """
+    imports = list(_imports(file, libraries))
+    told = {use.node for use in imports}
+    found = [
+        *imports,
+        *(use for use in _names(file, libraries) if not _is_told(use, told)),
+        *_arguments(file, libraries),
+        *_members(file, libraries),
+        *_overrides(file, libraries),
+    ]
+    kept = [use for use in found if not _is_guarded(file, use)]
+    return sorted(kept, key=lambda use: use.node.start)
+
+
+def _is_told(use: Use, told: set[tree.Node]) -> bool:
+    """Whether the import that brings a name is told of already."""
+    bindings = use.reference.bindings if use.reference is not None else ()
+    return any(binding.node in told for binding in bindings)
+
+
+def _is_guarded(file: File, use: Use) -> bool:
+    instead = {use.change.instead} if "." in use.change.instead else set()
+    named = {use.name} if use.change.parameter or use.surplus else set()
+    return releases.is_for_some_releases(file, use.node, use.package, instead | named)
+
+
+class _Changed(Container[str]):
+    """The names that have a change."""
+
+    def __init__(self, libraries: Mapping[str, Library]) -> None:
+        self.of: dict[str, tuple[str, Library]] = {}
+        for package, library in libraries.items():
+            self.of[canonical(f"{package}.").partition(".")[0]] = (package, library)
+
+    def find(self, name: str) -> tuple[str, Library, Change] | None:
+        package, library = self.of.get(name.partition(".")[0], ("", None))
+        change = library.change(name) if library is not None else None
+        return None if library is None or change is None else (package, library, change)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self.find(name) is not None
+
+
+def _names(file: File, libraries: Mapping[str, Library]) -> Iterator[Use]:
+    changed = _Changed(libraries)
+    for reference in references.references(file, changed):
+        expr = reference.expr
+        if isinstance(expr.parent, tree.Attribute) and expr.parent.value is expr:
+            longer = file.names.qualified(expr.parent)
+            if longer is not None and longer in changed:
+                continue
+        found = changed.find(reference.name)
+        if found is None or not reference.certain or _is_ambiguous(file, reference):
+            continue
+        if any(binding.kind != "import" for binding in reference.bindings):
+            continue  # told where the other name got it
+        package, library, change = found
+        call = expr.parent if isinstance(expr.parent, tree.Call) else None
+        called = call if call is not None and call.func is expr else None
+        yield Use(expr, library, package, reference.name, change, called, reference)
+
+
+def _is_ambiguous(file: File, reference: references.Reference) -> bool:
+    """A name that a star import may bring, but that Python has of its own; a name that is set."""
+    if not reference.bindings and isinstance(reference.expr, tree.Name):
+        return file.names.qualified(reference.expr) is not None or _is_builtin(reference.expr.id)
+    return references.is_bound_by(reference.expr)
+
+
+def _is_builtin(name: str) -> bool:
+    import builtins
+
+    return hasattr(builtins, name)
+
+
+def _imports(file: File, libraries: Mapping[str, Library]) -> Iterator[Use]:
+    """The imports of what has changed; one whose name is used is told there."""
+    changed = _Changed(libraries)
+    for alias in file.all(tree.Alias):
+        statement = alias.parent
+        if isinstance(statement, tree.Import):
+            name = alias.name
+        elif isinstance(statement, tree.ImportFrom) and not statement.level:
+            name = f"{statement.module}.{alias.name}"
+        else:
+            continue
+        found = changed.find(canonical(name))
+        if found is not None:
+            package, library, change = found
+            yield Use(alias, library, package, canonical(name), change, is_import=True)
+
+
+def _arguments(file: File, libraries: Mapping[str, Library]) -> Iterator[Use]:
+    changed = _Changed(libraries)
+    for call in file.calls:
+        if not call.args:
+            continue
+        for name, shift in _callees(file, call):
+            package, library = changed.of.get(name.partition(".")[0], ("", None))
+            if library is None:
+                continue
+            yield from _of_call(file, call, name, shift, package, library)
+            break
+
+
+def _of_call(
+    file: File, call: tree.Call, name: str, shift: int, package: str, library: Library
+) -> Iterator[Use]:
+    if name in library.names and library.names[name].removed is not None:
+        return
+    for change in library.of_call(name):
+        arg = _given(call, change, shift)
+        if arg is None or (change.only and written(file, arg.value) not in change.values):
+            continue
+        if arg.keyword is None and name in library.surpluses:
+            continue  # told as an argument too many
+        if not (change.drop and change.removed is None and _is_default(file, arg, change)):
+            yield Use(arg, library, package, name, change, call)
+    surplus = library.surpluses.get(name)
+    if surplus is not None and not shift:
+        given = [arg for arg in call.args if arg.keyword is None and not arg.star]
+        if len(given) > surplus.positions and not any(arg.star == "*" for arg in call.args):
+            change = Change(name, removed=surplus.removed)
+            yield Use(call, library, package, name, change, call, surplus=surplus)
+
+
+def written(file: File, expr: tree.Expr) -> str:
+    """A literal as JSON has it, which tells ``1`` from ``True``; empty for anything else."""
+    found = file.values.of(expr)
+    if len(found) != 1 or not isinstance(found[0], values.Literal):
+        return ""
+    value = found[0].value
+    plain = value is None or isinstance(value, bool | int | float | str)
+    return json.dumps(value) if plain else ""
+
+
+def _is_default(file: File, arg: tree.Arg, change: Change) -> bool:
+    return written(file, arg.value) in {json.dumps(value) for value in change.drop}
+
+
+def _callees(file: File, call: tree.Call) -> Iterator[tuple[str, int]]:
+    """What of a library a call calls, and how many arguments stand before those it takes."""
+    func = call.func
+    name = file.names.qualified(func)
+    if name is not None:
+        if name == "functools.partial" and call.args:
+            inner = file.names.qualified(call.args[0].value)
+            if inner is not None:
+                yield inner, 1
+        else:
+            yield name, 0
+    elif isinstance(func, tree.Attribute) and func.attr == "__init__":
+        yield from _base(file, call, func)
+    elif isinstance(func, tree.Attribute):
+        for value in file.values.of(func.value):
+            if isinstance(value, values.Instance):
+                yield f"{value.name}.{func.attr}", 0
+
+
+def _base(file: File, call: tree.Call, func: tree.Attribute) -> Iterator[tuple[str, int]]:
+    """The class whose ``__init__`` a subclass calls, through ``super()`` or by its name."""
+    named = file.names.qualified(func.value)
+    if named is not None:
+        yield named, 1
+        return
+    cls = tree.class_of(call)
+    inner = func.value
+    if cls is None or not isinstance(inner, tree.Call):
+        return
+    bases = [base for base in cls.bases if base.keyword is None]
+    if file.names.qualified(inner.func) == "builtins.super" and len(bases) == 1:
+        name = file.names.qualified(bases[0].value)
+        if name is not None:
+            yield name, 0
+
+
+def _given(call: tree.Call, change: Change, shift: int) -> tree.Arg | None:
+    """The argument, by keyword or in the place where the last release had it."""
+    for index, arg in enumerate(call.args):
+        if arg.keyword == change.parameter:
+            return arg
+        if arg.star == "*":
+            return next((one for one in call.args if one.keyword == change.parameter), None)
+        here = change.position is not None and index == change.position + shift
+        if here and arg.keyword is None and not arg.star:
+            return arg
+    return None
+
+
+def _members(file: File, libraries: Mapping[str, Library]) -> Iterator[Use]:
+    """The methods of a library's objects, where their class is known."""
+    for expr in file.all(tree.Attribute):
+        wanted = [one for one in libraries.items() if expr.attr in one[1].members]
+        if not wanted or not _is_asked(expr) or file.names.qualified(expr) is not None:
+            continue
+        for package, library in wanted:
+            change = _member(file, expr, library)
+            if change is not None:
+                call = expr.parent if isinstance(expr.parent, tree.Call) else None
+                called = call if call is not None and call.func is expr else None
+                yield Use(expr, library, package, change.name, change, called)
+
+
+def _is_asked(expr: tree.Attribute) -> bool:
+    """Whether a member is called or indexed; a column of a table can have its name, too."""
+    match expr.parent:
+        case tree.Call(func=func):
+            return func is expr
+        case tree.Subscript(value=value):
+            return value is expr
+        case _:
+            return False
+
+
+def _member(file: File, expr: tree.Attribute, library: Library) -> Change | None:
+    for value in file.values.of(expr.value):
+        if isinstance(value, values.Instance):
+            cls = library.makers.get(value.name, value.name)
+            change = library.names.get(f"{cls}.{expr.attr}")
+            if change is not None:
+                return change
+    return None
+
+
+def _overrides(file: File, libraries: Mapping[str, Library]) -> Iterator[Use]:
+    """The methods of a subclass that a release no longer calls, or refuses."""
+    for package, library in libraries.items():
+        if not library.overrides:
+            continue
+        for cls in file.all(tree.ClassDef):
+            bases = [file.names.qualified(base.value) for base in cls.bases if not base.keyword]
+            for base in bases:
+                for item in cls.body:
+                    name = f"{base}.{item.name}" if isinstance(item, tree.FunctionDef) else ""
+                    if name in library.overrides and name in library.names:
+                        change = library.names[name]
+                        yield Use(item, library, package, name, change, is_override=True)

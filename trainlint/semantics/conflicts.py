@@ -1,0 +1,136 @@
+"""Which requirements of one file contradict each other, by what releases say that they need."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from trainlint.config.requirements import requirement_places
+from trainlint.config.targets import Range, Version, library_name, parse_version
+from trainlint.text.configs import names_requirements
+
+if TYPE_CHECKING:
+    from trainlint.semantics.facts import File
+
+_SETUPS = frozenset({"setuptools.setup", "distutils.core.setup"})
+_SAME = {"mmcv-full": "mmcv", "mmcv-lite": "mmcv", "pytorch-gpu": "torch"}
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """A requirement as it is written, and the releases that it allows."""
+
+    library: str
+    text: str
+    range: Range
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The releases of a library that ask the same of another, before ``until`` if there is one."""
+
+    library: str
+    first: Version
+    until: Version | None
+    needs: str
+    told: str
+    allowed: Range
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Two requirements of which no releases go together; ``span`` is the newest that forbids it."""
+
+    one: Stated
+    other: Stated
+    span: Span
+
+
+class Requirements:
+    """What releases require of each other, by library and what it needs."""
+
+    def __init__(self, spans: Mapping[tuple[str, str], Sequence[Span]]) -> None:
+        self.spans = spans
+
+    @staticmethod
+    def parse(made: str, by_hand: str) -> Requirements:
+        """The requirements in the texts of two tables."""
+        found: dict[tuple[str, str], list[Span]] = {}
+        for raw in (*json.loads(made)["rows"], *json.loads(by_hand)["rows"]):
+            try:
+                allowed = Range.parse(raw["in"])
+            except ValueError:
+                continue
+            span = Span(
+                raw["library"],
+                parse_version(raw["from"]),
+                parse_version(raw["until"]) if "until" in raw else None,
+                raw["needs"],
+                raw["in"],
+                allowed,
+                raw.get("source", ""),
+            )
+            found.setdefault((span.library, span.needs), []).append(span)
+        return Requirements(found)
+
+
+def stated(file: File) -> list[Stated] | None:
+    """The requirements that a file states of libraries it names once; None if it is none of these.
+
+    What a file says of a library in several places may be meant for several machines.
+    """
+    name = file.path.replace("\\", "/").rpartition("/")[2]
+    if not names_requirements(name):
+        if not file.calls_to(_SETUPS.__contains__):
+            return None
+        name = "setup.py"
+    found: dict[str, list[Stated]] = {}
+    for distribution, specifier, start, end in requirement_places(name, file.source.text):
+        library = library_name(distribution)
+        library = _SAME.get(library, library)
+        try:
+            allowed = Range.parse(specifier)
+        except ValueError:
+            continue
+        text = " ".join(file.source.text[start:end].split())
+        found.setdefault(library, []).append(Stated(library, text, allowed, start, end))
+    return [
+        entries[0] for entries in found.values() if len(entries) == 1 and entries[0].range.known
+    ]
+
+
+def conflicts(requirements: Sequence[Stated], table: Requirements) -> Iterator[Conflict]:
+    """The pairs of which every known release of the one forbids all that the other allows."""
+    by_name = {entry.library: entry for entry in requirements}
+    for (library, needs), spans in table.spans.items():
+        one, other = by_name.get(library), by_name.get(needs)
+        if one is None or other is None:
+            continue
+        asked = [span for span in spans if _meets(one.range, span)]
+        if asked and _covers(one.range, asked) and not any(_allows(s, other) for s in asked):
+            yield Conflict(one, other, asked[-1])
+
+
+def _meets(wanted: Range, span: Span) -> bool:
+    if not wanted.overlaps_from(span.first):
+        return False
+    return span.until is None or not wanted.wholly_from(span.until)
+
+
+def _allows(span: Span, other: Stated) -> bool:
+    return span.allowed.narrow(other.range) is not None
+
+
+def _covers(wanted: Range, spans: Sequence[Span]) -> bool:
+    """Whether the spans hold all releases that are wanted: none lies before, between or behind."""
+    if not wanted.wholly_from(spans[0].first):
+        return False
+    if any(span.until != later.first for span, later in pairwise(spans)):
+        return False
+    return spans[-1].until is None or wanted.wholly_below(spans[-1].until)
