@@ -514,6 +514,20 @@ def test_what_comes_from_outside_has_its_name_as_a_symbol() -> None:
     assert found.fits
 
 
+def test_powers_of_a_symbol_cancel_where_channels_become_pixels() -> None:
+    code = """
+    class Net(nn.Module):
+        def __init__(self, factor):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 2 * factor**2, 3, padding=1)
+            self.shuffle = nn.PixelShuffle(factor)
+
+        def forward(self, x):
+            return self.shuffle(self.conv(x))
+    """
+    assert outputs(code) == ["[B, 2*factor*factor, H, W]", "[B, 2, H*factor, W*factor]"]
+
+
 def test_a_setting_that_is_changed_from_outside_is_no_symbol() -> None:
     code = """
     class Net(nn.Module):

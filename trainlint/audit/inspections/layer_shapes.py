@@ -6,17 +6,18 @@ import re
 from collections.abc import Iterator
 
 from trainlint.api import File, Finding, Rule, Severity, any_of, tree
-from trainlint.semantics.shapes import forwards, precision
+from trainlint.semantics.shapes import dimensions, forwards, precision
 from trainlint.semantics.shapes.forwards import Followed
 from trainlint.semantics.shapes.layer_calls import Row
 
-_WORDS = any_of("nn", "Module", "LightningModule")
+_WORDS = any_of("Module", "Sequential", "forward")
 LAYERS = Rule("SHAPE1", "layer-shapes", Severity.INFO, needs=_WORDS, here=_WORDS)
 FITTING = Rule("SHAPE2", "layers-fit", Severity.INFO, needs=_WORDS, here=_WORDS)
 COLUMNS = ("layer", "output", "parameters", "dtype", "line")
 _LEAST_KNOWN = 2
 _MOST_ROWS = 60
 _WIDEST = 64
+_WIDEST_COUNT = 24
 _SIZE = re.compile(r"\w")  # a number or a symbol
 
 
@@ -104,9 +105,9 @@ def _inputs(followed: Followed) -> list[list[str]]:
 def _cells(file: File, rows: list[Row]) -> Iterator[list[str]]:
     counted = set()
     for row in rows:
-        counts = "" if row.parameters == 0 else "?"
-        if isinstance(row.parameters, int) and row.parameters:
-            counts = "(shared)" if row.layer in counted else f"{row.parameters:,}"
+        counts = _count(row.parameters)
+        if row.parameters and row.layer in counted:
+            counts = "(shared)"
         counted.add(row.layer)
         yield [
             "· " * row.outer + _shortened(_layer(file, row)),
@@ -115,6 +116,18 @@ def _cells(file: File, rows: list[Row]) -> Iterator[list[str]]:
             row.dtype or "?",
             _line(file, row),
         ]
+
+
+def _count(parameters: dimensions.Dim) -> str:
+    """``1,024``, a short formula, or ``?``; an operation has none."""
+    match parameters:
+        case 0:
+            return ""
+        case int():
+            return f"{parameters:,}"
+        case _:
+            text = dimensions.text(parameters)
+            return text if len(text) <= _WIDEST_COUNT else "?"
 
 
 def _layer(file: File, row: Row) -> str:

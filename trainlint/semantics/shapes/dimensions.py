@@ -65,6 +65,10 @@ def _key(atoms: tuple[Atom, ...]) -> tuple[str, ...]:
     return tuple(map(_atom_text, atoms))
 
 
+def _rank(atom: Atom) -> tuple[bool, str]:
+    return not isinstance(atom, str), _atom_text(atom)
+
+
 def plus(*sizes: Dim) -> Dim:
     """The sum of sizes."""
     total: dict[tuple[Atom, ...], int] = {}
@@ -95,7 +99,7 @@ def times(*sizes: Dim) -> Dim:
         case [Group() as alone]:
             return _size({term: factor * count for term, factor in alone.of.terms})
         case _:
-            return _size({tuple(sorted(atoms, key=_atom_text)): count})
+            return _size({tuple(sorted(atoms, key=_rank)): count})
 
 
 def minus(one: Dim, other: Dim) -> Dim:

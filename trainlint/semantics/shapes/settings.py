@@ -31,6 +31,7 @@ _BUILTINS: dict[str, Any] = {
     "builtins.round": round,
     "builtins.abs": abs,
 }
+_MOST_FACTORS = 4
 _COMPUTING = ("builtins.", "math.")
 _NUMBERS = (int, float, Sum, type(NUMBER))
 
@@ -244,6 +245,8 @@ def computed(op: str, one: Any, other: Any) -> Any:
             return times(one, other)
         case "//" if _is_size(one) and _is(other, int) and other > 0:
             return floor(one, other)
+        case "**" if isinstance(one, Sum) and _is(other, int) and 0 < other <= _MOST_FACTORS:
+            return times(*(one,) * other)
         case "//" if _is_size(one) and isinstance(other, Sum):
             return floor(one, other)
         case _ if not _is(one, int, float) or not _is(other, int, float):

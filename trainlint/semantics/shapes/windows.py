@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from trainlint.semantics.shapes.dimensions import Dim, Sum, floor, minus, plus, times
+from trainlint.semantics.shapes.dimensions import Dim, Sum, divided, floor, plus, times
 from trainlint.semantics.shapes.shape import Shape
 
 Args = dict[str, Any]
@@ -108,19 +108,14 @@ def shuffled(shape: Shape, factor: Any, up: bool) -> Shape:
     if len(shape.dims) < 3:
         return Shape((None, None, None), True)
     *before, channels, height, width = shape.dims
-    if not _numbers(factor):
+    if not isinstance(factor, int | Sum):
         return Shape((*before, None, None, None), shape.open)
-    square = factor * factor
+    square = times(factor, factor)
     if up:
-        sizes = _exactly(channels, square), times(height, factor), times(width, factor)
+        sizes = divided(channels, square), times(height, factor), times(width, factor)
     else:
         sizes = times(channels, square), floor(height, factor), floor(width, factor)
     return Shape((*before, *sizes), shape.open)
-
-
-def _exactly(size: Dim, divisor: int) -> Dim:
-    quotient = floor(size, divisor)
-    return quotient if minus(times(quotient, divisor), size) == 0 else None
 
 
 def resampled(args: Args, shape: Shape | None) -> Shape | None:
