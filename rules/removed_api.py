@@ -42,7 +42,8 @@ print(scheduler.get_last_lr())
 
 ## Fix safety
 There is a fix where one form says the same on the whole target range, and it is safe: another name
-of the same thing (`np.float` was `float`), a parameter that was renamed, a value that was renamed,
+of the same thing (`np.float` was `float`; unsafe for `np.bool` and `np.long` where the target has
+NumPy 2, which has such names again), a parameter that was renamed, a value that was renamed,
 arguments passed by keyword. The new form must exist in the oldest release of the target; where
 nobody named that, it must have come two years before the newest known one, else the fix is only
 shown. Where the new form does something else, or its value depends on what is passed, there is
@@ -237,6 +238,8 @@ def _removed(file: File, use: changed.Use, version: Version) -> str:
 
 def _deprecated(file: File, use: changed.Use, version: Version) -> str:
     release = f"{use.library.title} {use.library.short(version)}"
+    if version == use.library.oldest:
+        release += " or before"
     gone = use.change.removed
     then = f" and was removed in {use.library.short(gone)}" if gone is not None else ""
     return f"{_what(file, use)} is deprecated since {release}{then}{_instead(use)}"

@@ -58,6 +58,8 @@ def _spelling(file: File, use: Use) -> tuple[str, Safety]:
     """
     change = use.change
     target = target_of(file, use.library, use.package)
+    if change.returned is not None and target.overlaps_from(change.returned):
+        return change.instead, Safety.UNSAFE  # there the old name means something like it
     has = reaches_back(use.library.targets[use.package], change.since, target)
     if has is True:
         return change.instead, Safety.SAFE

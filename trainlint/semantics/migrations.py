@@ -72,7 +72,7 @@ class Library:
 
     ``targets`` are the names of its distributions by the package that is imported; ``makers`` maps
     functions to the class whose objects they return; ``overrides`` are methods that a subclass
-    must no longer define.
+    must no longer define; ``oldest`` and ``newest`` are the releases between which it looks.
     """
 
     title: str
@@ -85,6 +85,7 @@ class Library:
     members: Mapping[str, frozenset[str]]  # the classes that have a change of such a method
     makers: Mapping[str, str]
     overrides: frozenset[str]
+    oldest: Version
     newest: Version
 
     def change(self, name: str) -> Change | None:
@@ -185,6 +186,7 @@ def read_library(table: str, by_hand: str, library: str) -> Library:
         _members(names, parameters),
         written.get("makers", {}),
         frozenset(written.get("overrides", ())),
+        parse_version(made["releases"][0]),
         parse_version(made["releases"][-1]),
     )
 
