@@ -514,6 +514,23 @@ def test_what_comes_from_outside_has_its_name_as_a_symbol() -> None:
     assert found.fits
 
 
+def test_the_size_of_an_image_is_the_product_of_its_sizes() -> None:
+    code = """
+    import numpy as np
+
+    SHAPE = (3, 8, 8)
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc = nn.Linear(5, int(np.prod(SHAPE)))
+
+        def forward(self, z):
+            return self.fc(z).view(-1, *SHAPE)
+    """
+    assert outputs(code) == ["[..., 192]", "[?, 3, 8, 8]"]
+
+
 def test_powers_of_a_symbol_cancel_where_channels_become_pixels() -> None:
     code = """
     class Net(nn.Module):

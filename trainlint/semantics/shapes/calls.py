@@ -13,7 +13,7 @@ from trainlint.semantics.shapes.dimensions import Sum
 from trainlint.semantics.shapes.expressions import Expressions, Module, Scope
 from trainlint.semantics.shapes.operations import perform
 from trainlint.semantics.shapes.shape import Shape, meet
-from trainlint.semantics.shapes.tensor import Given, Tensor
+from trainlint.semantics.shapes.tensor import Given, Tensor, state
 from trainlint.semantics.values import Frame, FunctionValue, Instance, Method, Object, Symbol
 
 _PARALLEL = frozenset(
@@ -299,9 +299,3 @@ class Calls(Expressions):
 
 def _label(name: str) -> str:
     return name if name.isdigit() else repr(name)
-
-
-def state(value: Any) -> Any:
-    if isinstance(value, Tensor):
-        return value.shape, value.dtype
-    return tuple(map(state, value)) if isinstance(value, tuple) else value

@@ -32,7 +32,8 @@ _BUILTINS: dict[str, Any] = {
     "builtins.abs": abs,
 }
 _MOST_FACTORS = 4
-_COMPUTING = ("builtins.", "math.")
+_PRODUCTS = frozenset({"numpy.prod", "math.prod"})
+_COMPUTING = ("builtins.", "math.", "numpy.prod")
 _NUMBERS = (int, float, Sum, type(NUMBER))
 
 
@@ -98,6 +99,10 @@ class Settings:
             case tree.Sequence() if expr.kind != "set":
                 items = [self.known(item, frame, depth + 1) for item in expr.elts]
                 return tuple(items) if not _starred(expr) else ...
+            case tree.Call(args=[only]) if self.file.names.qualified(expr.func) in _PRODUCTS:
+                inner = self.known(only.value, frame, depth + 1)
+                sizes = inner if isinstance(inner, tuple) else (...,)
+                return times(*sizes) if all(map(_is_size, sizes)) else ...
             case tree.Call() if (self.file.names.qualified(expr.func) or "").startswith("math."):
                 return NUMBER
             case tree.Call() if (name := self.file.names.qualified(expr.func)) in _BUILTINS:

@@ -121,3 +121,10 @@ def either(one: Any, other: Any) -> Any:
     if isinstance(one, tuple) and isinstance(other, tuple) and len(one) == len(other):
         return tuple(either(a, b) for a, b in zip(one, other, strict=True))
     return one if type(one) is type(other) and one == other else ...
+
+
+def state(value: Any) -> Any:
+    """What is known of a value, as something that can be compared."""
+    if isinstance(value, Tensor):
+        return value.shape, value.dtype
+    return tuple(map(state, value)) if isinstance(value, tuple) else value
