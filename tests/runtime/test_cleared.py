@@ -191,6 +191,34 @@ def test_what_torch_did_not_refuse_were_no_logits(
     assert [one for one in session.cleared if one.code == "AMP001"] == []  # says nothing on a CPU
 
 
+@pytest.mark.parametrize(("is_swapped", "codes"), [(True, []), (False, ["RUN020"])])
+def test_a_pass_with_other_weights_is_no_second_pass(
+    session: Session, is_swapped: bool, codes: list[str]
+) -> None:
+    class Restless(torch.nn.Linear):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return super().forward(x) + (0 if is_swapped else torch.rand(len(x), 2))
+
+    torch.manual_seed(0)
+    model = Restless(4, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    held_out = DataLoader(data(16, 1), batch_size=8)
+    for x, y in DataLoader(data(32), batch_size=8):
+        optimizer.zero_grad()
+        functional.cross_entropy(model(x), y).backward()
+        optimizer.step()
+    model.eval()
+    for _ in range(2):
+        with torch.no_grad():
+            for x, _ in held_out:
+                model(x)
+            if is_swapped:
+                for parameter in model.parameters():
+                    parameter.data.copy_(parameter.data * 2)  # an average takes its place
+    session.stop()
+    assert (session.troubles, [d.code for d in session.report().diagnostics]) == ([], codes)
+
+
 def step(number: int, record: OptimizerRecord, *losses: Loss) -> Step:
     return Step(number, number, record, 1, None, (0.1,), losses=losses)
 

@@ -159,6 +159,7 @@ class Forward:
     output: tuple[float, float, float] | None  # what an output of classes sums up to
     step: int
     place: Place | None
+    weights: float | None = None  # what a sample of the model's own numbers sums up to
 
 
 @dataclass(slots=True)

@@ -6,11 +6,13 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from trainlint.runtime.events import Batch, Forward
+from trainlint.runtime.movement import sample
 
 if TYPE_CHECKING:
     from trainlint.runtime.session import Session
 
 MOST = 16  # models that are looked at
+TENSORS, ELEMENTS = 32, 64  # of a model that tell whether it is the one that it was
 # Compiled ones, and those that take another way to their result where a hook is on them.
 _OWN_WAYS = frozenset(
     "OptimizedModule ScriptModule RecursiveScriptModule TopLevelTracedModule TransformerEncoder "
@@ -71,6 +73,7 @@ class Forwards:
 
             def arrived(values: list[float], event: Forward = event) -> None:
                 event.output = (values[0], values[1], values[2])
+                event.weights = values[3]
                 self._session.tell(event)
 
             self._session.readings.take(numbers[key], arrived)
@@ -102,7 +105,8 @@ class Forwards:
                 step=session.record.steps,
                 place=batch.place,
             )
-            self._numbers[id(model)] = _sums(output, batch)
+            sums = _sums(output, batch)
+            self._numbers[id(model)] = [*sums, _weights(model, output.device)] if sums else []
 
     def _models(self) -> list[Any]:
         """Known models that an optimizer holds and that mind their mode."""
@@ -159,3 +163,22 @@ def _sums(output: Any, batch: Batch) -> list[Any]:
     values = output.detach().float()
     weights = torch.linspace(0.5, 1.5, values.numel(), device=values.device)
     return [values.sum(), (values.flatten() * weights).sum(), values.abs().sum()]
+
+
+def _weights(model: Any, device: Any) -> Any:
+    """A number that differs where the weights or statistics of a model do, whoever set them."""
+    import torch
+
+    trained = [p for p in model.parameters() if p.requires_grad]
+    parts = []
+    for tensors in (trained, list(model.buffers())):
+        dense = [
+            t
+            for t in tensors
+            if t.is_floating_point() and t.layout == torch.strided and t.device == device
+        ]
+        stride = max(1, len(dense) // TENSORS)
+        parts += [sample(t, ELEMENTS).to(torch.float32) for t in dense[::stride] if t.numel()]
+    if not parts:
+        return torch.zeros((), device=device)
+    return torch.linalg.vector_norm(torch.cat(parts))

@@ -258,6 +258,8 @@ class TrainingInEvalMode(Check[Options]):
         before, self._outputs[key] = self._outputs.get(key), forward
         if before is None or before.step != forward.step or before.output is None:
             return
+        if before.weights != forward.weights:  # others were loaded
+            return
         first, second = before.output, forward.output
         size = max(first[2], second[2], 1e-12)
         gap = max(abs(a - b) for a, b in zip(first, second, strict=True)) / size
