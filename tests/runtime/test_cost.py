@@ -265,7 +265,7 @@ def test_what_an_observed_step_takes_is_bounded(size: int) -> None:
         ]
     finally:
         session.stop()
-    assert sorted(counts)[5] <= 330 + 8 * 2 * size
+    assert sorted(counts)[5] <= 260 + 8 * 2 * size
 
 
 def test_what_a_clock_in_the_hooks_does_not_see_is_measured() -> None:

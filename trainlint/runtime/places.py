@@ -40,7 +40,7 @@ class Places:
         """The line of the user's code that is running now."""
         frame = sys._getframe(1)
         fallback = None
-        own = self._own
+        own, torch = self._own, self._torch
         while frame is not None:
             code = frame.f_code
             name = code.co_filename
@@ -49,8 +49,12 @@ class Places:
                 is_own = own[name] = self._is_own(name)
             if is_own:
                 return self._place(code, frame.f_lineno)
-            if fallback is None and not self._is_torch(name):
-                fallback = frame
+            if fallback is None:
+                is_torch = torch.get(name)
+                if is_torch is None:
+                    is_torch = torch[name] = any(part in name for part in _TORCH_PARTS)
+                if not is_torch:
+                    fallback = frame
             frame = frame.f_back  # type: ignore[assignment]
         if fallback is None or fallback.f_code.co_filename.startswith("<"):
             return None
@@ -80,12 +84,6 @@ class Places:
                 found.append(self._place(frame.f_code, frame.f_lineno))
             frame = frame.f_back  # type: ignore[assignment]
         return tuple(found)
-
-    def _is_torch(self, name: str) -> bool:
-        known = self._torch.get(name)
-        if known is None:
-            known = self._torch[name] = any(part in name for part in _TORCH_PARTS)
-        return known
 
     def _place(self, code: object, line: int) -> Place:
         place = self._places.get((code, line))

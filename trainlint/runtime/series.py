@@ -48,8 +48,9 @@ class Series:
 
 def spread(values: Sequence[float]) -> float:
     """The range of the values, relative to the largest of them."""
-    largest = max(abs(value) for value in values)
-    return (max(values) - min(values)) / largest if largest else 0.0
+    highest, lowest = max(values), min(values)
+    largest = max(highest, -lowest)
+    return (highest - lowest) / largest if largest else 0.0
 
 
 def is_falling(values: Sequence[float], significance: float = 3.0) -> bool:

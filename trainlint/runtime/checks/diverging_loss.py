@@ -117,9 +117,12 @@ class DivergingLoss(Check[Options]):
         before = self.run.stream(place, step.optimizer).values.tail(options.window + 1)[:-1]
         if loss is None or state.count < 2 * options.window or len(before) < options.window:
             return
-        usual, middle = mean(before[-10:]), median(before)
+        usual = mean(before[-10:])
+        if loss <= 3 * usual:
+            return
+        middle = median(before)
         deviation = median(abs(value - middle) for value in before)
-        if loss <= 3 * usual or loss <= middle + options.deviations * deviation:
+        if loss <= middle + options.deviations * deviation:
             return
         is_exploding = (step.norm or 0.0) >= options.exploding * state.largest_norm > 0
         is_exploding |= "RUN002" in self.run.said
