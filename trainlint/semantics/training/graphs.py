@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 Place = tuple[Node, Path]  # an expression or parameter, and the part of it that is meant
 MAX_SOURCES = 2000
 MAX_HOPS = 12
+MAX_LEAVES = 400  # functions that call each other have more ways than can be gone
 # Methods and functions of tensors that keep the graph.
 KEEPS = frozenset(
     "mean sum cpu cuda to float double half bfloat16 clone squeeze unsqueeze view reshape flatten "
@@ -190,7 +191,8 @@ class Graphs:
             seen.add(current.key)
             expr = current.expr
             steps = None
-            if not current.drawn and hops < MAX_HOPS and self._is_name(expr, current.path):
+            further = not current.drawn and hops < MAX_HOPS and len(seen) <= MAX_LEAVES
+            if further and self._is_name(expr, current.path):
                 steps = self.back.step(current)
             if steps is None:
                 found.append(current)
