@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
+from trainlint.cli import main
 from trainlint.config.requirements import requirement_places
 from trainlint.config.targets import Range
 from trainlint.semantics.conflicts import Requirements, Stated, conflicts
@@ -103,3 +105,18 @@ def test_python_sees_lines_and_comments_only() -> None:
     assert masked == "0       # trainlint: ignore[ENV001]\r\n\r\n# only this\r\n0     \n0        \n"
     source = decode("requirements.txt", text.encode())
     assert (source.text, source.code) == (text, masked)
+
+
+def test_a_walk_meets_the_files_and_a_comment_silences_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "requirements.txt").write_text("torch==2.1.0\ntorchvision==0.15.2  # 0.16 next\n")
+    (tmp_path / "environment.yml").write_text(
+        "dependencies:\n  - pytorch=2.1.0\n  - torchaudio=2.0.2  # trainlint: ignore[ENV001]\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    code = main(["check", ".", "--no-cache", "--select", "ENV001", "--output-format", "concise"])
+    told = capsys.readouterr().out
+    assert code == 1
+    assert "requirements.txt:2:1" in told
+    assert "environment.yml" not in told

@@ -286,7 +286,9 @@ def test_the_wheel_holds_the_package_and_its_rules_and_nothing_else(wheel: Path)
         f"trainlint-{__version__}.dist-info",
     }
     sources = {path.relative_to(ROOT).as_posix() for path in (ROOT / "trainlint").rglob("*.py")}
-    rules = {f"trainlint/rules/{path.name}" for path in (ROOT / "rules").iterdir() if path.suffix}
+    below = (ROOT / "rules").rglob("*.*")
+    shown = [path.relative_to(ROOT) for path in below if path.suffix in {".py", ".json"}]
+    rules = {f"trainlint/{path.as_posix()}" for path in shown}
     tables = {name for name in rules if name.endswith(".json")}
     assert tables, "the tables are among the rules"
     shipped_files = {name for name in names if name.startswith("trainlint/")}

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from trainlint.semantics.migrations import BY_HAND, Change, Library, Tables
+from trainlint.semantics.migrations import BY_HAND, Change, Library, Tables, by_position
 from trainlint.triage import together
 
 # A name that Python or a tensor's methods have, too, counts where it is taken from something.
@@ -18,7 +18,7 @@ COMMON = frozenset(dir(builtins)) | {"long", "unicode", "mat"}
 MANY = 4  # owners, beyond which they are not listed
 # Families of functions that take a flag in their first place.
 FLAG = r"\(\s*(?:True|False)\s*[,)]"
-TAKEN = r"(?:\.\s*|import\s*(?:\([^)]*|[^\n]*)\b){}\b(?!\(\))"
+TAKEN = r"(?:\.\s*|import\s*(?:\([^)]*|[^\n]*)\b){}\b(?!\(\)|\.)"
 APPEND = r"(?:=|return|\()\s*[\w.\[\]'\"]+\.append\("
 
 
@@ -47,7 +47,7 @@ def _words(package: str, library: Library, *, removed: bool) -> Iterator[str]:
     def counts(change: Change) -> bool:
         return (change.removed if removed else change.deprecated) is not None
 
-    plain: set[str] = set()
+    plain: dict[str, set[str]] = {}
     members: dict[str, set[str]] = {}
     for name, change in library.names.items():
         owner, last = name.split(".")[-2:]
@@ -59,14 +59,35 @@ def _words(package: str, library: Library, *, removed: bool) -> Iterator[str]:
         elif last in COMMON:
             yield together(package, last, pattern=TAKEN.format(last))
         else:
-            plain.add(last)
+            above = "" if owner in {*library.targets, "pytorch"} else owner
+            plain.setdefault(above, set()).add(last)
+    for owner, lasts in plain.items():
+        yield together(package, *([owner] if owner else []), _either(lasts))
     if removed:
-        plain |= {module.rpartition(".")[2] for module in library.modules}
-        plain |= {name.rpartition(".")[2] for name in library.surpluses}
+        yield from _modules(package, library)
+        yield from _surpluses(package, library)
     yield from _members(package, members)
-    yield from _parameters(package, library, removed=removed, plain=plain)
-    if plain:
-        yield together(package, _either(plain))
+    yield from _parameters(package, library, removed=removed)
+
+
+def _modules(package: str, library: Library) -> Iterator[str]:
+    """Yield the words of modules that are gone, each by the way to it."""
+    below: dict[str, set[str]] = {}
+    for name in library.modules:
+        parent, _, last = name.rpartition(".")
+        below.setdefault(parent, set()).add(last)
+    for parent, lasts in below.items():
+        above = parent.rpartition(".")[2]
+        way = rf"\b{above}(?:\.|\s+import\b(?:\s*\([^)]*|[^\n]*)\b)(?:{_either(lasts)})\b"
+        yield together(package, _either(lasts), pattern=way)
+
+
+def _surpluses(package: str, library: Library) -> Iterator[str]:
+    counts: dict[int, set[str]] = {}
+    for name, surplus in library.surpluses.items():
+        counts.setdefault(surplus.positions, set()).add(name.rpartition(".")[2])
+    for count, names in counts.items():
+        yield together(package, _either(names), pattern=by_position(_either(names), count))
 
 
 def _members(package: str, members: dict[str, set[str]]) -> Iterator[str]:
@@ -83,20 +104,29 @@ def _members(package: str, members: dict[str, set[str]]) -> Iterator[str]:
         yield together(package, owned, _either(lasts))
 
 
-def _parameters(package: str, library: Library, *, removed: bool, plain: set[str]) -> Iterator[str]:
+def _parameters(package: str, library: Library, *, removed: bool) -> Iterator[str]:
     callables: dict[str, set[str]] = {}
+    places: dict[int, set[str]] = {}
     for name, changes in library.parameters.items():
-        last = name.rpartition(".")[2]
+        owner, last = name.split(".")[-2:]
         for change in changes:
-            if (change.removed if removed else change.deprecated) is None or last in plain:
+            if (change.removed if removed else change.deprecated) is None:
                 continue
+            held = f"{owner} {last}" if owner[:1].isupper() else last
+            callables.setdefault(change.parameter, set()).add(held)
             if change.position is not None:
-                plain.add(last)
-            else:
-                callables.setdefault(change.parameter, set()).add(last)
+                places.setdefault(change.position, set()).add(last)
     for parameter, names in sorted(callables.items()):
-        if not names <= plain:
-            yield together(package, _either(names - plain), parameter)
+        alone = {name for name in names if " " not in name}
+        if alone:
+            yield together(package, _either(alone), parameter, pattern=rf"\b{parameter}\s*=")
+        owners = {name.split()[0] for name in names - alone}
+        if owners:
+            lasts = _either({name.split()[1] for name in names - alone})
+            given = rf"\b{parameter}\s*="
+            yield together(package, _either(owners), lasts, parameter, pattern=given)
+    for place, names in sorted(places.items()):
+        yield together(package, _either(names), pattern=by_position(_either(names), place))
     for prefix, changes in library.families.items():
         owner = prefix.split(".")[-2]
         for change in changes:

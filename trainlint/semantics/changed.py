@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.config.targets import Range
 from trainlint.semantics import references, releases, tree, values
-from trainlint.semantics.migrations import Change, Library, Surplus
+from trainlint.semantics.migrations import Change, Library, Surplus, by_position
 from trainlint.semantics.names import canonical
 
 if TYPE_CHECKING:
@@ -176,14 +177,28 @@ def _of_call(
             continue
         if arg.keyword is None and name in library.surpluses:
             continue  # told as an argument too many
+        is_family = name not in library.parameters
+        if arg.keyword is None and not is_family and not _is_plain(file, call, name, change):
+            continue
         if not (change.drop and change.removed is None and _is_default(file, arg, change)):
             yield Use(arg, library, package, name, change, call)
     surplus = library.surpluses.get(name)
     if surplus is not None and not shift:
         given = [arg for arg in call.args if arg.keyword is None and not arg.star]
-        if len(given) > surplus.positions and not any(arg.star == "*" for arg in call.args):
+        short = name.rpartition(".")[2]
+        if (
+            len(given) > surplus.positions
+            and not any(arg.star == "*" for arg in call.args)
+            and re.search(by_position(short, surplus.positions), file.text(call))
+        ):
             change = Change(name, removed=surplus.removed)
             yield Use(call, library, package, name, change, call, surplus=surplus)
+
+
+def _is_plain(file: File, call: tree.Call, name: str, change: Change) -> bool:
+    """Whether the words by which files are chosen find a call that passes by position."""
+    short = name.rpartition(".")[2]
+    return re.search(by_position(short, change.position or 0), file.text(call)) is not None
 
 
 def written(file: File, expr: tree.Expr) -> str:

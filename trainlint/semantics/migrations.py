@@ -112,6 +112,15 @@ class Library:
         return ".".join(map(str, version[:2]))
 
 
+# One argument by position, as far as a pattern can tell: what is nested deeper is not looked at.
+_ARGUMENT = r"(?:[^()\[\]{},=]|\([^()]*(?:\([^()]*\)[^()]*)*\)|\[[^\[\]]*\]|\{[^{}]*\})+"
+
+
+def by_position(names: str, count: int) -> str:
+    """A pattern for calls of one of the names (``a|b``) with more than so many by position."""
+    return rf"\b(?:{names})\s*\(\s*(?:{_ARGUMENT},){{{count}}}\s*{_ARGUMENT}[,)]"
+
+
 # The table of a package that is imported, where it has another name.
 _TABLES = {"lightning": "pytorch_lightning", "PIL": "pillow"}
 _BY_HAND = {"pillow": "PIL"}
