@@ -170,7 +170,7 @@ def _parse_share(corpus: Path, parsed: Sequence[str], runs: int) -> list[Row]:
 
 
 def _all_rules(corpus: Path, files: Sequence[str], runs: int) -> list[Row]:
-    """What the rules beyond the foundation cost, per parsed line, and what makes trainlint parse."""
+    """What the rules beyond the foundation cost for a file, and what makes trainlint parse."""
     ratios = []
     for _ in range(runs):
         few = _per_file(_check(corpus, "--no-cache", "--jobs", "1", "--select", FOUNDATION))

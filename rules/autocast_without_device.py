@@ -64,9 +64,9 @@ from trainlint.api import (
     Severity,
     Unfixable,
     any_of,
+    kinds,
     rewrite,
     tree,
-    values,
 )
 
 RULE = Rule(
@@ -196,9 +196,9 @@ def _device(file: File, expr: tree.Expr) -> Device | None:
         return None
     found = file.values.of(expr)
     text = file.text(expr)
-    if all(isinstance(v, values.Instance) and v.name == "torch.device" for v in found):
+    if all(isinstance(v, kinds.Instance) and v.name == "torch.device" for v in found):
         return Device(f"{text}.type", root)
-    literals = [v.value for v in found if isinstance(v, values.Literal)]
+    literals = [v.value for v in found if isinstance(v, kinds.Literal)]
     if len(literals) == len(found) and all(isinstance(v, str) for v in literals):
         return Device(f"torch.device({text}).type" if ":" in "".join(literals) else text, root)
     if "device" in text.rpartition(".")[2].lower():

@@ -74,10 +74,10 @@ from trainlint.api import (
     Unfixable,
     all_of,
     classvalues,
+    kinds,
     rewrite,
     tree,
     uses,
-    values,
     wholeness,
 )
 
@@ -266,7 +266,7 @@ def _is_named(file: File, call: tree.Call, least: int) -> bool:
 def _are_few(file: File, expr: tree.Expr, least: int) -> bool:
     """True for no names, or fewer than asked for that are written out."""
     value = file.values.only(expr)
-    shown = value.expr if isinstance(value, values.Display) else expr
+    shown = value.expr if isinstance(value, kinds.Display) else expr
     if isinstance(shown, tree.Sequence):
         starred = any(isinstance(item, tree.Starred) for item in shown.elts)
         return len(shown.elts) < least and not starred
@@ -365,7 +365,7 @@ def _counted(file: File, index: tree.Name, matrix: tree.Expr) -> int:
         elif name == "builtins.range":
             continue
         value = file.values.only(listed)
-        if isinstance(value, values.Display) and isinstance(value.expr, tree.Sequence):
+        if isinstance(value, kinds.Display) and isinstance(value.expr, tree.Sequence):
             return len(value.expr.elts)
     return 0
 

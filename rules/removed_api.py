@@ -85,13 +85,13 @@ from trainlint.api import (
     Version,
     any_of,
     changed,
+    kinds,
     migrations,
     releases,
     rewrite,
     signatures,
     together,
     tree,
-    values,
 )
 
 _FOLDER = Path(__file__).with_name("migrations")
@@ -308,7 +308,7 @@ def _schedulers(file: File, call: tree.Call) -> Iterator[tuple[str, int]]:
         yield from _base(file, call, func)
     elif any(arg.keyword == "verbose" for arg in call.args):
         for value in file.values.callees(call):
-            if isinstance(value, values.Symbol) and value.name in table():
+            if isinstance(value, kinds.Symbol) and value.name in table():
                 yield value.name, 0
 
 
@@ -413,6 +413,6 @@ def _reads(file: File, call: tree.Call, attribute: tree.Attribute, name: str) ->
 def _is_false(file: File, expr: tree.Expr) -> bool:
     found = file.values.of(expr)
     return bool(found) and all(
-        isinstance(value, values.Literal) and value.value in (False, None, "deprecated")
+        isinstance(value, kinds.Literal) and value.value in (False, None, "deprecated")
         for value in found
     )

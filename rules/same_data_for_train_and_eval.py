@@ -75,12 +75,12 @@ from trainlint.api import (
     evaluation,
     generated,
     is_dead,
+    kinds,
     loaders,
     parts,
     roles,
     scores,
     tree,
-    values,
     written_rows,
 )
 
@@ -222,7 +222,7 @@ def _pairs(file: File, call: tree.Call) -> Iterator[tuple[tree.Expr, tree.Expr]]
     elif given is not None:
         yield call.args[0].value, given
     for value in file.values.of(func.value):
-        if isinstance(value, values.Instance) and value.name.startswith("lightning."):
+        if isinstance(value, kinds.Instance) and value.name.startswith("lightning."):
             train = call.arg(1, "train_dataloaders")
             held = call.arg(2, "val_dataloaders")
             if train is not None and held is not None:

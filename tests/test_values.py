@@ -6,7 +6,7 @@ import textwrap
 
 from trainlint.semantics import lower, tensors, tree
 from trainlint.semantics.facts import File, Surroundings
-from trainlint.semantics.values import Instance, Literal, Object, Symbol, Unknown, Value
+from trainlint.semantics.kinds import Instance, Literal, Object, Symbol, Unknown, Value
 from trainlint.text.source import decode
 
 HEAD = "import torch\nimport torch.nn as nn\nimport torch.nn.functional as F\n"

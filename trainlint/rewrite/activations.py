@@ -18,11 +18,11 @@ from trainlint.rewrite.imports import add_import
 from trainlint.rewrite.places import Unfixable, together
 from trainlint.semantics import escapes, tensors, tree
 from trainlint.semantics.escapes import Escape
+from trainlint.semantics.kinds import Instance, Object, Unknown
 from trainlint.semantics.readers import Readers
 from trainlint.semantics.reads import Reads
 from trainlint.semantics.tensors import Origin
 from trainlint.semantics.training.losses import LossEvaluation
-from trainlint.semantics.values import Instance, Object, Unknown
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -9,7 +9,7 @@ from trainlint.rewrite.expressions import unwrap
 from trainlint.rewrite.places import Unfixable
 from trainlint.rewrite.statements import delete
 from trainlint.semantics import tensors, tree
-from trainlint.semantics.values import Computed, Literal
+from trainlint.semantics.kinds import Computed, Literal
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

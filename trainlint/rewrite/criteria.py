@@ -11,9 +11,9 @@ from trainlint.rewrite.expressions import replace
 from trainlint.rewrite.imports import add_import
 from trainlint.rewrite.places import Unfixable, together
 from trainlint.semantics import escapes, tensors, tree
+from trainlint.semantics.kinds import Symbol
 from trainlint.semantics.references import is_type_test
 from trainlint.semantics.training.losses import LossEvaluation
-from trainlint.semantics.values import Symbol
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -9,10 +9,10 @@ from trainlint.edits import Edit
 from trainlint.rewrite.expressions import replace
 from trainlint.rewrite.places import Unfixable, together
 from trainlint.semantics import tree
+from trainlint.semantics.kinds import Instance
 from trainlint.semantics.training.boundary import definition, same
 from trainlint.semantics.training.script import SCHEDULE
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import Instance
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from trainlint.edits import Unfixable
 from trainlint.semantics import tree
 from trainlint.semantics.data import audio
-from trainlint.semantics.values import Symbol
+from trainlint.semantics.kinds import Symbol
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -11,7 +11,8 @@ from trainlint.semantics.classes import Classes
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
-    from trainlint.semantics.values import Object, Values
+    from trainlint.semantics.kinds import Object
+    from trainlint.semantics.values import Values
     from trainlint.semantics.view import View
 
 CALLED_AS_OBJECT = frozenset({"forward", "__call__"})
@@ -110,7 +111,7 @@ class CallGraph(Classes):
         return found
 
     def _find_run(self, call: tree.Call) -> dict[tree.FunctionDef, Object | None]:
-        from trainlint.semantics.values import ClassValue, FunctionValue, Object
+        from trainlint.semantics.kinds import ClassValue, FunctionValue, Object
 
         found: dict[tree.FunctionDef, Object | None] = {}
         for value in self.values.callees(call):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.config.targets import Range
-from trainlint.semantics import references, releases, tree, values
+from trainlint.semantics import kinds, references, releases, tree
 from trainlint.semantics.migrations import Change, Library, Surplus, by_position
 from trainlint.semantics.names import canonical
 
@@ -204,7 +204,7 @@ def _is_plain(file: File, call: tree.Call, name: str, change: Change) -> bool:
 def written(file: File, expr: tree.Expr) -> str:
     """A literal as JSON has it, which tells ``1`` from ``True``; empty for anything else."""
     found = file.values.of(expr)
-    if len(found) != 1 or not isinstance(found[0], values.Literal):
+    if len(found) != 1 or not isinstance(found[0], kinds.Literal):
         return ""
     value = found[0].value
     plain = value is None or isinstance(value, bool | int | float | str)
@@ -230,7 +230,7 @@ def _callees(file: File, call: tree.Call) -> Iterator[tuple[str, int]]:
         yield from _base(file, call, func)
     elif isinstance(func, tree.Attribute):
         for value in file.values.of(func.value):
-            if isinstance(value, values.Instance):
+            if isinstance(value, kinds.Instance):
                 yield f"{value.name}.{func.attr}", 0
 
 
@@ -291,7 +291,7 @@ def _is_asked(expr: tree.Attribute) -> bool:
 
 def _member(file: File, expr: tree.Attribute, library: Library) -> Change | None:
     for value in file.values.of(expr.value):
-        if isinstance(value, values.Instance):
+        if isinstance(value, kinds.Instance):
             cls = library.makers.get(value.name, value.name)
             change = library.names.get(f"{cls}.{expr.attr}")
             if change is not None:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tensors, tree
 from trainlint.semantics.backward import Backward, Use
+from trainlint.semantics.kinds import Instance, Method, Value
 from trainlint.semantics.training import losses
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import Instance, Method, Value
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
+from trainlint.semantics.kinds import Instance, Method, Symbol, Value
 from trainlint.semantics.trail import Step
-from trainlint.semantics.values import Instance, Method, Symbol, Value
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

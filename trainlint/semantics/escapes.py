@@ -13,12 +13,7 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tree
 from trainlint.semantics.callgraph import CALLED_AS_OBJECT
 from trainlint.semantics.contexts import AUTOCAST, NO_GRAD
-from trainlint.semantics.references import is_annotation, is_bound_by, is_type_test
-from trainlint.semantics.tree import Expr, Node
-from trainlint.semantics.uses import Use, uses
-from trainlint.semantics.values import (
-    SAME_OBJECT,
-    WRAPPERS,
+from trainlint.semantics.kinds import (
     ClassValue,
     Instance,
     Literal,
@@ -28,6 +23,10 @@ from trainlint.semantics.values import (
     Unknown,
     Value,
 )
+from trainlint.semantics.references import is_annotation, is_bound_by, is_type_test
+from trainlint.semantics.tree import Expr, Node
+from trainlint.semantics.uses import Use, uses
+from trainlint.semantics.values import SAME_OBJECT, WRAPPERS
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

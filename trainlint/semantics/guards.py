@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
+from trainlint.semantics.kinds import Frame, Instance, Literal, Object
 from trainlint.semantics.tree import Expr, Node, Stmt
-from trainlint.semantics.values import Frame, Instance, Literal, Object
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

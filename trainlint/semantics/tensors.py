@@ -10,9 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from trainlint.semantics import tree
-from trainlint.semantics.trail import Step
-from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import (
+from trainlint.semantics.kinds import (
     Applied,
     Computed,
     Frame,
@@ -22,8 +20,10 @@ from trainlint.semantics.values import (
     Part,
     Unknown,
     Value,
-    Values,
 )
+from trainlint.semantics.trail import Step
+from trainlint.semantics.tree import Expr
+from trainlint.semantics.values import Values
 
 SIGMOID, SOFTMAX, LOG_SOFTMAX, LOG_SIGMOID = "sigmoid", "softmax", "log_softmax", "log_sigmoid"
 LOGITS, NORMALIZED, UNKNOWN = "logits", "l2_normalised", "unknown"

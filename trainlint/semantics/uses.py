@@ -13,9 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.references import is_bound_by
-from trainlint.semantics.tree import Expr, Node
-from trainlint.semantics.values import (
+from trainlint.semantics.kinds import (
     ClassValue,
     FunctionValue,
     Instance,
@@ -24,8 +22,10 @@ from trainlint.semantics.values import (
     Path,
     Symbol,
     Value,
-    argument,
 )
+from trainlint.semantics.references import is_bound_by
+from trainlint.semantics.tree import Expr, Node
+from trainlint.semantics.values import argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from trainlint.api import File, Finding, Rule, Severity, any_of, contexts, losses, models, tree
+from trainlint.semantics.kinds import Instance, Method
 from trainlint.semantics.shapes.tensor import FLOATS, canonical
-from trainlint.semantics.values import Instance, Method
 
 TARGETS = Rule("DTYPE1", "target-types", Severity.INFO, needs=losses.WORDS, here=losses.WORDS)
 MADE = Rule(

@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
+from trainlint.semantics.kinds import Computed, Instance, Part, Value
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import Computed, Instance, Part, Value
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

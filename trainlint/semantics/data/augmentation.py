@@ -12,9 +12,9 @@ from trainlint.semantics.backward import Use
 from trainlint.semantics.data import subsets
 from trainlint.semantics.data.roles import TRAIN, of_name
 from trainlint.semantics.data.sameness import same_expression
+from trainlint.semantics.kinds import Display, Instance, Literal, Object, Unknown, Value
 from trainlint.semantics.tree import Expr
 from trainlint.semantics.uses import uses
-from trainlint.semantics.values import Display, Instance, Literal, Object, Unknown, Value
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

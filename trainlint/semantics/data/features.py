@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.data.splits import CROSS_VALIDATIONS
+from trainlint.semantics.kinds import Instance, Object, Symbol
 from trainlint.semantics.names import Binding
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import Instance, Object, Symbol
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

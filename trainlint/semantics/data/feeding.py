@@ -7,15 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
+from trainlint.semantics.kinds import Instance, Method, Object, Part, Value
 from trainlint.semantics.training.counting import last_name, unwrapped
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import (
-    Instance,
-    Method,
-    Object,
-    Part,
-    Value,
-)
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tree
 from trainlint.semantics.backward import Use
 from trainlint.semantics.data.selection import CHECKPOINT, PLATEAU, STOPPING
+from trainlint.semantics.kinds import Instance
 from trainlint.semantics.training.counting import last_name
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import Instance
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

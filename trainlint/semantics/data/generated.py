@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tree
 from trainlint.semantics.backward import Use
 from trainlint.semantics.data.deeds import ORIGIN
+from trainlint.semantics.kinds import Instance
 from trainlint.semantics.tree import Expr, Node
-from trainlint.semantics.values import Instance
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tree
 from trainlint.semantics.bodies import own_nodes
 from trainlint.semantics.data import loading
+from trainlint.semantics.kinds import Display, Instance, Value
 from trainlint.semantics.tree import Expr, Node
-from trainlint.semantics.values import Display, Instance, Value
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -13,8 +13,8 @@ from trainlint.semantics.data.deeds import PART
 from trainlint.semantics.data.splits import CROSS_VALIDATIONS, SEARCHES
 from trainlint.semantics.data.transformers import CODES, FITS, RESAMPLES
 from trainlint.semantics.flow import is_dead
+from trainlint.semantics.kinds import Display, Frame, Instance, Method, Value
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import Display, Frame, Instance, Method, Value
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -19,10 +19,10 @@ from trainlint.semantics.data.deeds import PART, Deed
 from trainlint.semantics.data.parts import role as part_role
 from trainlint.semantics.data.roles import TEST, VALIDATION, of_name
 from trainlint.semantics.data.sameness import same_data
+from trainlint.semantics.kinds import ClassValue, Symbol
 from trainlint.semantics.trail import Step
 from trainlint.semantics.training.counting import last_name
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import ClassValue, Symbol
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.backward import Use
+from trainlint.semantics.kinds import Display
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import Display
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

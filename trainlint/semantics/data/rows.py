@@ -17,9 +17,9 @@ from trainlint.semantics.data import folds, repeats, tables
 from trainlint.semantics.data.deeds import APPLY, FIT, ORIGIN, PART, RESAMPLE, STATISTIC, Deed
 from trainlint.semantics.data.statistics import TAKEN_OUT, Statistic, is_per_row, statistics
 from trainlint.semantics.data.transformers import FITS, RESAMPLES, Transformer, Transformers
+from trainlint.semantics.kinds import Display, Method, Symbol
 from trainlint.semantics.questions import Questions
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import Display, Method, Symbol
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tree
 from trainlint.semantics.backward import Use, frame_key
 from trainlint.semantics.data.datasets import NOT_DATA
+from trainlint.semantics.kinds import Frame
 from trainlint.semantics.training.counting import last_name
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import Frame, argument
+from trainlint.semantics.values import argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

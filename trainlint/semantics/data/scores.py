@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.data.splits import SEARCHES
+from trainlint.semantics.kinds import Computed, Frame, FunctionValue, Instance, Method
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import Computed, Frame, FunctionValue, Instance, Method
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
+from trainlint.semantics.kinds import Instance, Object
 from trainlint.semantics.training.counting import last_name
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import Instance, Object
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

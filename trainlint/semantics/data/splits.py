@@ -13,8 +13,8 @@ from trainlint.semantics.data.folds import fold_call, is_folds
 from trainlint.semantics.data.rows import Rows
 from trainlint.semantics.data.transformers import Transformers
 from trainlint.semantics.flow import is_dead
+from trainlint.semantics.kinds import Instance
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import Instance
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

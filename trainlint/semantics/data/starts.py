@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tree
 from trainlint.semantics.bodies import own_nodes
 from trainlint.semantics.guards import guards
+from trainlint.semantics.kinds import Instance
 from trainlint.semantics.names import Binding
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import Instance
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -10,8 +10,8 @@ from trainlint.semantics import tree
 from trainlint.semantics.backward import Use
 from trainlint.semantics.data import tables
 from trainlint.semantics.data.transformers import STATISTICS
+from trainlint.semantics.kinds import Computed, Instance, Method, Value
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import Computed, Instance, Method, Value
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

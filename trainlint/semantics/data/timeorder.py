@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tree
 from trainlint.semantics.backward import Use
 from trainlint.semantics.data.splits import Split
+from trainlint.semantics.kinds import Instance, Object
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import Instance, Object
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.bodies import own_nodes
+from trainlint.semantics.kinds import Frame, Instance, Method, Object, Value
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import Frame, Instance, Method, Object, Value
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -12,8 +12,8 @@ from trainlint.semantics.backward import Backward, Use
 from trainlint.semantics.data import occurrence
 from trainlint.semantics.data.folds import fold_call, index_of_fold, is_everything
 from trainlint.semantics.guards import guards
+from trainlint.semantics.kinds import Instance
 from trainlint.semantics.tree import Expr, Node
-from trainlint.semantics.values import Instance
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -10,8 +10,8 @@ from trainlint.semantics import tree
 from trainlint.semantics.backward import Use
 from trainlint.semantics.bodies import own_nodes
 from trainlint.semantics.contents import Assignment
+from trainlint.semantics.kinds import Instance, Object
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import Instance, Object
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trainlint.semantics import tree
+from trainlint.semantics.kinds import Frame, FunctionValue, Instance, Method, Object, Symbol
 from trainlint.semantics.shapes import components, functions
 from trainlint.semantics.shapes.components import Repeated
 from trainlint.semantics.shapes.dimensions import Sum
@@ -14,7 +15,6 @@ from trainlint.semantics.shapes.expressions import Expressions, Module, Scope
 from trainlint.semantics.shapes.operations import perform
 from trainlint.semantics.shapes.shape import Shape, meet
 from trainlint.semantics.shapes.tensor import Given, Tensor, state
-from trainlint.semantics.values import Frame, FunctionValue, Instance, Method, Object, Symbol
 
 _PARALLEL = frozenset(
     {"torch.nn.parallel.data_parallel", "torch.nn.parallel.data_parallel.data_parallel"}

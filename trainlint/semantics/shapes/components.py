@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import guards, tree
+from trainlint.semantics.kinds import Display, Frame, Instance, Object, Part, Unknown, Value
 from trainlint.semantics.shapes import lists
-from trainlint.semantics.values import Display, Frame, Instance, Object, Part, Unknown, Value
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

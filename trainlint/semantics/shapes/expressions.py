@@ -6,15 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trainlint.semantics import tree
+from trainlint.semantics.kinds import Frame, Instance, Value
 from trainlint.semantics.shapes import components, moves, settings, tensor
 from trainlint.semantics.shapes.layer_calls import Layers
 from trainlint.semantics.shapes.operations import sizes_of
 from trainlint.semantics.shapes.tensor import Misfit, Tensor, either, elementwise
-from trainlint.semantics.values import (
-    Frame,
-    Instance,
-    Value,
-)
 
 
 @dataclass(slots=True)

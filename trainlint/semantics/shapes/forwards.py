@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trainlint.semantics import tree
+from trainlint.semantics.kinds import Frame, Object
 from trainlint.semantics.shapes import components
 from trainlint.semantics.shapes.calls import Calls
 from trainlint.semantics.shapes.expressions import Module, Scope
 from trainlint.semantics.shapes.layer_calls import Row, described
 from trainlint.semantics.shapes.shape import Shape
 from trainlint.semantics.shapes.tensor import Tensor, either, state
-from trainlint.semantics.values import Frame, Object
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from trainlint.semantics import tree
+from trainlint.semantics.kinds import Frame, Instance
 from trainlint.semantics.shapes import windows
 from trainlint.semantics.shapes.dimensions import Dim
 from trainlint.semantics.shapes.kinds import Asked
@@ -13,7 +14,6 @@ from trainlint.semantics.shapes.layers import KINDS
 from trainlint.semantics.shapes.settings import Settings
 from trainlint.semantics.shapes.shape import Shape, meet, text
 from trainlint.semantics.shapes.tensor import Tensor, canonical
-from trainlint.semantics.values import Frame, Instance
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import guards, tree
-from trainlint.semantics.values import Frame
+from trainlint.semantics.kinds import Frame
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
+from trainlint.semantics.kinds import ClassValue, Object
 from trainlint.semantics.shapes.tensor import FLOATS, canonical
 from trainlint.semantics.training import models
-from trainlint.semantics.values import ClassValue, Object
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from trainlint.semantics import guards, literals, tree
-from trainlint.semantics.shapes.dimensions import NUMBER, Sum, floor, minus, plus, symbol, times
-from trainlint.semantics.values import (
+from trainlint.semantics.kinds import (
     Computed,
     Display,
     Frame,
@@ -16,8 +15,9 @@ from trainlint.semantics.values import (
     Object,
     Unknown,
     Value,
-    argument,
 )
+from trainlint.semantics.shapes.dimensions import NUMBER, Sum, floor, minus, plus, symbol, times
+from trainlint.semantics.values import argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

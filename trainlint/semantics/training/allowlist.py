@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import (
+from trainlint.semantics.kinds import (
     ClassValue,
     Computed,
     Display,
@@ -26,8 +25,9 @@ from trainlint.semantics.values import (
     Object,
     Part,
     Value,
-    argument,
 )
+from trainlint.semantics.tree import Expr
+from trainlint.semantics.values import argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -8,8 +8,8 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
+from trainlint.semantics.kinds import Computed, Frame, Instance, Literal, Value
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import Computed, Frame, Instance, Literal, Value
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -7,10 +7,10 @@ import re
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
+from trainlint.semantics.kinds import ClassValue, Display, FunctionValue, Instance, Object
 from trainlint.semantics.training.boundary import definition, same
 from trainlint.semantics.training.counting import last_name, unwrapped
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import ClassValue, Display, FunctionValue, Instance, Object
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
+from trainlint.semantics.kinds import Instance
 from trainlint.semantics.training import batches, losses, means
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import Instance
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

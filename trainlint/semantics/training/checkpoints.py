@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
+from trainlint.semantics.kinds import Display, FunctionValue
 from trainlint.semantics.tree import Expr
 from trainlint.semantics.uses import Use, uses
-from trainlint.semantics.values import Display, FunctionValue
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

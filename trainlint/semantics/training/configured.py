@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
+from trainlint.semantics.kinds import Display, Frame, Instance
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import Display, Frame, Instance
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tensors, tree
+from trainlint.semantics.kinds import FunctionValue, Instance, Object, Symbol
 from trainlint.semantics.training.outputs import Source, outputs
 from trainlint.semantics.training.similarities import Contrast, contrast_of
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import FunctionValue, Instance, Object, Symbol, argument
+from trainlint.semantics.values import argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.guards import guards
+from trainlint.semantics.kinds import Object
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import SAME_OBJECT, WRAPPERS, Object, argument
+from trainlint.semantics.values import SAME_OBJECT, WRAPPERS, argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from trainlint.edits import Unfixable
 from trainlint.semantics import tree
 from trainlint.semantics.flow import is_dead
+from trainlint.semantics.kinds import Literal
 from trainlint.semantics.training import devices
 from trainlint.semantics.training.counting import last_name
 from trainlint.semantics.training.devices import Device
-from trainlint.semantics.values import Literal
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.guards import guards
+from trainlint.semantics.kinds import Display, Instance, Literal, Unknown, Value
 from trainlint.semantics.training import models
 from trainlint.semantics.tree import Expr, Node
-from trainlint.semantics.values import Display, Instance, Literal, Unknown, Value
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -11,11 +11,11 @@ from trainlint.semantics import contexts, tree
 from trainlint.semantics.backward import Use
 from trainlint.semantics.data import feeding
 from trainlint.semantics.data.feeding import Feed
+from trainlint.semantics.kinds import Instance, Literal, Object, Part
 from trainlint.semantics.training import runs
 from trainlint.semantics.training.evaluation import names_behind
 from trainlint.semantics.training.script import BACKWARD
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import Instance, Literal, Object, Part
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

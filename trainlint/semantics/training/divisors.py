@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.bodies import own_nodes
+from trainlint.semantics.kinds import Applied, Frame, Instance, Object, Part
 from trainlint.semantics.training.boundary import definition, same, spelled
 from trainlint.semantics.tree import Expr, Node
-from trainlint.semantics.values import Applied, Frame, Instance, Object, Part
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.flow import EXIT, Flow, is_dead
+from trainlint.semantics.kinds import Display, Frame, Instance, Object, Value
 from trainlint.semantics.training import copies, freezing, models, written
 from trainlint.semantics.training.freezing import Key
 from trainlint.semantics.training.script import STEP, Body, Event
 from trainlint.semantics.training.shares import Share, adds_groups, optimizers, shared
 from trainlint.semantics.tree import Expr, Node
-from trainlint.semantics.values import Display, Frame, Instance, Object, Value
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

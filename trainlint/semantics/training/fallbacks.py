@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
+from trainlint.semantics.kinds import Instance, Object
 from trainlint.semantics.references import is_bound_by
 from trainlint.semantics.training import handlers, models
 from trainlint.semantics.training.handlers import Handler
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import Instance, Object
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
+from trainlint.semantics.kinds import Frame, Instance, Object
 from trainlint.semantics.training import models
 from trainlint.semantics.tree import Expr, Node
-from trainlint.semantics.values import Frame, Instance, Object, argument
+from trainlint.semantics.values import argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

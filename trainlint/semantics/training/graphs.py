@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.backward import Backward, Use
+from trainlint.semantics.kinds import Applied, Instance, Path, Value
 from trainlint.semantics.training.script import BACKWARD, Event
 from trainlint.semantics.tree import Expr, Node
-from trainlint.semantics.values import Applied, Instance, Path, Value
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

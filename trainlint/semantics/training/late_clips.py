@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
+from trainlint.semantics.kinds import Instance
 from trainlint.semantics.training import models
 from trainlint.semantics.training.order import Acts, bodies, clears_all
 from trainlint.semantics.training.script import BACKWARD, CLIP, STEP, UNSCALE, ZERO_GRAD, Event
-from trainlint.semantics.values import Instance
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import escapes, tree
 from trainlint.semantics.guards import guards, outcome
+from trainlint.semantics.kinds import Frame, FunctionValue, Instance, Object
 from trainlint.semantics.training import losses
 from trainlint.semantics.training.outputs import ACTIVATED, CHANGED, Source, outputs
 from trainlint.semantics.tree import Node
-from trainlint.semantics.values import Frame, FunctionValue, Instance, Object
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.values import Frame, Instance, Literal, Symbol, Value
+from trainlint.semantics.kinds import Frame, Instance, Literal, Symbol, Value
 from trainlint.triage import any_of
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from trainlint.semantics import tree
 from trainlint.semantics.bodies import own_nodes
 from trainlint.semantics.flow import Flow, is_dead
 from trainlint.semantics.guards import guards
+from trainlint.semantics.kinds import Instance
 from trainlint.semantics.links import flow_in
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import Instance
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

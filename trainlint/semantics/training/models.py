@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.training import factories
-from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import (
+from trainlint.semantics.kinds import (
     ClassValue,
     Display,
     FunctionValue,
@@ -20,6 +18,8 @@ from trainlint.semantics.values import (
     Unknown,
     Value,
 )
+from trainlint.semantics.training import factories
+from trainlint.semantics.tree import Expr
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.flow import Flow, is_dead
+from trainlint.semantics.kinds import FunctionValue, Instance
 from trainlint.semantics.training import models
 from trainlint.semantics.training.script import BACKWARD, STEP, ZERO_GRAD, Body, Event
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import FunctionValue, Instance
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.guards import guards, outcome
+from trainlint.semantics.kinds import Frame, Literal
 from trainlint.semantics.training import devices, models, provenance, written
 from trainlint.semantics.training.checkpoints import Restored
 from trainlint.semantics.tree import Node
 from trainlint.semantics.uses import uses
-from trainlint.semantics.values import Frame, Literal
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -7,10 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.training import allowlist, readback
-from trainlint.semantics.training.allowlist import Refused
-from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import (
+from trainlint.semantics.kinds import (
     Computed,
     Display,
     Element,
@@ -20,6 +17,9 @@ from trainlint.semantics.values import (
     Method,
     Value,
 )
+from trainlint.semantics.training import allowlist, readback
+from trainlint.semantics.training.allowlist import Refused
+from trainlint.semantics.tree import Expr
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

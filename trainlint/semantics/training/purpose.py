@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tree
 from trainlint.semantics.data import scores
 from trainlint.semantics.flow import is_dead
+from trainlint.semantics.kinds import Instance
 from trainlint.semantics.training.script import BACKWARD
-from trainlint.semantics.values import Instance
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tree
 from trainlint.semantics.flow import ENTRY, Flow
 from trainlint.semantics.guards import guards
+from trainlint.semantics.kinds import Instance, Literal
 from trainlint.semantics.training.manual_rates import RateSet, is_over, rate_sets, values_of
 from trainlint.semantics.training.script import SCHEDULE, STEP, Event
 from trainlint.semantics.tree import Expr, Node
-from trainlint.semantics.values import Instance, Literal, argument
+from trainlint.semantics.values import argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.guards import guards
+from trainlint.semantics.kinds import FunctionValue, Instance
 from trainlint.semantics.training.arithmetic import holds, value
 from trainlint.semantics.training.manual_rates import RateSet, parameter_of, rate_sets
 from trainlint.semantics.tree import Expr, Node
-from trainlint.semantics.values import FunctionValue, Instance
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

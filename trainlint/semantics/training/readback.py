@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
+from trainlint.semantics.kinds import Display, Method, Object
 from trainlint.semantics.training import checkpoints, written
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import Display, Method, Object, argument
+from trainlint.semantics.values import argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

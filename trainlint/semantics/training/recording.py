@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import contexts, tree
 from trainlint.semantics.bodies import own_nodes
+from trainlint.semantics.kinds import FunctionValue, Instance, Symbol, Unknown, Value
 from trainlint.semantics.names import Binding
 from trainlint.semantics.training import evaluation, models, unrecorded
 from trainlint.semantics.training.evaluation import EvaluationPass, names_behind
@@ -15,7 +16,6 @@ from trainlint.semantics.training.models import Forward
 from trainlint.semantics.training.script import BACKWARD, STEP, Body
 from trainlint.semantics.tree import Expr
 from trainlint.semantics.uses import uses
-from trainlint.semantics.values import FunctionValue, Instance, Symbol, Unknown, Value
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

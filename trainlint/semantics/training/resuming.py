@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tree
 from trainlint.semantics.flow import is_dead
 from trainlint.semantics.guards import guards
+from trainlint.semantics.kinds import Display, Instance
 from trainlint.semantics.references import is_bound_by
 from trainlint.semantics.training import checkpoints, models, written
 from trainlint.semantics.training.script import STEP
 from trainlint.semantics.tree import Expr, Node
 from trainlint.semantics.uses import uses
-from trainlint.semantics.values import Display, Instance
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

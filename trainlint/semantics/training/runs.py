@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import contexts, tree
+from trainlint.semantics.kinds import FunctionValue
 from trainlint.semantics.training import factories, models
 from trainlint.semantics.training.models import Forward
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import FunctionValue, argument
+from trainlint.semantics.values import argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

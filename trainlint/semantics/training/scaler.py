@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tree
 from trainlint.semantics.bodies import own_nodes
 from trainlint.semantics.flow import EXIT
+from trainlint.semantics.kinds import FunctionValue, Instance, Method, Part
 from trainlint.semantics.training.script import BACKWARD, CLIP, STEP, UNSCALE, UPDATE, Body, Event
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import FunctionValue, Instance, Method, Part
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

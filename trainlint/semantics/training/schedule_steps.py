@@ -11,9 +11,9 @@ from trainlint.semantics import tree
 from trainlint.semantics.bodies import own_nodes
 from trainlint.semantics.flow import Flow, is_dead
 from trainlint.semantics.guards import guards
+from trainlint.semantics.kinds import ClassValue, FunctionValue, Instance, Literal
 from trainlint.semantics.training.script import SCHEDULE, STEP, Body, Event
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import ClassValue, FunctionValue, Instance, Literal
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -10,11 +10,7 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tree
 from trainlint.semantics.flow import is_dead
 from trainlint.semantics.guards import guards
-from trainlint.semantics.training import counting, models, written
-from trainlint.semantics.training.script import BACKWARD, SCHEDULE, STEP, Body, Event
-from trainlint.semantics.tree import Expr, Node
-from trainlint.semantics.uses import uses
-from trainlint.semantics.values import (
+from trainlint.semantics.kinds import (
     Computed,
     Display,
     Frame,
@@ -27,6 +23,10 @@ from trainlint.semantics.values import (
     Unknown,
     Value,
 )
+from trainlint.semantics.training import counting, models, written
+from trainlint.semantics.training.script import BACKWARD, SCHEDULE, STEP, Body, Event
+from trainlint.semantics.tree import Expr, Node
+from trainlint.semantics.uses import uses
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -13,8 +13,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
+from trainlint.semantics.kinds import FunctionValue, Instance, Literal, Method, Object
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import FunctionValue, Instance, Literal, Method, Object
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.flow import is_dead
+from trainlint.semantics.kinds import FunctionValue
 from trainlint.semantics.training.counting import last_name
-from trainlint.semantics.values import FunctionValue
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tensors, tree
 from trainlint.semantics.contexts import under_no_grad
 from trainlint.semantics.guards import Guard, guards, outcome
+from trainlint.semantics.kinds import Frame, Instance, Path, Value
 from trainlint.semantics.references import is_bound_by
 from trainlint.semantics.tensors import Origin
 from trainlint.semantics.training import losses
@@ -20,7 +21,6 @@ from trainlint.semantics.training.evaluation import passes
 from trainlint.semantics.training.losses import LossEvaluation
 from trainlint.semantics.training.recording import trained_on
 from trainlint.semantics.tree import Expr, Node
-from trainlint.semantics.values import Frame, Instance, Path, Value
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

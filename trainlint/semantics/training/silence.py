@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.flow import is_dead
-from trainlint.semantics.values import FunctionValue
+from trainlint.semantics.kinds import FunctionValue
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

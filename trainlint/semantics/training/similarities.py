@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.bodies import own_nodes
+from trainlint.semantics.kinds import Instance
 from trainlint.semantics.training.losses import CROSS_ENTROPY
 from trainlint.semantics.tree import Expr, Node
-from trainlint.semantics.values import Instance
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

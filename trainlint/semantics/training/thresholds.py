@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
+from trainlint.semantics.kinds import Display, Element, Instance, Literal, Value
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import Display, Element, Instance, Literal, Value
 from trainlint.triage import any_of
 
 if TYPE_CHECKING:

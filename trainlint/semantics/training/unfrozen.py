@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
+from trainlint.semantics.kinds import Instance
 from trainlint.semantics.training import written
 from trainlint.semantics.training.freezing import (
     Key,
@@ -20,7 +21,6 @@ from trainlint.semantics.training.freezing import (
 from trainlint.semantics.training.script import STEP, Body, Event
 from trainlint.semantics.training.shares import Share, adds_groups, optimizers, shared
 from trainlint.semantics.tree import Node
-from trainlint.semantics.values import Instance
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

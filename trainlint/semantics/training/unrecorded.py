@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.bodies import own_nodes
+from trainlint.semantics.kinds import FunctionValue, Instance, Literal, Object, Value
 from trainlint.semantics.training import models
 from trainlint.semantics.training.evaluation import EvaluationPass
 from trainlint.semantics.tree import Expr, Node
-from trainlint.semantics.values import FunctionValue, Instance, Literal, Object, Value
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

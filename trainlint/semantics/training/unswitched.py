@@ -8,12 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.training import evaluation, models
-from trainlint.semantics.training.evaluation import EvaluationPass, Rounds
-from trainlint.semantics.training.models import Forward
-from trainlint.semantics.training.script import BACKWARD, MODE, STEP, Body, Event
-from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import (
+from trainlint.semantics.kinds import (
     ClassValue,
     FunctionValue,
     Instance,
@@ -21,8 +16,13 @@ from trainlint.semantics.values import (
     Symbol,
     Unknown,
     Value,
-    argument,
 )
+from trainlint.semantics.training import evaluation, models
+from trainlint.semantics.training.evaluation import EvaluationPass, Rounds
+from trainlint.semantics.training.models import Forward
+from trainlint.semantics.training.script import BACKWARD, MODE, STEP, Body, Event
+from trainlint.semantics.tree import Expr
+from trainlint.semantics.values import argument
 from trainlint.triage import any_of
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
+from trainlint.semantics.kinds import Frame, Instance, Literal
 from trainlint.semantics.training.boundary import definition, same
 from trainlint.semantics.training.counting import unwrapped
 from trainlint.semantics.training.order import is_same
 from trainlint.semantics.training.script import SCHEDULE, Event
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import Frame, Instance, Literal
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

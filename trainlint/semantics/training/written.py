@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
+from trainlint.semantics.kinds import Instance, Literal, Symbol, Unknown
 from trainlint.semantics.tree import Expr, Node
-from trainlint.semantics.values import Instance, Literal, Symbol, Unknown, argument
+from trainlint.semantics.values import argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
