@@ -44,7 +44,7 @@ NOTES = {
     "renamed.by": "release: the release says so; position: the new name stands in the old place",
     "gone.position": "where it stood in the last release that has it",
     "gone.kwargs": "the name now falls into **kwargs, so the error may come from further inside",
-    "replacement": "another name of the very same callable; `says` is the release's own text",
+    "replacement": "another name of the very same callable; `says`: what they point to",
     "deprecated": "the first of the releases compared that says so",
 }
 

@@ -6,7 +6,6 @@ with their module or class, and of parameters that a release may still take thro
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -108,8 +107,8 @@ def _body(row: Row, shots: Sequence[Shot], rows: Mapping[str, Row]) -> Json:
         found["deprecated"] = row.deprecated
     if found and row.replacement is not None:
         found["replacement"] = row.replacement
-    elif found and (says := _useful(row.says)):
-        found["says"] = says
+    elif found and row.says:
+        found["says"] = row.says
     owner = rows.get(row.name.rpartition(".")[0])
     if owner is not None and owner.is_class:
         gone = [replace(item, position=None) for item in gone]
@@ -183,10 +182,3 @@ def _shallowest(names: Sequence[str], rows: Mapping[str, Row]) -> list[str]:
         held = owner if owner[:1].isupper() else ""
         ways.setdefault((rows[name].origin, held), []).append(name)
     return sorted(name for found in ways.values() for name in found[:MAX_WAYS])
-
-
-def _useful(text: str) -> str:
-    """Return what a release says, where that tells what to do instead."""
-    if not re.search(r"\b(use|instead|replaced?|favou?r|renamed|moved|switch)\b", text, re.I):
-        return ""
-    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 3].rstrip() + "..."

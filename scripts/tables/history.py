@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from tables.notices import pointed_to
 from tables.signatures import Definition, Signature
 from tables.surface import Surface
 
@@ -127,7 +128,7 @@ def _row(name: str, shots: Sequence[Shot]) -> Row:
         deprecated=_deprecated(steps),
         removed=removed,
         replacement=_replacement(name, last, shots) if removed or _is_moved(last) else None,
-        says=last.definition.notice.says if last.definition.notice else "",
+        says=pointed_to(name, last.definition.notice.says) if last.definition.notice else "",
         is_class=last.definition.is_class,
     )
 

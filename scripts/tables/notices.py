@@ -27,6 +27,11 @@ _NEW_NAME = re.compile(
     r"(?:renamed (?:to|into)|use|in favou?r of|replaced (?:by|with)|switch to)\s+(?:the\s+)?"
     r"(?:argument\s+|parameter\s+|keyword\s+)?[`'\"]*(?:\w+\()?(\w+)"
 )
+_POINTS = re.compile(
+    r"(?:\b[Uu]se(?: the)?|in favou?r of|replaced (?:by|with)|superseded by|[Ss]ee|renamed to|"
+    r"moved to)\s+(?:(?:function|method|class|argument|parameter|identical)\s+)?"
+    r"(?::\w+:)?([`'\"]*)\s*\.?([A-Za-z_][\w.]*\w)"
+)
 MAX_TEXT = 160
 
 
@@ -129,6 +134,17 @@ def renames_in_text(node: Maker) -> Iterator[Rename]:
             if found[1] in names and found[1] != old:
                 yield Rename(old, found[1])
                 break
+
+
+def pointed_to(name: str, text: str) -> str:
+    """Return, in our words, what a release's own text points to instead of a symbol."""
+    for found in _POINTS.finditer(text):
+        quote, word = found.groups()
+        cut_off = text[found.end() :] in ("...", "..")
+        is_code = bool(quote) or "." in word or "_" in word
+        if is_code and not cut_off and word != name.rpartition(".")[2] and word != name:
+            return f"its releases point to `{word.rstrip('.')}`"
+    return ""
 
 
 def called(node: ast.expr) -> str:
