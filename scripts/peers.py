@@ -3,7 +3,7 @@
     python scripts/peers.py torchfix FOLDER... --python VENV/bin/python
     python scripts/peers.py torch-preflight FOLDER... --python VENV/bin/python --write docs/peers.md
 
-A fixture is a script (``.py``), or a piece of code that a test function hands to the peer. Each
+A fixture is a script (``.py``), or a program that the peer is given while its tests run. Each
 stands alone, in a folder of its own. One line a fixture: what both say, and at which lines.
 ``docs/peers/record.json`` says which rules mean the same, and why the two differ; with ``--write``
 that goes into the document, and a difference without a reason, or a reason without a difference,
@@ -13,14 +13,12 @@ ends in exit code 1.
 from __future__ import annotations
 
 import argparse
-import ast
 import json
 import os
 import re
 import subprocess
 import sys
 import tempfile
-import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,6 +35,31 @@ RECORD = ROOT / "docs" / "peers" / "record.json"
 SCRIPT = "train.py"
 Counterparts = Mapping[str, frozenset[str]]
 """What a peer's rule is called here; nothing where the catalogue has no such rule."""
+
+# Loaded by pytest beside the peer's tests, before they import what they test.
+RECORDER = """
+import json
+import os
+
+from torch_preflight import engine
+
+given = {}
+check = engine.check_source
+
+
+def recording(path, source, *args, **kwargs):
+    test = os.environ["PYTEST_CURRENT_TEST"].rpartition(" ")[0].rpartition("::")[2]
+    given.setdefault(test, []).append(source)
+    return check(path, source, *args, **kwargs)
+
+
+def pytest_sessionfinish():
+    with open(os.environ["RECORD"], "w", encoding="utf-8") as record:
+        json.dump(given, record)
+
+
+engine.check_source = recording
+"""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -81,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--python", required=True, help="the interpreter that has the peer")
     parser.add_argument("--write", type=Path, metavar="FILE", help="a document with the marks")
     args = parser.parse_args(argv)
-    sources = dict(pair for folder in args.folders for pair in fixtures(folder))
+    sources = dict(pair for folder in args.folders for pair in fixtures(folder, args.python))
     counterparts = {
         code: frozenset(same) for code, same in record[args.peer]["counterparts"].items()
     }
@@ -102,66 +125,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     return int(not complete)
 
 
-def fixtures(path: Path) -> Iterator[tuple[str, str]]:
+def fixtures(path: Path, python: str) -> Iterator[tuple[str, str]]:
     """The fixtures of a file or a folder: their names and their text."""
     if path.is_dir():
         for script in sorted(path.rglob("*.py")):
-            for name, source in fixtures(script):
-                yield (
-                    f"{script.parent.relative_to(path).as_posix()}/{name}".removeprefix("./"),
-                    source,
-                )
+            for name, source in fixtures(script, python):
+                folder = script.parent.relative_to(path).as_posix()
+                yield f"{folder}/{name}".removeprefix("./"), source
     elif path.name.startswith("test_"):
-        yield from snippets(ast.parse(path.read_text(encoding="utf-8")))
+        yield from recorded(path, python)
     else:
         yield path.name, path.read_text(encoding="utf-8")
 
 
-def snippets(module: ast.Module) -> Iterator[tuple[str, str]]:
-    """The programs that test functions hand to some function, by the name of the test."""
-    shared = dict(_bound(module.body))
-    for test in ast.walk(module):
-        if not isinstance(test, ast.FunctionDef) or not test.name.startswith("test_"):
-            continue
-        names = {**shared, **dict(_bound(test.body))}
-        calls = (node for node in ast.walk(test) if isinstance(node, ast.Call) and node.args)
-        texts = dict.fromkeys(program_of(node.args[0], names) for node in calls)
-        programs = [text for text in texts if text is not None]
-        for number, program in enumerate(programs, 1):
-            yield f"{test.name}.{number}" if len(programs) > 1 else test.name, program
-
-
-def _bound(body: Sequence[ast.stmt]) -> Iterator[tuple[str, ast.expr]]:
-    for statement in body:
-        match statement:
-            case ast.Assign(targets=[ast.Name(id=name)], value=value):
-                yield name, value
-
-
-def program_of(node: ast.expr, names: Mapping[str, ast.expr]) -> str | None:
-    """The program that a literal of several lines holds, if it is one."""
-    text = text_of(node, names)
-    if text is None or "\n" not in text:
-        return None
-    text = textwrap.dedent(text).lstrip("\n")
-    try:
-        return text if ast.parse(text).body else None
-    except SyntaxError:
-        return None
-
-
-def text_of(node: ast.expr, names: Mapping[str, ast.expr]) -> str | None:
-    """The string that an expression is: a literal, the name of one, or one filled in."""
-    match node:
-        case ast.Constant(value=str(text)):
-            return text
-        case ast.Name(id=name) if name in names:
-            return text_of(names[name], {key: names[key] for key in names if key != name})
-        case ast.Call(func=ast.Attribute(value=pattern, attr="format"), args=[], keywords=given):
-            values = {word.arg or "": text_of(word.value, names) for word in given}
-            frame = text_of(pattern, names)
-            return None if frame is None or None in values.values() else frame.format_map(values)
-    return None
+def recorded(tests: Path, python: str) -> Iterator[tuple[str, str]]:
+    """The programs that torch-preflight is given while its tests run, by the name of the test."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "recorder.py").write_text(RECORDER, encoding="utf-8")
+        search = os.pathsep.join(filter(None, (folder, os.environ.get("PYTHONPATH"))))
+        record = Path(folder, "record.json")
+        env = {**os.environ, "PYTHONPATH": search, "RECORD": str(record)}
+        command = [python, "-m", "pytest", "-q", "-o", "addopts=", "-p", "no:cacheprovider"]
+        command += ["-p", "recorder", str(tests.resolve())]
+        subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder, env=env)
+        given: dict[str, list[str]] = json.loads(record.read_text(encoding="utf-8"))
+    for test, programs in given.items():
+        for number, program in enumerate(dict.fromkeys(programs), 1):
+            yield f"{test}.{number}" if number > 1 else test, program
 
 
 def outcomes(

@@ -15,34 +15,18 @@ sys.path.insert(0, str(ROOT / "scripts"))
 import peers  # noqa: E402
 from peers import Finding, Outcome  # noqa: E402
 
-TESTS = '''
-LOOP = """
-for x in loader:
-    {backward}
+TESTS = """
+import pytest
+from torch_preflight.engine import check_source
+
+@pytest.mark.parametrize("stored", ["loss", "loss.item()"])
+def test_kept(stored):
+    assert check_source("t.py", f"losses.append({stored})") == []
+
+def test_twice_and_repaired():
+    for source in ("a = 1", "a = 1", "b = 2"):
+        check_source("t.py", source)
 """
-
-def test_quiet():
-    """No
-    program."""
-    assert codes(
-        """
-        import torch
-        torch.rand(3)
-        """
-    ) == []
-
-def test_filled():
-    out = fixed(LOOP.format(backward="loss.backward()"))
-    assert "x.detach()\\\\n@property" in out
-
-def test_named():
-    source = """
-    a = 1
-    """
-    assert codes(source) != codes("""
-    b = 2
-    """)
-'''
 SAME = {
     "TG001": frozenset({"MET005"}),
     "TOR101": frozenset({"API001", "API002"}),
@@ -50,17 +34,24 @@ SAME = {
 }
 
 
-def test_a_program_that_a_test_hands_over_is_a_fixture_and_other_text_is_none(
-    tmp_path: Path,
+def test_what_the_peer_is_given_in_its_tests_is_a_fixture_and_so_is_a_script(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "test_rules.py").write_text(TESTS, encoding="utf-8")
-    (tmp_path / "script.py").write_text("import torch\n", encoding="utf-8")
-    assert dict(peers.fixtures(tmp_path)) == {
+    package = tmp_path / "torch_preflight"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "engine.py").write_text("def check_source(path, source):\n    return []\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    given = tmp_path / "given"
+    given.mkdir()
+    (given / "test_rules.py").write_text(TESTS, encoding="utf-8")
+    (given / "script.py").write_text("import torch\n", encoding="utf-8")
+    assert dict(peers.fixtures(given, sys.executable)) == {
         "script.py": "import torch\n",
-        "test_quiet": "import torch\ntorch.rand(3)\n",
-        "test_filled": "for x in loader:\n    loss.backward()\n",
-        "test_named.1": "a = 1\n",
-        "test_named.2": "b = 2\n",
+        "test_kept[loss]": "losses.append(loss)",
+        "test_kept[loss.item()]": "losses.append(loss.item())",
+        "test_twice_and_repaired": "a = 1",
+        "test_twice_and_repaired.2": "b = 2",
     }
 
 
