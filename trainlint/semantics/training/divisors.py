@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.bodies import own_nodes
-from trainlint.semantics.kinds import Applied, Frame, Instance, Object, Part
+from trainlint.semantics.kinds import Applied, Frame, FunctionValue, Instance, Object, Part
 from trainlint.semantics.training.boundary import definition, same, spelled
 from trainlint.semantics.tree import Expr, Node
 
@@ -29,6 +29,7 @@ _SCALE_FREE = re.compile(
 )
 _WRAPPERS = re.compile(r"Optimizer$|^Lookahead$|optimizer$")
 _MAX_WRAPPERS = 3  # of one optimizer
+_TOGETHER = frozenset({"_foreach_mul_", "_foreach_div_"})
 _PER_BATCH = frozenset({"size", "sum", "numel", "mean", "count_nonzero", "item", "clamp", "max"})
 
 
@@ -87,22 +88,68 @@ def rescales_gradients(window: AccumulationWindow) -> bool:
     regions: list[Node] = [window.loop]
     owners = {tree.function_of(e.call) for e in window.events}
     regions.extend(owner for owner in owners if owner is not None)
-    for region in regions:
-        for node in region.walk():
-            match node:
-                case tree.AugAssign(op="/" | "*", target=target) if _is_gradient(target):
-                    return True
-                case tree.Call(func=tree.Attribute(value=value, attr=attr)) if (
-                    attr in DIVIDES | MULTIPLIES and _is_gradient(value)
-                ):
-                    return True
-                case tree.Assign(targets=[target], value=tree.BinOp(op="/" | "*")) if _is_gradient(
-                    target
-                ):
-                    return True
-                case _:
-                    pass
+    if any(_rescales(region) for region in regions):
+        return True
+    return any(_is_handed_gradients(window, call) for call in _before_the_step(window))
+
+
+def _rescales(region: Node) -> bool:
+    """True where gradients are multiplied or divided in a region."""
+    for node in region.walk():
+        match node:
+            case tree.AugAssign(op="/" | "*", target=target) if _is_gradient(target):
+                return True
+            case tree.Call(func=tree.Attribute(value=value, attr=attr)) if (
+                attr in DIVIDES | MULTIPLIES and _is_gradient(value)
+            ):
+                return True
+            case tree.Call(func=tree.Attribute(attr=attr)) if attr in _TOGETHER:
+                return True
+            case tree.Assign(targets=[target], value=tree.BinOp(op="/" | "*")) if _is_gradient(
+                target
+            ):
+                return True
+            case _:
+                pass
     return False
+
+
+def _before_the_step(window: AccumulationWindow) -> Iterator[tree.Call]:
+    """The calls that stand in front of a step, in one block with it."""
+    for event in window.steps:
+        at = tree.statement_of(event.site)
+        if isinstance(at, tree.Module):
+            continue
+        for statement in tree.block_of(at):
+            if statement is at:
+                break
+            yield from (node for node in statement.walk() if isinstance(node, tree.Call))
+
+
+def _is_handed_gradients(window: AccumulationWindow, call: tree.Call) -> bool:
+    """True where a call gets parameters with a factor, and what it does to them is unknown or that.
+
+    What clips takes a bound and no factor.
+    """
+    if len(call.args) < 2 or _last_name(call.func).startswith("clip"):
+        return False
+    if not any(_are_parameters(window.file, arg.value) for arg in call.args):
+        return False
+    name = window.file.names.qualified(call.func)
+    if name is not None and name.startswith(("torch.", "builtins.")):
+        return False
+    found = window.file.values.callees(call)
+    bodies = [value.function for value in found if isinstance(value, FunctionValue)]
+    return len(bodies) != len(found) or not bodies or any(_rescales(body) for body in bodies)
+
+
+def _are_parameters(file: File, expr: Expr) -> bool:
+    """True for the parameters of a model, also as a list or under a name."""
+    if isinstance(expr, tree.Name) and (value := definition(file, expr)) is not None:
+        expr = value
+    if isinstance(expr, tree.Call) and expr.args and isinstance(expr.func, tree.Name):
+        expr = expr.args[0].value
+    return isinstance(expr, tree.Call) and _last_name(expr.func) == "parameters"
 
 
 def is_clipped(window: AccumulationWindow) -> bool:
