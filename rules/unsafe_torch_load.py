@@ -2,9 +2,11 @@
 
 ## What it does
 Finds calls of `torch.load` with `weights_only=False`, and those without the argument where the
-target is a torch below 2.6, whose default is the same. With `--pedantic` also where more than
-states is loaded (data sets, whole models), which cannot be read otherwise. It is silent where the
-same run has saved the file before, and for a second try after a load of plain weights has failed.
+target is a torch below 2.6, whose default is the same, or where `pickle`, `dill` or `cloudpickle`
+is given as the `pickle_module`, with which it is the default of every release. With `--pedantic`
+also where more than states is loaded (data sets, whole models), which cannot be read otherwise. It
+is silent where the same run has saved the file before, and for a second try after a load of plain
+weights has failed.
 
 ## Why is this bad?
 A full load unpickles: a file can name any function and have it called with any arguments, before a
@@ -76,6 +78,7 @@ RULE = Rule(
     fix=Safety.UNSAFE,
 )
 _SINCE = (2, 6)  # the default of weights_only is True from here on
+_PICKLES = frozenset({"pickle", "dill", "cloudpickle"})
 _FIRST = (1, 13)  # weights_only can be given from here on
 
 
@@ -84,7 +87,7 @@ def check(file: File) -> Iterator[Finding]:
     old = file.target("torch").known and file.target("torch").wholly_below(_SINCE)
     for load in file.calls_to("torch.load"):
         given = load.arg(None, "weights_only")
-        if given is None and (not old or load.has_star):
+        if given is None and (not (old or _is_pickled(file, load)) or load.has_star):
             continue
         if given is not None and file.values.literal(given) is not False:
             continue
@@ -98,11 +101,8 @@ def check(file: File) -> Iterator[Finding]:
 def _finding(file: File, load: tree.Call, given: tree.Expr | None) -> Finding:
     restored = checkpoints.restored(file, load)
     states = bool(restored.states)
-    what = (
-        f"`{file.text(load.func)}` with `weights_only=False`"
-        if given is not None
-        else f"`{file.text(load.func)}` without `weights_only`, before torch 2.6,"
-    )
+    pickled = given is None and _is_pickled(file, load)
+    what = f"`{file.text(load.func)}` {_how(file, load, given, pickled)}"
     writers = plain_saves.writers(file, load) if states else []
     refused = [one for writer in writers for one in writer.refused]
     fixes, why = _fixes(file, load, writers, states)
@@ -114,8 +114,24 @@ def _finding(file: File, load: tree.Call, given: tree.Expr | None) -> Finding:
         trail=tuple(trail),
         fixes=fixes,
         confidence=Confidence.HIGH if states else Confidence.LOW,
-        target=None if given is not None else "torch < 2.6",
+        target=None if given is not None or pickled else "torch < 2.6",
     )
+
+
+def _is_pickled(file: File, load: tree.Call) -> bool:
+    """True where a module is given that builds whatever the file names: it needs a full load."""
+    given = load.arg(2, "pickle_module")
+    return given is not None and file.names.qualified(given) in _PICKLES
+
+
+def _how(file: File, load: tree.Call, given: tree.Expr | None, pickled: bool) -> str:
+    if given is not None:
+        return "with `weights_only=False`"
+    if pickled:
+        module = load.arg(2, "pickle_module")
+        assert module is not None
+        return f"by `{file.text(module)}`, with which `weights_only` is off in every release,"
+    return "without `weights_only`, before torch 2.6,"
 
 
 def _fixes(
