@@ -96,7 +96,7 @@ def test_a_function_that_warned_and_went(rows: dict[str, dict[str, Any]]) -> Non
         "names": ["tune.old_load"],
         "removed": "3.0",
         "deprecated": "2.0",
-        "says": "`old_load` is deprecated, use `load` instead",
+        "says": "its releases point to `load`",
     }
 
 
