@@ -1,9 +1,10 @@
 """A loss is added to a sum or collected in a list together with its autograd graph.
 
 ## What it does
-Finds `total += loss`, `total = total + loss` and `losses.append(loss)` (also with a factor, in a
-dict, or through a meter's `update`) where `loss` is the tensor on which `backward` is called, a
-loss that is part of it, or a loss that an evaluation pass computes with the graph recorded.
+Finds `total += loss`, `total = total + loss`, `losses.append(loss)` and `losses[i] = loss` (also
+with a factor, in a dict, or through a meter's `update`) where `loss` is the tensor on which
+`backward` is called or which the `training_step` of a Lightning module returns, a loss that is part
+of it, or a loss that an evaluation pass computes with the graph recorded.
 
 ## Why is this bad?
 The tensor holds its `grad_fn`, and with it the graph of its batch. The sum links the graphs of all
@@ -92,7 +93,7 @@ RULE = Rule(
     "MET005",
     "loss-tensor-accumulated",
     Severity.ERROR,
-    needs=any_of("backward", "Loss", "cross_entropy", "_loss"),
+    needs=any_of("backward", "Loss", "cross_entropy", "_loss", "training_step"),
     fix=Safety.SAFE,
 )
 
@@ -194,11 +195,18 @@ def _finding(file: File, place: collecting.Collected, carriers: list[graphs.Carr
     what = " ".join(file.text(best.expr).split())
     trail = list(place.trail)
     if best.source is not None:
-        trail.append(Step(best.source.event.call, "backward runs on it here"))
+        call = best.source.event.call
+        returned = isinstance(call, tree.Return)
+        how = (
+            "the trainer propagates what is returned here"
+            if returned
+            else "backward runs on it here"
+        )
+        trail.append(Step(call, how))
         graph = "the graph of each batch"
     else:
         graph = "the graph and all activations of each batch (nothing here switches gradients off)"
-    kept = "the sum" if place.adds else "the list"
+    kept = _kept(place)
     message = (
         f"`{text}` keeps `{what}` with its autograd graph: {kept} holds on to {graph}, so memory "
         "grows with every step"
@@ -212,6 +220,12 @@ def _finding(file: File, place: collecting.Collected, carriers: list[graphs.Carr
         fixes=fixes,
         confidence=Confidence.HIGH if whole and best.certain else Confidence.MEDIUM,
     )
+
+
+def _kept(place: collecting.Collected) -> str:
+    if place.adds:
+        return "the sum"
+    return "the dict" if isinstance(place.node, tree.Assign) else "the list"
 
 
 def _fixes(
@@ -243,6 +257,8 @@ def _is_freed(file: File, carrier: graphs.Carrier) -> bool:
     if carrier.source is None:
         return False
     call = carrier.source.event.call
+    if isinstance(call, tree.Return):
+        return True
     if not isinstance(call, tree.Call) or call.has_star:
         return False
     kept = (call.arg(None, "retain_graph"), call.arg(None, "create_graph"))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
+from trainlint.semantics.kinds import Display, Instance, Value
 from trainlint.semantics.trail import Step
 from trainlint.semantics.training.script import STEP
 from trainlint.semantics.tree import Expr, Node
@@ -24,7 +25,7 @@ class Collected:
     node: Node
     value: Expr
     target: Expr
-    adds: bool  # a sum, no list
+    adds: bool  # a sum, no list or dict
     trail: tuple[Step, ...] = ()
     passed: bool = False  # through the call of a function that adds its argument
 
@@ -41,11 +42,47 @@ def collected(file: File) -> Iterator[Collected]:
                 kept = isinstance(own, tree.Name | tree.Attribute | tree.Subscript)
                 if kept and file.text(own) == file.text(targets[0]):
                     yield Collected(assign, other, targets[0], True)
+        elif len(targets) == 1 and _is_filled(file, assign, targets[0]):
+            yield Collected(assign, value, targets[0], False)
     for call in file.calls:
         func = call.func
         if isinstance(func, tree.Attribute) and func.attr in _COLLECTS and len(call.args) == 1:
             for item in _items(call.args[0].value):
                 yield Collected(call, item, func.value, False)
+
+
+def _is_filled(file: File, assign: tree.Assign, target: Expr) -> bool:
+    """True where a loop sets in each round the item of a dict that has the round's number."""
+    loop = tree.enclosing_loop(assign)
+    if not isinstance(loop, tree.For) or not isinstance(target, tree.Subscript):
+        return False
+    if len(target.index) != 1 or not isinstance(target.index[0], tree.Name):
+        return False
+    number = _number_of_round(file, loop)
+    if number is None or number.id != target.index[0].id:
+        return False
+    found = file.values.of(target.value)
+    return bool(found) and all(_is_dict(value) for value in found)
+
+
+def _number_of_round(file: File, loop: tree.For) -> tree.Name | None:
+    name = file.names.qualified(loop.iter.func) if isinstance(loop.iter, tree.Call) else None
+    number: Expr = loop.target
+    if name == "builtins.enumerate" and isinstance(number, tree.Sequence) and number.elts:
+        number = number.elts[0]
+    elif name != "builtins.range":
+        return None
+    return number if isinstance(number, tree.Name) else None
+
+
+def _is_dict(value: Value) -> bool:
+    match value:
+        case Display():
+            return isinstance(value.expr, tree.Dict)
+        case Instance():
+            return value.name in {"builtins.dict", "collections.OrderedDict"}
+        case _:
+            return False
 
 
 def _items(expr: Expr) -> list[Expr]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.backward import Backward, Use
+from trainlint.semantics.bodies import own_nodes
 from trainlint.semantics.kinds import Applied, Instance, Path, Value
 from trainlint.semantics.training.script import BACKWARD, Event
 from trainlint.semantics.tree import Expr, Node
@@ -101,7 +102,7 @@ class Graphs:
             for events in self.file.script.own_events.values()
             for event in events
             if event.kind == BACKWARD and event.receiver is not None
-        ]
+        ] + list(_returned_to_lightning(self.file))
 
     def _made_of(self, use: Use, whole: bool) -> Iterator[tuple[Use, bool]]:
         steps = self.back.step(use)
@@ -222,6 +223,44 @@ class Graphs:
     def is_backpropagated(self, expr: Expr) -> bool:
         """True where an expression, as it stands there, is part of a loss that is."""
         return expr in self._exprs
+
+
+def _returned_to_lightning(file: File) -> Iterator[Event]:
+    """The losses that a Lightning module returns, and the trainer propagates."""
+    for function in file.all(tree.FunctionDef):
+        cls = function.parent
+        if function.name != "training_step" or not isinstance(cls, tree.ClassDef):
+            continue
+        bases = file.values.graph.bases(cls)
+        if not any(base is not None and base.startswith("lightning.") for base in bases):
+            continue
+        lineage = file.values.graph.lineage(cls)
+        if any(_optimizes_itself(node) for item in lineage for node in item.walk()):
+            continue
+        for node in own_nodes(function):
+            if isinstance(node, tree.Return) and node.value is not None:
+                loss = _under_loss(node.value)
+                if loss is not None:
+                    yield Event(BACKWARD, node, node, loss, by="lightning")
+
+
+def _optimizes_itself(node: Node) -> bool:
+    return isinstance(node, tree.Assign) and any(
+        isinstance(target, tree.Name | tree.Attribute)
+        and (target.id if isinstance(target, tree.Name) else target.attr)
+        == "automatic_optimization"
+        for target in node.targets
+    )
+
+
+def _under_loss(returned: Expr) -> Expr | None:
+    """The loss in what a training step returns: itself, or an item of a dict."""
+    if not isinstance(returned, tree.Dict):
+        return returned
+    for key, value in zip(returned.keys, returned.values, strict=True):
+        if isinstance(key, tree.Constant) and key.value == "loss":
+            return value
+    return None
 
 
 def is_loss(file: File, expr: Expr) -> bool:
