@@ -3,7 +3,8 @@
 ## What it does
 Finds training loops that run a model in `DistributedDataParallel` on batches of a loader that has
 neither a sampler nor a batch sampler, over a map-style data set that is made of nothing that has to
-do with a rank. Loaders and models are followed across functions and files; where the loader, its
+do with a rank; with `--pedantic` also over a parameter of which `shuffle=True` alone tells that it
+is map-style. Loaders and models are followed across functions and files; where the loader, its
 sampler or its data set can be something unknown, and where a framework shares out the data
 (accelerate, Lightning), it is silent.
 
@@ -84,7 +85,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trainlint.api import File, Finding, Rule, Severity, Step, all_of, distributed
+from trainlint.api import Confidence, File, Finding, Rule, Severity, Step, all_of, distributed
 
 RULE = Rule(
     "DDP003",
@@ -109,4 +110,7 @@ def check(file: File) -> Iterator[Finding]:
                 Step(found.wrapping, "the model is wrapped here"),
                 Step(found.run, "and runs on its batches here"),
             ),
+            confidence=Confidence.LOW
+            if distributed.is_open(file, found.feed)
+            else Confidence.HIGH,
         )

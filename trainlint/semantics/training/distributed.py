@@ -190,11 +190,40 @@ def _may_be_shared(file: File, feed: Feed) -> bool:
     if any(not isinstance(v, Literal) or v.value is not None for v in feeding.samplers(file, feed)):
         return True
     data = feeding.datasets(file, feed)
-    if not data or not all(feeding.is_map_style(file, value) for value in data):
+    if not _is_whole(file, feed) and not (
+        data and all(feeding.is_map_style(file, value) for value in data)
+    ):
         return True
     made = [feed.loader, *(one for one in data if isinstance(one, Instance | Object))]
     made += [one.of for one in data if isinstance(one, Part) and isinstance(one.of, Instance)]
     return any(_knows_of_ranks(file, value) for value in made)
+
+
+def _is_whole(file: File, feed: Feed) -> bool:
+    """Whether the data is what nobody is seen to pass, in a loader that shuffles it.
+
+    Only what is read by index can be shuffled. The name or a rank of the function may tell a share.
+    """
+    given, shuffle = feed.argument("dataset"), feed.argument("shuffle")
+    if not isinstance(given, tree.Name) or shuffle is None:
+        return False
+    if file.values.literal(shuffle, feed.loader.frame) is not True or feed.loader.frame is not None:
+        return False
+    bindings, unbound = file.values.definitions(given)
+    function = tree.function_of(feed.loader.call)
+    if function is None or unbound or len(bindings) != 1:
+        return False
+    param = bindings[0].node
+    if not isinstance(param, tree.Param) or param.parent is not function:
+        return False
+    return not file.values.graph.callers(function) and not any(
+        _RANK.search(one.name) for one in function.params
+    )
+
+
+def is_open(file: File, feed: Feed) -> bool:
+    """Whether the data set of a loader is known by the way in which it is read alone."""
+    return not all(feeding.is_map_style(file, value) for value in feeding.datasets(file, feed))
 
 
 def _knows_of_ranks(file: File, value: Instance | Object) -> bool:
