@@ -104,7 +104,7 @@ RULE = Rule(
     "eval-without-no-grad",
     Severity.WARNING,
     needs=all_of(
-        "torch",
+        any_of("torch", "transformers"),
         any_of("for", "while"),
         any_of(*(cased for word in _WORDS for cased in (word, word.title(), word.upper()))),
     ),

@@ -34,6 +34,17 @@ _MAKERS = (
     "monai.networks.",
     "torch_geometric.nn.models.",
 )
+# Models of transformers that are none of torch.
+_OTHER = re.compile(r"transformers\.(\w+\.)*(TF|Flax)[A-Z]")
+# What takes a model of torch, and nothing else.
+_PARALLEL = frozenset(
+    {
+        "torch.nn.DataParallel",
+        "torch.nn.parallel.DataParallel",
+        "torch.nn.parallel.DistributedDataParallel",
+        "torch.nn.parallel.distributed.DistributedDataParallel",
+    }
+)
 # Layers that compute something else in training than in evaluation, by part of their name.
 _MODAL = ("Dropout", "dropout", "BatchNorm", "RReLU", "rrelu", "Transformer", "Multihead")
 # Layers whose kernels depend on whether the graph is recorded.
@@ -99,6 +110,8 @@ def is_model(file: File, expr: Expr) -> bool | None:
             case Object():
                 unknown = unknown or None in file.values.graph.bases(value.cls)
             case Instance():
+                if _OTHER.match(value.name):
+                    return False
                 if _is_library_model(value.name):
                     return True
                 unknown = unknown or _may_be_model(value.name)
@@ -106,9 +119,28 @@ def is_model(file: File, expr: Expr) -> bool | None:
                 unknown = True
             case _:
                 pass
+    if unknown and _is_wrapped(file, expr):
+        return True
     name = last_name(expr)
     named = unknown and _NAME.search(name) is not None and not _DOES.match(name)
     return None if named and not _NO_MODELS & _roots(file) else False
+
+
+def _is_wrapped(file: File, expr: Expr) -> bool:
+    """True for a name that only stands for what a wrapper of models gives."""
+    if not isinstance(expr, tree.Name):
+        return False
+    bindings, unbound = file.values.definitions(expr)
+    return (
+        bool(bindings)
+        and not unbound
+        and all(
+            binding.kind == "assign"
+            and isinstance(binding.value, tree.Call)
+            and file.names.qualified(binding.value.func) in _PARALLEL
+            for binding in bindings
+        )
+    )
 
 
 def _may_be_bound_to_model(file: File, expr: Expr) -> bool:
