@@ -110,7 +110,5 @@ def check(file: File) -> Iterator[Finding]:
                 Step(found.wrapping, "the model is wrapped here"),
                 Step(found.run, "and runs on its batches here"),
             ),
-            confidence=Confidence.LOW
-            if distributed.is_open(file, found.feed)
-            else Confidence.HIGH,
+            confidence=Confidence.LOW if distributed.is_open(file, found.feed) else Confidence.HIGH,
         )
