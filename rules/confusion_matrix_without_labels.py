@@ -9,16 +9,15 @@ fold, or a small set a class can be missing: the matrix is then smaller and its 
 classes. Code that unpacks it into `tn, fp, fn, tp` or reads `cm[1, 1]` raises a ValueError or an
 IndexError, or takes one class for another without a word.
 
-It is an error where the matrix of a batch or fold, or of lists of which nothing is known, is
-unpacked or indexed, and a warning where the matrices of batches or folds are kept, or three names
-and more are put beside the rows of a set of which nothing is known. A matrix of a whole set (a
-table, a random part of it, all that one loop over a loader collects), or one that is only looked
-at, is mostly what it seems: it would take an evaluation set without one of the classes, and the
-rates that are computed of it would then mean little anyway. That is reported as info, as are two
-names beside a whole set. Where the program shows that every class is there,
-the rule is silent: a stratified split, a test for the number of classes, a ROC AUC of the same
-labels, a data set that the library brings, labels that are written out. So it is where the program
-asks for the size of the matrix before it reads it (`cm.shape == (2, 2) and cm[1, 1] > 0`).
+It is an error where the matrix of a batch or fold is unpacked or indexed, a warning where such
+matrices are kept or get the names of classes, and info where they are only looked at. The matrix of
+a whole set (a table, a random part of it, all that one loop over a loader collects), or of lists of
+which nothing is known, is mostly what it seems: it would take an evaluation set without one of the
+classes. It is reported as info, and only where it is unpacked or indexed, or three names and more
+are put beside its rows. Where the program shows that every class is there, the rule is silent: a
+stratified split, a test for the number of classes, a ROC AUC of the same labels, a data set that
+the library brings, labels that are written out. So it is where the program asks for the size of the
+matrix before it reads it (`cm.shape == (2, 2) and cm[1, 1] > 0`).
 
 ## Example
 ```python
@@ -130,7 +129,7 @@ def check(file: File) -> Iterator[Finding]:
         asked = sorted(_demands(file, call, 0), key=lambda d: (not d.exact, d.node.start))
         demands = [d for d in asked if not _is_tested(file, truth, call, d)]
         severity = _severity(file, call, demands, covered)
-        if asked and not demands and severity is Severity.INFO:
+        if severity is None or (asked and not demands and severity is Severity.INFO):
             continue
         fixes, why = _fixes(file, call, demands)
         yield Finding(
@@ -158,14 +157,18 @@ def _is_tested(file: File, truth: tree.Expr | None, call: tree.Call, demand: Dem
     )
 
 
-def _severity(file: File, call: tree.Call, demands: list[Demand], covered: Extent) -> Severity:
-    """By whether a class can be missing, and whether somebody then takes rows for others."""
-    if covered in {Extent.KNOWN, Extent.COLLECTED}:
-        return Severity.INFO
+def _severity(
+    file: File, call: tree.Call, demands: list[Demand], covered: Extent
+) -> Severity | None:
+    """By whether a class can be missing, and whether somebody then takes rows for others.
+
+    None where only what is not known could make it a fault.
+    """
+    if covered is not Extent.PART:
+        return Severity.INFO if demands or _is_named(file, call, MANY) else None
     if demands:
         return Severity.ERROR
-    least = 1 if covered is Extent.PART else MANY
-    mixed = _is_named(file, call, least) or (covered is Extent.PART and _is_kept(file, call, 0))
+    mixed = _is_named(file, call, 1) or _is_kept(file, call, 0)
     return Severity.WARNING if mixed else Severity.INFO
 
 
@@ -175,10 +178,8 @@ def _message(file: File, call: tree.Call, demands: list[Demand], covered: Extent
         text = f"{size}, and is {_needed(file, call, demands[0])}"
     elif covered is Extent.PART:
         text = f"{size}: if the batch, fold or part misses one, the rows shift; pass `labels=`"
-    elif covered is Extent.UNKNOWN:
-        text = f"{size}: if the set misses one, the rows shift; pass `labels=`"
     else:
-        text = f"{size}: a class that is missing from the set has none"
+        text = f"{size}, and names stand beside them: if one is missing, the names shift"
     if _swapped(file, call):
         text += "; the arguments look swapped, the true labels come first"
     return text

@@ -27,13 +27,17 @@ UNKNOWN = BINARY.replace("targets > 0, scores > 0.5", "targets, scores")
 DISPLAYED = """
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import confusion_matrix
+from sklearn.model_selection import KFold
 from sklearn.preprocessing import LabelEncoder
 
 encoder = LabelEncoder()
 y = encoder.fit_transform(names)
-model = LogisticRegression().fit(X, y)
-matrix = confusion_matrix(y[:part], model.predict(X[:part]))
-print(matrix)
+matrices = {}
+for train, test in KFold(3, shuffle=seed is not None, random_state=seed).split(X):
+    model = LogisticRegression().fit(X[train], y[train])
+    matrix = confusion_matrix(y[test], model.predict(X[test]))
+    print(matrix)
+    matrices[test[0]] = matrix
 """
 
 
@@ -73,14 +77,17 @@ def test_labels_that_nobody_knows_are_not_taken_for_zero_and_one() -> None:
     assert sum(_run(naive)["counts"](targets, predicted)) < 4
 
 
-def test_a_displayed_matrix_grows_to_all_classes_only_when_asked() -> None:
+def test_the_matrix_of_a_fold_grows_to_all_classes_only_when_asked() -> None:
     rng = np.random.default_rng(0)
     names = ["bird"] * 10 + ["cat"] * 10 + ["dog"] * 10
     points = np.concatenate([rng.normal(centre, 0.1, (10, 2)) for centre in (0.0, 3.0, 6.0)])
     assert fix_text(RULE, DISPLAYED, Safety.SAFE) == DISPLAYED
     fixed = fix_text(RULE, DISPLAYED, Safety.UNSAFE)
     given = {"names": names, "X": points, "print": lambda matrix: None}
-    assert _run(DISPLAYED, part=20, **given)["matrix"].shape == (2, 2)
-    assert _run(fixed, part=20, **given)["matrix"].tolist() == [[10, 0, 0], [0, 10, 0], [0, 0, 0]]
-    whole = _run(DISPLAYED, part=30, **given)["matrix"]
-    assert np.array_equal(whole, _run(fixed, part=30, **given)["matrix"])
+    lacking = _run(DISPLAYED, seed=None, **given)["matrices"]
+    assert (2, 2) in {matrix.shape for matrix in lacking.values()}
+    whole = _run(fixed, seed=None, **given)["matrices"]
+    assert {matrix.shape for matrix in whole.values()} == {(3, 3)}
+    assert [matrix.sum() for matrix in whole.values()] == [10, 10, 10]
+    mixed, same = (_run(text, seed=0, **given)["matrices"] for text in (DISPLAYED, fixed))
+    assert all(np.array_equal(mixed[fold], same[fold]) for fold in mixed)
