@@ -159,8 +159,9 @@ def check_deprecated(file: File) -> Iterator[Finding]:
     ## What it does
     Finds names, methods and arguments that the releases of the target still take, and that one of
     them calls deprecated: `torch.nn.init.xavier_uniform`, `size_average=False`,
-    `models.resnet18(pretrained=True)`, `np.product` below NumPy 2.0. The message says in which
-    release that began, and where a newer release has removed it, in which.
+    `models.resnet18(pretrained=True)`, `functorch.vmap`, `np.product` below NumPy 2.0; and calls
+    that leave out what they are to say, as `checkpoint` without `use_reentrant`. The message says
+    in which release that began, and where a newer release has removed it, in which.
 
     ## Why is this bad?
     The program warns at every start, and stops with the release that removes what it uses.
@@ -246,6 +247,8 @@ def _deprecated(file: File, use: changed.Use, version: Version) -> str:
 
 
 def _what(file: File, use: changed.Use) -> str:
+    if use.change.absent and use.call is not None:
+        return f"`{file.text(use.call.func)}` without `{use.change.parameter}`"
     if use.change.parameter and use.call is not None:
         given = f"={changed.written(file, use.node.value)}" if use.change.only else ""  # type: ignore[attr-defined]
         return f"`{use.change.parameter}{given}` of `{file.text(use.call.func)}`"

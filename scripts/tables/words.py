@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from trainlint.semantics.migrations import BY_HAND, Change, Library, Tables, by_position
+from trainlint.semantics.names import canonical
 from trainlint.triage import together
 
 # A name that Python or a tensor's methods have, too, counts where it is taken from something.
@@ -27,7 +28,7 @@ def write_words(folder: Path) -> None:
     tables = Tables(lambda name: (folder / f"{name}.json").read_text(encoding="utf-8"))
     found = {"removed": set[str](), "deprecated": set[str]()}
     for library in {id(each): each for each in tables.all().values()}.values():
-        package = _either(library.targets)
+        package = _either(_own(library))
         for kind, words in found.items():
             words.update(_words(package, library, removed=kind == "removed"))
     lines = [
@@ -36,6 +37,12 @@ def write_words(folder: Path) -> None:
     ]
     text = "{\n" + ",\n".join(lines) + "\n}\n"
     (folder / "words.json").write_text(text, encoding="utf-8")
+
+
+def _own(library: Library) -> list[str]:
+    """The packages under whose name a library is known; one beside them has words of its own."""
+    first = canonical(f"{next(iter(library.targets))}.").partition(".")[0]
+    return [p for p in library.targets if canonical(f"{p}.").partition(".")[0] == first]
 
 
 def tables_in(folder: Path) -> list[str]:
@@ -59,10 +66,13 @@ def _words(package: str, library: Library, *, removed: bool) -> Iterator[str]:
         elif last in COMMON:
             yield together(package, last, pattern=TAKEN.format(last))
         else:
-            above = "" if owner in {*library.targets, "pytorch"} else owner
+            above = "" if owner in {*_own(library), "pytorch"} else owner
             plain.setdefault(above, set()).add(last)
     for owner, lasts in plain.items():
-        yield together(package, *([owner] if owner else []), _either(lasts))
+        if owner in library.targets and owner not in _own(library):
+            yield together(owner, _either(lasts))
+        else:
+            yield together(package, *([owner] if owner else []), _either(lasts))
     if removed:
         yield from _modules(package, library)
         yield from _surpluses(package, library)
@@ -111,6 +121,10 @@ def _parameters(package: str, library: Library, *, removed: bool) -> Iterator[st
         owner, last = name.split(".")[-2:]
         for change in changes:
             if (change.removed if removed else change.deprecated) is None:
+                continue
+            if change.absent:
+                way = rf"\b{owner}(?:\.|\s+import\b[^\n]*\b){last}\b"
+                yield together(package, last, pattern=way)
                 continue
             held = f"{owner} {last}" if owner[:1].isupper() else last
             callables.setdefault(change.parameter, set()).add(held)

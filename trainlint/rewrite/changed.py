@@ -38,6 +38,8 @@ def in_new_form(file: File, use: Use) -> Fix:
     change = use.change
     if use.surplus is not None and use.call is not None:
         return _by_keyword(file, use, use.call)
+    if change.absent:
+        raise Unfixable("which value is meant is not said")
     if change.parameter:
         return _argument(file, use)
     if not change.same or not change.instead:

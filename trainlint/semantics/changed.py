@@ -173,6 +173,10 @@ def _of_call(
         return
     for change in library.of_call(name):
         arg = _given(call, change, shift)
+        if change.absent:
+            if arg is None and not shift and not call.has_star:
+                yield Use(call, library, package, name, change, call)
+            continue
         if arg is None or (change.only and written(file, arg.value) not in change.values):
             continue
         if arg.keyword is None and name in library.surpluses:

@@ -25,7 +25,8 @@ class Change:
     has the old name again. ``values`` maps a parameter's literals (as JSON) to what they become,
     ``only`` tells that other values are no fault, ``drop`` are those under which it can be left
     out, ``alone`` the parameters beside which it has another meaning, ``add`` what is passed with
-    the new one. ``same`` tells that what takes its place does the same.
+    the new one, ``absent`` that the fault is to leave it out. ``same`` tells that what takes its
+    place does the same.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Change:
     only: bool = False
     alone: tuple[str, ...] = ()
     add: Mapping[str, str] = field(default_factory=dict)
+    absent: bool = False
 
     def is_removed(self, target: Range) -> bool:
         if self.removed is None or not target.overlaps_from(self.removed):
@@ -103,6 +105,8 @@ class Library:
     def of_call(self, name: str) -> Iterator[Change]:
         """The changes of the parameters of what a name means."""
         yield from self.parameters.get(name, ())
+        if name.rpartition(".")[2][:1].isupper():
+            return  # a family is one of functions
         for prefix, changes in self.families.items():
             if name.startswith(prefix) and "." not in name[len(prefix) :]:
                 yield from changes
@@ -122,11 +126,11 @@ def by_position(names: str, count: int) -> str:
 
 
 # The table of a package that is imported, where it has another name.
-_TABLES = {"lightning": "pytorch_lightning", "PIL": "pillow"}
+_TABLES = {"lightning": "pytorch_lightning", "PIL": "pillow", "functorch": "torch"}
 _BY_HAND = {"pillow": "PIL"}
 _COVERED = frozenset(
-    "PIL lightning numpy pandas pytorch_lightning sklearn timm torch torchaudio torchmetrics "
-    "torchvision transformers".split()
+    "PIL functorch lightning numpy pandas pytorch_lightning sklearn timm torch torchaudio "
+    "torchmetrics torchvision transformers".split()
 )
 BY_HAND = "by_hand"
 
@@ -251,6 +255,7 @@ def _by_hand(raw: Mapping[str, Any]) -> Iterator[Change]:
             raw.get("only", False),
             tuple(raw.get("alone", ())),
             raw.get("add", {}),
+            raw.get("absent", False),
         )
 
 
