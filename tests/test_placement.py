@@ -20,6 +20,9 @@ def _confidence(text: str) -> Confidence | None:
 
 
 LIKELY = {
+    "a GPU is used behind it where that is asked for": NET
+    + "def restore(net, path, use_cuda):\n    net.load_state_dict(torch.load(path))\n"
+    + "    if use_cuda:\n        net.cuda()\n",
     "the device is what there is": NET
     + CHOSEN
     + "def restore(net, path):\n    net.load_state_dict(torch.load(path))\n",
@@ -104,6 +107,11 @@ LIKELY["the training before is an option"] = (
     + "    net.load_state_dict(torch.load(args.weights))\n"
 )
 POSSIBLE = {
+    "what is called behind it moves each batch to a GPU": NET
+    + CHOSEN
+    + "def validate(net, loader):\n    for x, y in loader:\n        net(x.cuda(0))\n"
+    + "def restore(net, path, loader):\n    net.load_state_dict(torch.load(path))\n"
+    + "    validate(net, loader)\n",
     "the option that trains is the one that loads": NET
     + "from .loops import train\n"
     + CHOSEN

@@ -4,20 +4,24 @@ Two things must be known for that: that models, optimizers or a checkpoint of th
 (tensors of a data set are made on the CPU), and that the code which gets to the load supports a
 machine without the device of the run that saved it. It chooses its device by what there is or by a
 setting, or never speaks of one in a project whose other programs use a GPU, and nothing on the way
-to the load needs a GPU whatever there is. Where one of them is open, the answer is only possible.
+to the load, or behind it, needs a GPU whatever there is. Where one of them is open, the answer is
+only possible.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Set
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
+from trainlint.semantics.bodies import own_nodes
 from trainlint.semantics.guards import guards, outcome
-from trainlint.semantics.kinds import Frame, Literal
+from trainlint.semantics.kinds import Frame, FunctionValue, Literal
 from trainlint.semantics.training import devices, models, provenance, written
 from trainlint.semantics.training.checkpoints import Restored
+from trainlint.semantics.training.script import Body
 from trainlint.semantics.tree import Node
 from trainlint.semantics.uses import uses
 
@@ -33,6 +37,7 @@ _OF_MODELS = frozenset(
 # A hash at the end of the name: published weights, which lie on the CPU.
 _PUBLISHED = re.compile(r"-[0-9a-f]{8}\.(pth?|bin)$")
 _NUMBERS = re.compile(r"scaler|sched", re.I)  # whose states hold no tensors
+_DEPTH = 2  # functions inside functions that a GPU is looked for in
 _ON_CPU = frozenset({"offload_to_cpu", "cpu_offload"})
 
 
@@ -58,7 +63,7 @@ def chance(file: File, load: tree.Call, restored: Restored) -> Chance:
         return Chance.POSSIBLE
     if file.once(devices.demands_gpu) or _has_another_way(file, load):
         return Chance.POSSIBLE
-    if devices.is_only_with_gpu(load) or _needs_gpu_before(file, load):
+    if devices.is_only_with_gpu(load) or _needs_gpu_anyway(file, load):
         return Chance.POSSIBLE
     if provenance.is_saved_nowhere(file, restored) or _never_runs(file, load):
         return Chance.POSSIBLE
@@ -106,12 +111,13 @@ def _is_saved_with_gpu(file: File) -> bool:
     )
 
 
-def _needs_gpu_before(file: File, load: tree.Call) -> bool:
-    """True where all that is known to lead to a load fails before it without a GPU."""
+def _needs_gpu_anyway(file: File, load: tree.Call) -> bool:
+    """True where all that is known to lead to a load fails without a GPU, before or behind it."""
     todo, seen = [load], set[Node]()
     while todo:
         site = todo.pop()
-        if _fails_before(file.home(site), site):
+        home = file.home(site)
+        if _fails_before(home, site) or _fails_behind(home, site):
             continue
         function = tree.function_of(site)
         callers = file.values.graph.callers(function) if function is not None else []
@@ -129,6 +135,47 @@ def _fails_before(file: File, site: tree.Call) -> bool:
         call.start < site.start and devices.demands(file, call) and _is_on_the_way(call, site)
         for call in file.script.calls_in.get(tree.body_of(site), ())
     )
+
+
+def _fails_behind(file: File, site: tree.Call) -> bool:
+    """True where what follows a place needs a GPU, and no branch leads past that."""
+    body = tree.body_of(site)
+    calls = file.script.calls_in.get(body, ())
+    left = [node.start for node in own_nodes(body) if isinstance(node, tree.Return | tree.Raise)]
+    return not file.once(devices.is_spread) and any(
+        call.start > site.start
+        and not _is_chosen(call, body, set(site.ancestors()))
+        and not any(site.start < start < call.start for start in left)
+        and (devices.demands(file, call) or _leads_to_demand(file, call, _DEPTH))
+        for call in calls
+    )
+
+
+def _leads_to_demand(file: File, call: tree.Call, depth: int) -> bool:
+    """True for the call of a function that moves something to a GPU, whatever it is given."""
+    for value in file.values.callees(call) if depth else ():
+        function = value.function if isinstance(value, FunctionValue) else None
+        if not isinstance(function, tree.FunctionDef):
+            continue
+        home = file.home(function)
+        for inner in home.script.calls_in.get(function, ()):
+            if _is_chosen(inner, function, set()):
+                continue
+            if models.last_name(inner.func) == "cuda" or devices.demands(home, inner):
+                return True
+            if _leads_to_demand(home, inner, depth - 1):
+                return True
+    return False
+
+
+def _is_chosen(call: tree.Call, body: Body, shared: Set[Node]) -> bool:
+    """True where a branch that is not among the shared decides whether a body gets to a call."""
+    for node in call.ancestors():
+        if node is body:
+            return False
+        if isinstance(node, tree.If | tree.IfExp | tree.Try) and node not in shared:
+            return True
+    return True
 
 
 def _is_on_the_way(call: tree.Call, site: tree.Call) -> bool:
