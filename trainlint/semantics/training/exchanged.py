@@ -302,11 +302,19 @@ def _stored(file: File, flow: Flow, body: Body, call: tree.Call) -> set[int]:
     statement = tree.statement_of(call)
     targets = statement.targets if isinstance(statement, tree.Assign) else []
     names = {tree.dotted(target) for target in targets} - {None}
-    return {
-        flow.point(assign)
-        for assign in file.home(body).all(tree.Assign)
-        if flow.holds(assign) and any(tree.dotted(target) in names for target in assign.targets)
-    }
+    found: set[int] = set()
+    for assign in file.home(body).all(tree.Assign):
+        if flow.holds(assign) and any(tree.dotted(target) in names for target in assign.targets):
+            found.add(flow.point(assign))
+            found.update(flow.point(handler.body[0]) for handler in _handlers_of(assign))
+    return found
+
+
+def _handlers_of(statement: tree.Stmt) -> Iterator[tree.Handler]:
+    """What runs where a statement fails: it was tried, and somebody knows what then."""
+    for above in statement.ancestors():
+        if isinstance(above, tree.Try) and tree.enclosing(statement, tree.Handler) is None:
+            yield from above.handlers
 
 
 def _concerned(exchange: Exchange, place: Node) -> list[Expr]:
