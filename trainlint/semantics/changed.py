@@ -184,6 +184,8 @@ def _of_call(
         is_family = name not in library.parameters
         if arg.keyword is None and not is_family and not _is_plain(file, call, name, change):
             continue
+        if arg.keyword is None and is_family and written(file, arg.value) not in change.values:
+            continue  # a helper of the same module may stand there, with other arguments
         if not (change.drop and change.removed is None and _is_default(file, arg, change)):
             yield Use(arg, library, package, name, change, call)
     surplus = library.surpluses.get(name)
