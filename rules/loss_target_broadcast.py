@@ -76,8 +76,8 @@ from trainlint.api import (
     is_dead,
     losses,
     rewrite,
-    shapes,
     tree,
+    vectors,
 )
 
 RULE = Rule(
@@ -91,7 +91,7 @@ RULE = Rule(
     here=losses.WORDS,
     fix=Safety.UNSAFE,
 )
-_ONES = frozenset({shapes.Shape.COLUMN, shapes.Shape.ENDS_IN_ONE})
+_ONES = frozenset({vectors.Shape.COLUMN, vectors.Shape.ENDS_IN_ONE})
 
 
 @RULE.check
@@ -100,13 +100,13 @@ def check(file: File) -> Iterator[Finding]:
     for loss in losses.loss_evaluations(file, losses.REGRESSION):
         if loss.target is None or loss.call in told or is_dead(loss.call):
             continue
-        given = shapes.known(file, loss.input, loss.frame)
-        target = shapes.known(file, loss.target, loss.frame) if given is not None else None
+        given = vectors.known(file, loss.input, loss.frame)
+        target = vectors.known(file, loss.target, loss.frame) if given is not None else None
         if given is None or target is None:
             continue
-        if given.shape in _ONES and target.shape is shapes.Shape.VECTOR:
+        if given.shape in _ONES and target.shape is vectors.Shape.VECTOR:
             column = loss.input
-        elif given.shape is shapes.Shape.VECTOR and target.shape is shapes.Shape.COLUMN:
+        elif given.shape is vectors.Shape.VECTOR and target.shape is vectors.Shape.COLUMN:
             column = loss.target
         else:
             continue

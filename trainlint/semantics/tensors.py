@@ -70,11 +70,10 @@ SHAPE = frozenset(
     "expand_as repeat t movedim moveaxis swapaxes narrow select chunk split unbind index_select "
     "gather masked_select take_along_dim ravel clone".split()
 )
-# Operations that change the type, the device or the graph and leave the values alone.
-CAST = frozenset(
-    "to float double half bfloat16 type type_as cpu cuda detach requires_grad_ clone "
-    "data numpy".split()
-)
+# Operations that change the device, the memory or the graph and leave the values alone.
+PLACE = frozenset("to cpu cuda pin_memory detach requires_grad_ clone contiguous data".split())
+# Those that may change the type too.
+CAST = PLACE | frozenset("float double half bfloat16 type type_as numpy".split())
 CLAMP = frozenset("clamp clamp_ clip clip_ clamp_min clamp_max nan_to_num nan_to_num_".split())
 _SHAPE_MODULES = frozenset(
     f"torch.nn.{name}" for name in ("Flatten", "Unflatten", "Identity", "Upsample", "PixelShuffle")

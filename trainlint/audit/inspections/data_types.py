@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from trainlint.api import File, Finding, Rule, Severity, any_of, contexts, losses, models, tree
+from trainlint.api import (
+    File,
+    Finding,
+    Rule,
+    Severity,
+    any_of,
+    contexts,
+    losses,
+    models,
+    tensors,
+    tree,
+)
 from trainlint.semantics.kinds import Instance, Method
 from trainlint.semantics.shapes.tensor import FLOATS, canonical
 
@@ -19,9 +30,7 @@ MADE = Rule(
 REGIONS = Rule("DTYPE3", "autocast-regions", Severity.INFO, needs=any_of("autocast"))
 _CLASSES = losses.CROSS_ENTROPY | losses.NLL
 _FLOATS = losses.BCE | losses.BCE_WITH_LOGITS | losses.REGRESSION
-_KEEP = frozenset(
-    "to cuda cpu view reshape flatten squeeze unsqueeze contiguous clone detach".split()
-)
+_KEEP = tensors.SHAPE | tensors.PLACE  # without a data type among the arguments
 _MAKERS = frozenset({"torch.tensor", "torch.as_tensor", "torch.asarray"})
 _TYPED = {"torch.LongTensor": "int64", "torch.FloatTensor": "float32", "torch.IntTensor": "int32"}
 # What autocast computes in where nothing else is said.

@@ -26,13 +26,18 @@ class Asked:
     free: bool = False
 
 
+def same(args: Args, shape: Shape | None) -> Output:
+    """What most layers give: the shape that they are given."""
+    return shape
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """``signature`` names the arguments in their order, with their defaults."""
 
     signature: str
     asks: Callable[[Args, Shape | None], Asked | None] = lambda args, given: None
-    gives: Callable[[Args, Shape | None], Output] = lambda args, shape: shape
+    gives: Callable[[Args, Shape | None], Output] = same
     parameters: Callable[[Args], Dim] = lambda args: 0
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from trainlint.semantics.shapes import moves, recurrent, windows
 from trainlint.semantics.shapes.dimensions import Dim, floor, plus, times
-from trainlint.semantics.shapes.kinds import Asked, Kind, Output, last, size, some, switched
+from trainlint.semantics.shapes.kinds import Asked, Kind, Output, last, same, size, some, switched
 from trainlint.semantics.shapes.shape import SCALAR, Shape
 from trainlint.semantics.shapes.windows import Args
 
@@ -144,7 +144,7 @@ def _padding(rank: int) -> Kind:
     )
 
 
-SAME = frozenset(
+_PLAIN = (
     "Identity Dropout Dropout1d Dropout2d Dropout3d AlphaDropout FeatureAlphaDropout ReLU ReLU6 "
     "LeakyReLU ELU SELU CELU GELU SiLU Mish Sigmoid LogSigmoid Tanh Softplus Softsign Softshrink "
     "Hardshrink Tanhshrink Hardtanh Hardsigmoid Hardswish Threshold RReLU Softmax LogSoftmax "
@@ -205,7 +205,7 @@ KINDS: dict[str, Kind] = {
         "dim unflattened_size",
         gives=lambda args, shape: moves.unflatten(shape, args["dim"], args["unflattened_size"]),
     ),
-    **{name: Kind("") for name in SAME},
+    **{name: Kind("") for name in _PLAIN},
     **{name: Kind("weight=None reduction='mean'", gives=_reduced) for name in _LOSSES},
     **recurrent.KINDS,
 }
@@ -223,3 +223,9 @@ KINDS["BatchNorm1d"] = _norm("num_features", True, (2, 3))
 KINDS["BatchNorm2d"] = _norm("num_features", True, (4,))
 KINDS["BatchNorm3d"] = _norm("num_features", True, (5,))
 KINDS["SyncBatchNorm"] = _norm("num_features", True, (2, 3, 4, 5))
+
+
+def keeps_shape(layer: str) -> bool:
+    """Whether a layer of ``torch.nn`` gives the shape that it is given."""
+    kind = KINDS.get(layer.removeprefix("torch.nn."))
+    return kind is not None and kind.gives is same

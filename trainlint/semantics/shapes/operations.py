@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from trainlint.semantics import literals
+from trainlint.semantics import literals, tensors
 from trainlint.semantics.shapes import moves, windows
 from trainlint.semantics.shapes.dimensions import Sum, divided, floor
 from trainlint.semantics.shapes.shape import SCALAR, Shape
@@ -20,16 +20,16 @@ from trainlint.semantics.shapes.tensor import (
 )
 
 Operation = Callable[[Tensor, Given], Any]
-_SAME = frozenset(
-    "contiguous clone detach cuda cpu requires_grad_ relu relu_ relu6 sigmoid tanh softmax "
-    "log_softmax gelu silu mish elu leaky_relu leaky_relu_ selu softplus hardswish hardsigmoid "
-    "hardtanh exp log log2 log10 log1p sqrt rsqrt abs neg sin cos square pow clamp clamp_ "
-    "clamp_min clamp_max round floor ceil sign nan_to_num dropout dropout1d dropout2d dropout3d "
-    "alpha_dropout normalize layer_norm batch_norm group_norm instance_norm rms_norm masked_fill "
-    "masked_fill_ cumsum cumprod flip roll triu tril sort_ logsigmoid softsign prelu threshold "
-    "erf reciprocal type_as add_ mul_ sub_ div_ expm1 glu_ to_dense normal_ uniform_ zero_ fill_ "
-    "softmin pin_memory data".split()
+_SAME = (tensors.PLACE | tensors.CLAMP) - {"to"} | frozenset(
+    "relu relu_ relu6 sigmoid tanh softmax log_softmax gelu silu mish elu leaky_relu leaky_relu_ "
+    "selu softplus hardswish hardsigmoid hardtanh exp log log2 log10 log1p sqrt rsqrt abs neg sin "
+    "cos square round floor ceil sign dropout dropout1d dropout2d dropout3d alpha_dropout "
+    "normalize layer_norm batch_norm group_norm instance_norm rms_norm masked_fill masked_fill_ "
+    "flip roll logsigmoid softsign prelu threshold erf reciprocal type_as add_ mul_ sub_ div_ "
+    "expm1 to_dense normal_ uniform_ zero_ fill_ softmin".split()
 )
+# The same for a tensor and a number; another tensor is broadcast, and NumPy's differ for an array.
+_MOSTLY_SAME = frozenset("pow cumsum cumprod triu tril".split())
 _LIKE = frozenset(
     "zeros_like ones_like rand_like randn_like empty_like full_like randint_like".split()
 )
@@ -64,7 +64,7 @@ def perform(name: str, tensor: Tensor, given: Given) -> Any:
         return special(tensor, given)
     if name in FLOATS:
         return Tensor(tensor.shape, FLOATS[name], made=True)
-    if name in _SAME:
+    if name in _SAME or name in _MOSTLY_SAME:
         return Tensor(tensor.shape, tensor.dtype, made=True)
     if name in _LIKE:
         return Tensor(tensor.shape, _named_dtype(given.keywords, tensor.dtype), made=True)
@@ -79,6 +79,11 @@ def perform(name: str, tensor: Tensor, given: Given) -> Any:
         whole = given.keywords.get("reduction", "mean") in {"mean", "sum"}
         return Tensor(SCALAR if whole else None, tensor.dtype, made=True)
     return _window(name, tensor, given)
+
+
+def keeps_shape(name: str) -> bool:
+    """Whether an operation gives the shape of its input, whatever else it is given."""
+    return name in _SAME or name in FLOATS or name == "to"
 
 
 def _window(name: str, tensor: Tensor, given: Given) -> Any:

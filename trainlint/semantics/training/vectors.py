@@ -1,4 +1,4 @@
-"""The shape of predictions and targets, as far as it tells a column from a vector.
+"""Whether predictions and targets are columns or vectors.
 
 A batch of single numbers is a vector, ``[B]``, or a column, ``[B, 1]``. A linear layer with one
 output gives what ends in 1, whatever stands before it; what one item of a data set is decides the
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tree
 from trainlint.semantics.backward import Use
 from trainlint.semantics.kinds import Display, Frame, Instance, Object, Part, Value
+from trainlint.semantics.shapes import layers, operations
 from trainlint.semantics.trail import Step
 from trainlint.semantics.tree import Expr
 from trainlint.semantics.values import MAX_DEPTH
@@ -43,19 +44,13 @@ class Known:
     trail: tuple[Step, ...] = ()
 
 
-_KEEPS = frozenset(
-    "to cuda cpu float double half long int bool type detach clone contiguous requires_grad_ numpy "
-    "astype copy values to_numpy sigmoid tanh relu exp log abs clamp clip fillna bfloat16".split()
-)
-_KEEPING = frozenset(
+# Methods of arrays and tables, and what makes a tensor or an array of another.
+_OF_ARRAYS = frozenset("type numpy astype copy values to_numpy fillna".split())
+_MAKERS = frozenset(
     "tensor as_tensor from_numpy FloatTensor Tensor DoubleTensor LongTensor float32 float64 array "
-    "asarray sigmoid tanh relu exp log log1p expm1 abs clamp Variable softplus dropout".split()
+    "asarray Variable".split()
 )
 _LIBRARIES = ("torch.", "numpy.")
-_LAYERS_THAT_KEEP = frozenset(
-    "ReLU LeakyReLU ELU SELU GELU SiLU Sigmoid Tanh Softplus Hardtanh Dropout Identity PReLU "
-    "ReLU6 LayerNorm".split()
-)
 _SPLIT = "sklearn.model_selection.train_test_split"
 _SUBSETS = frozenset({"torch.utils.data.random_split", "torch.utils.data.Subset"})
 _NUMBERS = frozenset({"builtins.float", "builtins.int", "numpy.float32", "numpy.float64"})
@@ -121,9 +116,9 @@ class _Shapes:
         if name is not None:
             return self._function(use, call, name, short)
         values = self.file.values.callees(call, use.frame)
-        layers = [v for v in values if isinstance(v, Instance | Object | Display)]
-        if layers and len(layers) == len(values):
-            return self._one(self._run(use, call, value) for value in layers)
+        called = [v for v in values if isinstance(v, Instance | Object | Display)]
+        if called and len(called) == len(values):
+            return self._one(self._run(use, call, value) for value in called)
         if isinstance(call.func, tree.Attribute) and not use.path:
             return self._reshaped(use, call, call.func.value, short, call.positional)
         return None
@@ -139,7 +134,7 @@ class _Shapes:
             return Known(Shape.NUMBER, call)
         if not name.startswith(_LIBRARIES):
             return None
-        if short in _KEEPING:
+        if short in _MAKERS or operations.keeps_shape(short):
             return self.of(use.at(given[0]))
         if name in {"torch.rand", "torch.randn"} and len(given) == 1 and len(call.args) == 1:
             size = self.file.values.literal(given[0], use.frame)
@@ -150,7 +145,7 @@ class _Shapes:
         self, use: Use, call: tree.Call, of: Expr, short: str, given: list[Expr]
     ) -> Known | None:
         """What ``view``, ``squeeze`` and the like make of a tensor."""
-        if short in _KEEPS:
+        if _keeps_shape(short):
             return self.of(use.at(of))
         size = [self.file.values.literal(item, use.frame) for item in given]
         dim = call.arg(None, "dim")
@@ -222,7 +217,7 @@ class _Shapes:
             case Instance(name="torch.nn.Sequential"):
                 items = [] if layer.call.has_star else layer.call.positional
                 return self._sequential(use, call, layer, items)
-            case Instance() if layer.name.rpartition(".")[2] in _LAYERS_THAT_KEEP:
+            case Instance() if layers.keeps_shape(layer.name):
                 given = call.arg(0)
                 return self.of(use.at(given)) if given is not None else None
             case _:
@@ -236,7 +231,7 @@ class _Shapes:
             value = self.file.values.only(item, layer.frame)
             if not isinstance(value, Instance):
                 return None
-            if value.name.rpartition(".")[2] not in _LAYERS_THAT_KEEP:
+            if not layers.keeps_shape(value.name):
                 return self._run(use, call, value)
         return None
 
@@ -329,7 +324,7 @@ class _Shapes:
             if name in _NUMBERS:
                 return Known(Shape.VECTOR, expr)
             if name is None and isinstance(expr.func, tree.Attribute):
-                if expr.func.attr not in _KEEPS:
+                if not _keeps_shape(expr.func.attr):
                     return None
                 expr = expr.func.value
             elif name is not None and name.startswith("torch.") and expr.positional:
@@ -362,3 +357,7 @@ class _Shapes:
             and [b.kind for b in bindings] == ["param"]
             and key.id == getter.params[1].name
         )
+
+
+def _keeps_shape(method: str) -> bool:
+    return method in _OF_ARRAYS or operations.keeps_shape(method)
