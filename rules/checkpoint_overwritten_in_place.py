@@ -2,7 +2,8 @@
 
 ## What it does
 Finds a `torch.save` in a training loop whose path is the same in every round, where it goes to that
-path at once and not to a temporary file that then takes its place.
+path at once and not to a temporary file that then takes its place. It is silent where the loop
+keeps other copies (a file for each epoch, a backup), and where it ends with the save.
 
 ## Why is this bad?
 `torch.save` empties the file first and writes it after. A job that is killed in that time (a limit
@@ -83,6 +84,8 @@ RULE = Rule(
 def check(file: File) -> Iterator[Finding]:
     for found in checkpoint_files.loop_saves(file):
         if found.kind != checkpoint_files.FIXED or checkpoint_files.is_replaced_whole(file, found):
+            continue
+        if checkpoint_files.has_older(file, found):
             continue
         fixes, why = _fix(file, found)
         trail = [Step(found.loop, "this loop saves it again and again")]

@@ -3,7 +3,8 @@
 ## What it does
 Finds `torch.save` in a training loop under a path that holds the loop's counter, in a file that
 removes no file; and Lightning's `ModelCheckpoint` with `save_top_k=-1`. It is silent where a test
-lets the loop save once, and where the loop is known to take few rounds.
+lets the loop save once or in chosen rounds, where the loop ends with the save, where the names come
+round again (`epoch % 3`), and where the loop is known to save ten files or fewer.
 
 ## Why is this bad?
 Weights and the states of Adam take three times the size of the model, for each file. A run of days
@@ -15,7 +16,7 @@ import torch
 
 model = torch.nn.Linear(4, 1)
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-for epoch in range(100):
+for epoch in range(1000):
     optimizer.zero_grad()
     model(torch.ones(8, 4)).mean().backward()
     optimizer.step()
@@ -31,7 +32,7 @@ import torch
 
 model = torch.nn.Linear(4, 1)
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-for epoch in range(100):
+for epoch in range(1000):
     optimizer.zero_grad()
     model(torch.ones(8, 4)).mean().backward()
     optimizer.step()
@@ -102,8 +103,28 @@ def check_callbacks(file: File) -> Iterator[Finding]:
         name = file.names.qualified(call.func) or ""
         kept = call.arg(None, "save_top_k")
         if name.startswith("lightning.") and kept and file.values.literal(kept) == -1:
+            if _are_few(file, call):
+                continue
             yield Finding(
                 call,
                 "`save_top_k=-1` keeps every checkpoint of the run: the disk fills up",
                 trail=(Step(kept, "no file is ever removed"),),
             )
+
+
+def _are_few(file: File, checkpoint: tree.Call) -> bool:
+    """True where every trainer of a file runs for a number of epochs that gives few files."""
+    if any(checkpoint.arg(None, k) for k in ("every_n_train_steps", "train_time_interval")):
+        return False
+    given = checkpoint.arg(None, "every_n_epochs")
+    every = file.values.literal(given) if given is not None else 1
+    trainers = file.calls_to(
+        lambda name: name.startswith("lightning.") and name.endswith("Trainer")
+    )
+    epochs = [file.values.literal(call.arg(None, "max_epochs")) for call in trainers]
+    return (
+        isinstance(every, int)
+        and every > 0
+        and bool(epochs)
+        and all(isinstance(n, int) and 0 <= n // every <= checkpoint_files.FEW for n in epochs)
+    )

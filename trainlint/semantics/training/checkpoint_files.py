@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tree
 from trainlint.semantics.flow import is_dead
 from trainlint.semantics.guards import guards
+from trainlint.semantics.kinds import Instance
 from trainlint.semantics.names import Binding
 from trainlint.semantics.training import amounts, counting, shares, written
 from trainlint.semantics.training.script import BACKWARD, STEP
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 FIXED, COUNTED, OTHER = "fixed", "counted", "other"
 _DEPTH = 8
-_FEW = 5  # files that nobody minds
+FEW = 10  # files that nobody minds
 _JOINS = frozenset(
     "os.path.join builtins.str pathlib.Path os.fspath builtins.int os.path.abspath "
     "os.path.expanduser builtins.format".split()
@@ -34,7 +35,27 @@ _REMOVES = frozenset(
     "send2trash.send2trash".split()
 )
 _MOVES = frozenset("os.replace os.rename shutil.move os.renames".split())
+_COPIES = frozenset("shutil.copy shutil.copy2 shutil.copyfile shutil.copytree os.link".split())
 _TEMPORARY = re.compile(r"te?mp|partial|incomplete", re.I)
+_OPENS = frozenset("builtins.open io.open gzip.open lzma.open bz2.open codecs.open".split())
+_EXISTS = frozenset({"exists", "isfile", "is_file", "lexists"})
+# What gives a file that was written its own name, or keeps another one of it elsewhere.
+_SETTLES = re.compile(
+    r"(^|_)(replace|rename|move|mv|commit|publish|promote|swap|backup|back_up|copy|cp|upload|put|"
+    r"push|sync|log_artifact|save_file|finalize)(_|$)",
+    re.I,
+)
+_SHELLS = frozenset("os.system os.popen".split())
+_ERASES = re.compile(r"\b(rm|del|unlink|rmdir|mv|prune|find|sync|rsync)\b")
+_ERASING = re.compile(
+    r"^(rm|rmdir|rm_file|unlink|rmtree|send2trash|delete_objects?|delete_files?)$"
+)
+_TIDIES = re.compile(
+    r"(^|_)(rm|remove|delete|prune|purge|rotate|clean|tidy|trim|evict|limit|retain|keep|drop).*"
+    r"(ck?pt|checkpoint|old|file|snapshot|save|weight|model|stale|last|best|epoch|dir|folder)"
+    r"|(ck?pt|checkpoint|file|snapshot|save)\w*_(rm|remove|delete|prune|purge|rotat|clean|tidy|trim)",
+    re.I,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,8 +74,16 @@ class LoopSave:
     counter: str | None
 
 
-def loop_saves(file: File) -> Iterator[LoopSave]:
+def loop_saves(file: File) -> list[LoopSave]:
     """The saves of a file that training loops repeat, in source order."""
+    return file.once(_loop_saves)
+
+
+def _loop_saves(file: File) -> list[LoopSave]:
+    return list(_find(file))
+
+
+def _find(file: File) -> Iterator[LoopSave]:
     for save in file.calls_to("torch.save"):
         path = save.arg(1, "f")
         if path is None or is_dead(save):
@@ -75,7 +104,8 @@ def _in_loop(file: File, save: tree.Call, path: Expr) -> LoopSave | None:
             if _starts_anew(file, loop):
                 return found
             inside = [e for e in file.script.events(body) if loop in e.site.ancestors()]
-            if any(event.kind in {BACKWARD, STEP} for event in inside):
+            trained = any(event.kind in {BACKWARD, STEP} for event in inside)
+            if trained and _comes_back(file, body, place, loop):
                 kind, counter = _change(file, path, loop, calls, _DEPTH)
                 found = LoopSave(save, path, loop, place, kind, counter)
                 if kind == COUNTED:
@@ -84,6 +114,14 @@ def _in_loop(file: File, save: tree.Call, path: Expr) -> LoopSave | None:
         if found is not None:
             return found
     return None
+
+
+def _comes_back(file: File, body: tree.Module | tree.FunctionDef, place: Node, loop: Node) -> bool:
+    """False where a loop ends with the save: by ``break``, ``return`` or ``raise``."""
+    flow = file.flow_in(body)
+    if not flow.holds(place) or not flow.holds(loop):
+        return True
+    return flow.reaches(flow.point(place), [flow.point(loop)])
 
 
 def _starts_anew(file: File, loop: tree.Loop) -> bool:
@@ -131,6 +169,8 @@ def _leaves(file: File, expr: Expr) -> Iterator[Expr]:
         case tree.FormattedString():
             for value in expr.values:
                 yield from _leaves(file, value)
+        case tree.BinOp(op="%") if not _is_text(file, expr.left):
+            yield expr  # a few names that come round again
         case tree.BinOp():
             yield from _leaves(file, expr.left)
             yield from _leaves(file, expr.right)
@@ -152,6 +192,13 @@ def _leaves(file: File, expr: Expr) -> Iterator[Expr]:
             yield expr
 
 
+def _is_text(file: File, expr: Expr) -> bool:
+    """True for what ``%`` fills in."""
+    if isinstance(expr, tree.FormattedString | tree.BinOp):
+        return not isinstance(expr, tree.BinOp) or _is_text(file, expr.left)
+    return isinstance(file.values.literal(expr), str)
+
+
 def _name_changes(
     file: File, name: tree.Name, loop: tree.Loop, calls: list[tree.Call], depth: int
 ) -> tuple[str, str | None]:
@@ -168,17 +215,25 @@ def _name_changes(
 
 
 def _is_changing(file: File, attribute: tree.Attribute) -> bool:
-    """True for an attribute that is set elsewhere than where its object is made."""
-    if _CHANGING.search(attribute.attr):
+    """True for an attribute that is set elsewhere than where its object is made, or computed."""
+    name = attribute.attr
+    if _CHANGING.search(name):
         return True
-    targets = [t for assign in file.all(tree.Assign) for t in assign.targets]
-    targets += [assign.target for assign in file.all(tree.AugAssign)]
-    return any(
-        isinstance(target, tree.Attribute)
-        and target.attr == attribute.attr
-        and getattr(tree.function_of(target), "name", None) not in {"__init__", None}
-        for target in targets
-    )
+    for home in file.view.mentioning([name], file.home(attribute)):
+        targets = [t for assign in home.all(tree.Assign) for t in assign.targets]
+        targets += [assign.target for assign in home.all(tree.AugAssign)]
+        if any(_is_set_later(t) for t in targets if getattr(t, "attr", None) == name):
+            return True
+        if any(made.name == name for made in home.all(tree.FunctionDef)):
+            return True
+    return False
+
+
+def _is_set_later(target: Node) -> bool:
+    function = tree.function_of(target)
+    if function is None:
+        return isinstance(target, tree.Attribute) and tree.enclosing_loop(target) is not None
+    return isinstance(target, tree.Attribute) and function.name != "__init__"
 
 
 def _counts(binding: Binding, loop: tree.Loop) -> bool:
@@ -194,11 +249,23 @@ def _binding_changes(
     if isinstance(node, tree.Param):
         return _param_changes(file, node, loop, calls, depth)
     if binding.kind == "with" and isinstance(binding.value, tree.Call):
-        opened = binding.value.arg(0, "file")
+        opened = _opened(file, binding.value)
         return _change(file, opened, loop, calls, depth - 1) if opened else (OTHER, None)
     if binding.kind == "assign" and binding.value is not None and not binding.path:
         return _change(file, binding.value, loop, calls, depth - 1)
     return (FIXED, None) if loop not in node.ancestors() else (OTHER, None)
+
+
+def _opened(file: File, call: tree.Call) -> Expr | None:
+    """The path that a call opens; what other openers do with it is not known."""
+    if file.names.qualified(call.func) in _OPENS:
+        return call.arg(0, "file")
+    func = call.func
+    if isinstance(func, tree.Attribute) and func.attr == "open":
+        made = file.values.of(func.value)
+        if made and all(isinstance(v, Instance) and v.name.startswith("pathlib.") for v in made):
+            return func.value
+    return None
 
 
 def _param_changes(
@@ -209,7 +276,8 @@ def _param_changes(
     if not isinstance(function, tree.FunctionDef):
         return OTHER, None
     if function in loop.ancestors():
-        return FIXED, None
+        anew = _is_given_anew(file, function, param, depth)
+        return (OTHER, None) if anew else (FIXED, None)
     found: tuple[str, str | None] = (OTHER, None)
     for call, _owner in file.values.graph.callers(function):
         given = argument(function, call, param) or (None if call.has_star else param.default)
@@ -220,6 +288,26 @@ def _param_changes(
         if one[0] != FIXED:
             return OTHER, None
     return found
+
+
+def _is_given_anew(file: File, function: tree.FunctionDef, param: tree.Param, depth: int) -> bool:
+    """True where a loop around a call of a function gives another path in each of its rounds."""
+    for call, _owner in file.values.graph.callers(function) if depth > 1 else ():
+        given = argument(function, call, param)
+        above = tree.enclosing_loop(call)
+        while given is not None and above is not None:
+            if _change(file, given, above, [], depth - 1)[0] != FIXED:
+                return True
+            above = tree.enclosing_loop(above)
+        bound = file.values.definitions(given)[0] if isinstance(given, tree.Name) else []
+        if any(
+            isinstance(one.node, tree.Param)
+            and isinstance(one.node.parent, tree.FunctionDef)
+            and _is_given_anew(file, one.node.parent, one.node, depth - 1)
+            for one in bound
+        ):
+            return True
+    return False
 
 
 # Files that are written over
@@ -233,10 +321,41 @@ def is_replaced_whole(file: File, save: LoopSave) -> bool:
     texts |= {file.text(written.spelled(file, save.path))}
     if any(_TEMPORARY.search(text) for text in texts):
         return True
+    return any(_settles(file, call, texts) for call in file.calls)
+
+
+def _settles(file: File, call: tree.Call, texts: set[str]) -> bool:
+    """True where a call moves or copies a file to another name: ``path.replace(final)``, too."""
+    name, func = file.names.qualified(call.func), call.func
+    if call.args and file.text(call.args[0].value) in texts:
+        if name in _MOVES | _COPIES:
+            return True
+        if (name is None or name.startswith(".")) and _SETTLES.search(tree.last_name(func) or ""):
+            return True
+    return (
+        isinstance(func, tree.Attribute)
+        and func.attr in {"replace", "rename", "move", "copy"}
+        and len(call.args) == 1
+        and file.text(func.value) in texts
+    )
+
+
+def has_older(file: File, save: LoopSave) -> bool:
+    """True where the loop saves under a new name, too, or a save happens only once."""
+    guarded = [g for node in (save.save, save.place) for g in guards(node)]
+    if any(_asks_for_one(guard.test) and guard.outcome for guard in guarded):
+        return True
+    if any(
+        isinstance(node, tree.Call) and tree.last_name(node.func) in _EXISTS
+        for guard in guarded
+        for node in guard.test.walk()
+    ):
+        return True
     return any(
-        call.args and file.text(call.args[0].value) in texts
-        for call in file.calls
-        if file.names.qualified(call.func) in _MOVES
+        other.loop is save.loop and other.kind == COUNTED for other in file.once(_loop_saves)
+    ) or any(
+        isinstance(node, tree.Call) and file.names.qualified(node.func) == "os.chdir"
+        for node in save.loop.walk()
     )
 
 
@@ -244,27 +363,75 @@ def is_replaced_whole(file: File, save: LoopSave) -> bool:
 
 
 def removes(file: File) -> bool:
-    """True where a file removes or replaces any file."""
-    return any(
-        file.names.qualified(call.func) in _REMOVES
-        or (isinstance(call.func, tree.Attribute) and call.func.attr in {"unlink", "rmtree"})
-        for call in file.calls
-    )
+    """True where a file removes or replaces any file, or calls what says that it does."""
+    return any(_removes(file, call) for call in file.calls)
+
+
+def _removes(file: File, call: tree.Call) -> bool:
+    name = file.names.qualified(call.func)
+    if name in _REMOVES:
+        return True
+    if name in _SHELLS or (name or "").startswith("subprocess."):
+        texts = (n for arg in call.args for n in arg.value.walk() if isinstance(n, tree.Expr))
+        return any(_ERASES.search(file.text(text)) for text in texts)
+    last = tree.last_name(call.func) or ""
+    return bool(_ERASING.match(last) or _TIDIES.search(last))
 
 
 def is_rare(file: File, save: LoopSave) -> bool:
     """True where a loop gets to a save once, or for a few rounds that are known."""
+    thinned = 1
     for node in (save.save, save.place):
         for guard in guards(node):
-            if guard.outcome and _asks_for_one(guard.test):
+            if not guard.outcome:
+                continue
+            if _asks_for_one(guard.test):
                 return True
+            thinned = max(thinned, _every(file, guard.test))
+    if _is_temporary(file, save.path):
+        return True
     taken = counting.taken(file, save.loop)
     if taken is None or taken.kind != "range" or not isinstance(taken.source, tree.Call):
         return False
     stop = taken.source.positional[-1:] if len(taken.source.args) < 3 else []
     numbers = amounts.amounts(file, stop[0]) if stop else frozenset()
     known = [number for number in numbers if number is not None]
-    return len(known) == len(numbers) > 0 and all(number <= _FEW for number in known)
+    return len(known) == len(numbers) > 0 and all(number // thinned <= FEW for number in known)
+
+
+def _is_temporary(file: File, path: Expr) -> bool:
+    """True for a path in a folder that goes again by itself."""
+    for node in path.walk():
+        if isinstance(node, tree.Name):
+            if _TEMPORARY.search(node.id):
+                return True
+            for binding in file.values.definitions(node)[0]:
+                made = binding.value
+                if isinstance(made, tree.Call) and (
+                    file.names.qualified(made.func) or ""
+                ).startswith("tempfile."):
+                    return True
+    return False
+
+
+def _every(file: File, test: Expr) -> int:
+    """``n`` for ``epoch % n == 0``, also beside ``or epoch == last``; 1 where it is not known."""
+    match test:
+        case tree.Compare(
+            ops=["=="], left=tree.BinOp(op="%", right=size), comparators=[tree.Expr()]
+        ):
+            number = file.values.literal(size)
+            return number if isinstance(number, int) and number > 0 else 1
+        case tree.UnaryOp(op="not", operand=tree.BinOp(op="%", right=size)):
+            number = file.values.literal(size)
+            return number if isinstance(number, int) and number > 0 else 1
+        case tree.BoolOp(op="and"):
+            return max(_every(file, test.left), _every(file, test.right))
+        case tree.BoolOp(op="or"):
+            sides = [side for side in (test.left, test.right) if not _asks_for_one(side)]
+            return min((_every(file, side) for side in sides), default=1)
+        case _:
+            return 1
 
 
 def _asks_for_one(test: Expr) -> bool:
@@ -276,8 +443,8 @@ def _asks_for_one(test: Expr) -> bool:
                 isinstance(n, tree.BinOp) and n.op == "%" for side in sides for n in side.walk()
             )
             return not modulo and any(isinstance(side, tree.Name) for side in sides)
-        case tree.Compare(ops=["in"], comparators=[tree.Sequence()]):
-            return True
+        case tree.Compare(ops=["in"], left=tree.Name() | tree.BinOp(), comparators=[listed]):
+            return not isinstance(listed, tree.Call)  # those that somebody has chosen
         case tree.BoolOp(op="and"):
             return _asks_for_one(test.left) or _asks_for_one(test.right)
         case _:
