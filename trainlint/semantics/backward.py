@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.changes import Change, Changes
-from trainlint.semantics.kinds import Frame, FunctionValue, Object, Path
+from trainlint.semantics.kinds import Frame, FunctionValue, Object, Path, frame_at
 from trainlint.semantics.names import Binding
 from trainlint.semantics.trail import Step
 from trainlint.semantics.tree import Expr
@@ -93,12 +93,12 @@ class Backward:
         for binding in bindings:
             yield from self._binding(binding, use, name)
         for change in self.changes.before(name):
-            yield from self._changed(change, use, self._frame_at(change.statement, name, use.frame))
+            yield from self._changed(change, use, frame_at(change.statement, name, use.frame))
         yield from self._changed_by_calls(name, use)
 
     def _binding(self, binding: Binding, use: Use, name: tree.Name) -> Iterator[Use]:
         node, value = binding.node, binding.value
-        frame = self._frame_at(node, name, use.frame)
+        frame = frame_at(node, name, use.frame)
         match binding.kind:
             case "assign" if value is not None:
                 path = tuple(0 if p == "*" else p for p in binding.path)
@@ -113,11 +113,6 @@ class Backward:
                 yield from self._param(node, use, frame)
             case _:
                 pass
-
-    def _frame_at(self, node: tree.Node, name: tree.Name, frame: Frame | None) -> Frame | None:
-        function = tree.function_of(name)
-        owner = node.parent if isinstance(node, tree.Param) else tree.function_of(node)
-        return frame if owner is function or owner is getattr(frame, "function", None) else None
 
     def _param(self, param: tree.Param, use: Use, frame: Frame | None) -> Iterator[Use]:
         function = param.parent
@@ -156,7 +151,7 @@ class Backward:
     def _changed_by_calls(self, name: tree.Name, use: Use) -> Iterator[Use]:
         """What functions of the file do to the object when it is handed to them."""
         for call, given, statement in self.changes.by_calls(name):
-            frame = self._frame_at(statement, name, use.frame)
+            frame = frame_at(statement, name, use.frame)
             for callee in self.file.values.callees(call, frame):
                 if isinstance(callee, FunctionValue):
                     yield from self._changed_inside(callee, call, given, frame, use)

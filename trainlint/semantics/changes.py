@@ -87,7 +87,7 @@ class Changes:
 
     def _precedes(self, change: Change, name: tree.Name) -> bool:
         assert isinstance(change.name, tree.Name)
-        if change.name is name or _inside(name, change.statement):
+        if change.name is name or change.statement in name.ancestors():
             return False
         bindings, _ = self.file.values.definitions(name)
         same, _ = self.file.values.definitions(change.name)
@@ -199,10 +199,6 @@ def _constant_key(subscript: tree.Subscript) -> int | str | None:
     if isinstance(index, tree.Constant) and isinstance(index.value, int | str):
         return index.value
     return None
-
-
-def _inside(node: tree.Node, statement: tree.Stmt) -> bool:
-    return any(ancestor is statement for ancestor in node.ancestors())
 
 
 def _is_named(expr: Expr, name: str) -> bool:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from trainlint.semantics import tree
 from trainlint.semantics.trail import Step
 from trainlint.semantics.tree import Expr, Node
-
-if TYPE_CHECKING:
-    pass
 
 Path = tuple[int | str, ...]
 
@@ -41,6 +38,13 @@ class Frame:
         return calls[::-1]
 
 
+def frame_at(node: Node, user: Node, frame: Frame | None) -> Frame | None:
+    """The frame for a binding: the user's own when both stand in the same function."""
+    function = tree.function_of(user)
+    owner = node.parent if isinstance(node, tree.Param) else tree.function_of(node)
+    return frame if owner is function or owner is getattr(frame, "function", None) else None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Value:
     """``node`` is where the value comes from, ``trail`` how it got here (outermost last)."""
@@ -58,6 +62,11 @@ class Unknown(Value):
 @dataclass(frozen=True, slots=True, eq=False)
 class Literal(Value):
     value: Any
+
+
+def is_none(value: Value) -> bool:
+    """Whether a value is what stands for an object until there is one."""
+    return isinstance(value, Literal) and value.value is None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,7 +14,7 @@ from trainlint.semantics import escapes, tensors, tree
 from trainlint.semantics.escapes import Escape
 from trainlint.semantics.kinds import ClassValue, FunctionValue, Object, Path, Value
 from trainlint.semantics.reads import ALIASES, GRADIENT, ORDERED, UNCHANGED, Reads
-from trainlint.semantics.references import is_bound_by
+from trainlint.semantics.references import is_bound_at, is_bound_by
 from trainlint.semantics.tree import Expr, Node
 from trainlint.semantics.values import argument
 
@@ -177,7 +177,7 @@ class Readers:
             if use.id != name or (is_bound_by(use) and not _is_changed(use)):
                 continue
             bindings, _ = self.file.values.definitions(use)
-            if any(_is_of(binding.node, binder) for binding in bindings):
+            if any(is_bound_at(binding.node, binder) for binding in bindings):
                 found.append(use)
         return found
 
@@ -332,9 +332,3 @@ def _is_own(member: tree.Attribute, method: tree.FunctionDef) -> bool:
 def _is_changed(use: tree.Name) -> bool:
     """``x += 1`` reads the name that it binds."""
     return isinstance(use.parent, tree.AugAssign)
-
-
-def _is_of(node: Node, binder: Node) -> bool:
-    return node is binder or (
-        isinstance(node, tree.NamedExpr) and tree.statement_of(node) is binder
-    )

@@ -55,6 +55,13 @@ def is_bound_by(expr: Expr) -> bool:
     return node is not None and getattr(node, "target", None) is below
 
 
+def is_bound_at(node: tree.Node, statement: tree.Node) -> bool:
+    """Whether the node of a binding is a statement, or stands in it: ``:=``."""
+    return node is statement or (
+        isinstance(node, tree.NamedExpr) and tree.statement_of(node) is statement
+    )
+
+
 def handed_on(file: File, binding: Binding) -> str | None:
     """How a name reaches other files (``__all__`` names it), None where nothing says that."""
     scope = file.names.inner(file.module)
@@ -227,5 +234,4 @@ def _is_nothing(binding: Binding) -> bool:
     """``torch = None`` behind an ``except ImportError``, and ``del``: no meaning of their own."""
     if binding.kind == "delete":
         return True
-    value = binding.value
-    return binding.kind == "assign" and isinstance(value, tree.Constant) and value.value is None
+    return binding.kind == "assign" and tree.is_none(binding.value)

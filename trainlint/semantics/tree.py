@@ -607,6 +607,20 @@ def last_name(expr: Expr) -> str | None:
             return None
 
 
+def words_of(node: Node) -> Iterator[str]:
+    """The names and the names of attributes in a node: all that its text calls something."""
+    for inner in node.walk():
+        if isinstance(inner, Name):
+            yield inner.id
+        elif isinstance(inner, Attribute):
+            yield inner.attr
+
+
+def is_none(expr: Expr | None) -> bool:
+    """Whether ``None`` is what stands there."""
+    return isinstance(expr, Constant) and expr.value is None
+
+
 def link(root: Module) -> None:
     """Tell every node its parent and the module which nodes it has: the one walk over the tree."""
     kinds = root.kinds

@@ -23,7 +23,7 @@ from trainlint.semantics.kinds import (
     Symbol,
     Value,
 )
-from trainlint.semantics.references import is_bound_by
+from trainlint.semantics.references import is_bound_at, is_bound_by
 from trainlint.semantics.tree import Expr, Node
 from trainlint.semantics.values import argument
 
@@ -122,7 +122,7 @@ class _Walk:
             if read.id != name.id or is_bound_by(read):
                 continue
             bindings, _ = self.file.values.definitions(read)
-            if any(_is_of(binding.node, statement) for binding in bindings):
+            if any(is_bound_at(binding.node, statement) for binding in bindings):
                 found.append(read)
         return found
 
@@ -221,10 +221,3 @@ class _Walk:
             bindings, _ = self.file.values.definitions(read)
             if any(binding.node is param for binding in bindings):
                 yield from self.follow(read, path)
-
-
-def _is_of(node: Node, statement: Node) -> bool:
-    """True where a binding is made by a statement, also through ``:=`` inside it."""
-    return node is statement or (
-        isinstance(node, tree.NamedExpr) and tree.statement_of(node) is statement
-    )

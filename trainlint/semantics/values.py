@@ -35,6 +35,7 @@ from trainlint.semantics.kinds import (
     Symbol,
     Unknown,
     Value,
+    frame_at,
 )
 from trainlint.semantics.links import flow_in
 from trainlint.semantics.names import Binding
@@ -230,7 +231,7 @@ class Values:
         bindings, unbound = self.definitions(expr)
         if not bindings and (starred := self._starred(expr)):
             bindings, unbound = starred, False
-        frames = {binding: self._frame_at(binding.node, expr, frame) for binding in bindings}
+        frames = {binding: frame_at(binding.node, expr, frame) for binding in bindings}
         if len(bindings) > 1:
             possible = [b for b in bindings if not self._excluded(b.node, frames[b])]
             bindings = possible or bindings
@@ -261,12 +262,6 @@ class Values:
     def _starred(self, expr: tree.Name) -> list[Binding]:
         links = self.view.links
         return links.starred(expr) if links is not None else []
-
-    def _frame_at(self, node: Node, user: Node, frame: Frame | None) -> Frame | None:
-        """The frame for a binding: the user's own when both stand in the same function."""
-        function = tree.function_of(user)
-        owner = node.parent if isinstance(node, tree.Param) else tree.function_of(node)
-        return frame if owner is function or owner is getattr(frame, "function", None) else None
 
     def definitions(self, name: tree.Name) -> tuple[list[Binding], bool]:
         """The bindings that can reach a name, and whether a path reaches it with none of them."""

@@ -23,7 +23,7 @@ def divided(file: File) -> Iterator[Finding]:
         if train is None or test is None or not 0 < train + test <= 1:
             continue
         by = call.arg(None, "stratify")
-        how = ", alike in their classes" if by is not None and not _is_none(by) else ""
+        how = ", alike in their classes" if by is not None and not tree.is_none(by) else ""
         shares = f"{_percent(train)} and {_percent(test)}"
         yield Finding(call, f"the data is divided into {shares} of what it is given{how}")
     for call in file.calls_to("torch.utils.data.random_split"):
@@ -33,10 +33,6 @@ def divided(file: File) -> Iterator[Finding]:
         if known and len(known) == len(given) and sum(known) == 1:
             said = ", ".join(map(_percent, known))
             yield Finding(call, f"the data is divided into {said}, which is all of it")
-
-
-def _is_none(expr: tree.Expr) -> bool:
-    return isinstance(expr, tree.Constant) and expr.value is None
 
 
 def _share(file: File, expr: tree.Expr | None) -> Fraction | None:
