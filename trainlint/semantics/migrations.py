@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from trainlint.config.targets import Range, Version, parse_version
-from trainlint.semantics.names import canonical
+from trainlint.semantics.names import canonical, is_of_class
 from trainlint.semantics.signatures import Row, Table
 
 
@@ -105,7 +105,7 @@ class Library:
     def of_call(self, name: str) -> Iterator[Change]:
         """The changes of the parameters of what a name means."""
         yield from self.parameters.get(name, ())
-        if name.rpartition(".")[2][:1].isupper():
+        if is_of_class(name):
             return  # a family is one of functions
         for prefix, changes in self.families.items():
             if name.startswith(prefix) and "." not in name[len(prefix) :]:
@@ -284,7 +284,7 @@ def _members(
     found: dict[str, set[str]] = {}
     for name in (*names, *parameters):
         owner, _, member = name.rpartition(".")
-        if owner.rpartition(".")[2][:1].isupper():
+        if is_of_class(owner):
             found.setdefault(member, set()).add(owner)
     return {member: frozenset(owners) for member, owners in found.items()}
 

@@ -322,6 +322,11 @@ _COMMON = frozenset(
 )
 
 
+def is_of_class(name: str) -> bool:
+    """Whether a name is spelled as those of classes are."""
+    return name.rpartition(".")[2][:1].isupper()
+
+
 def canonical(name: str) -> str:
     """The name under which a library documents what it also keeps elsewhere."""
     if name.startswith(_OLD):

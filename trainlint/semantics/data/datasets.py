@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tree
 from trainlint.semantics.backward import Use
 from trainlint.semantics.data.roles import TEST, TRAIN, of_path, of_word
-from trainlint.semantics.training.counting import last_name
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -48,7 +47,7 @@ class Told:
 
 def told(file: File, use: Use, call: tree.Call) -> Told | None:
     """What a constructor's arguments say, flags and names of splits before paths."""
-    short = last_name(call.func) or ""
+    short = tree.last_name(call.func) or ""
     published = (file.names.qualified(call.func) or "").startswith("torchvision.datasets.")
     hub = "load_dataset" in short
     if hub and use.path and isinstance(use.path[0], str):
@@ -98,7 +97,7 @@ def path_role(file: File, use: Use, depth: int = 4) -> str | None:
         case tree.BinOp() if expr.op in {"/", "+"}:
             right = path_role(file, use.at(expr.right), depth)
             return right or path_role(file, use.at(expr.left), depth)
-        case tree.Call() if last_name(expr.func) in _PATHS:
+        case tree.Call() if tree.last_name(expr.func) in _PATHS:
             found = (path_role(file, use.at(arg.value), depth) for arg in reversed(expr.args))
             return next((role for role in found if role is not None), None)
         case tree.Name() | tree.Attribute() if depth:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.kinds import Instance, Method, Object, Part, Value
-from trainlint.semantics.training.counting import last_name, unwrapped
+from trainlint.semantics.training.counting import unwrapped
 from trainlint.semantics.tree import Expr
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def samplers(file: File, feed: Feed) -> list[Value]:
     found: list[Value] = []
     for value in file.values.of(given, feed.loader.frame):
         inner = value.call.arg(0, "sampler") if isinstance(value, Instance) else None
-        if inner is not None and last_name(inner) != "None":
+        if inner is not None and tree.last_name(inner) != "None":
             found += file.values.of(inner, value.frame)
         else:
             found.append(value)

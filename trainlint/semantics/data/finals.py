@@ -9,7 +9,6 @@ from trainlint.semantics import tree
 from trainlint.semantics.backward import Use
 from trainlint.semantics.data.loaders import Fed
 from trainlint.semantics.data.roles import TEST, TRAIN, of_name
-from trainlint.semantics.training.counting import last_name
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -39,8 +38,8 @@ def final_test(file: File, node: tree.Node, fed: Fed, named: bool = False) -> tr
 def _is_no_test(call: tree.Call) -> bool:
     """True for a call that makes an object, or is named for training or given training data."""
     words = [call.func, *(arg.value for arg in call.args)]
-    names = [name for word in words if (name := last_name(word)) is not None]
-    made = (last_name(call.func) or "")[:1].isupper()
+    names = [name for word in words if (name := tree.last_name(word)) is not None]
+    made = (tree.last_name(call.func) or "")[:1].isupper()
     return made or any(of_name(name) == TRAIN or name == "fit" for name in names)
 
 

@@ -10,7 +10,6 @@ from trainlint.semantics import tree
 from trainlint.semantics.backward import Use
 from trainlint.semantics.data.selection import CHECKPOINT, PLATEAU, STOPPING
 from trainlint.semantics.kinds import Instance
-from trainlint.semantics.training.counting import last_name
 from trainlint.semantics.tree import Expr
 
 if TYPE_CHECKING:
@@ -109,7 +108,7 @@ def _callback(file: File, listed: Use, fit: tree.Call) -> str | None:
             return None
         use = stack.pop()
         if isinstance(use.expr, tree.Call):
-            short = last_name(use.expr.func) or ""
+            short = tree.last_name(use.expr.func) or ""
             if short in _CALLBACKS and _watches_validation(file, use.expr, short):
                 if not _outlasts(file, use, fit):
                     return _CALLBACKS[short]
@@ -122,7 +121,7 @@ def _callback(file: File, listed: Use, fit: tree.Call) -> str | None:
 def _outlasts(file: File, use: Use, fit: tree.Call) -> bool:
     """True for an ``EarlyStopping`` of keras that waits for as many epochs as there are at all."""
     made, known = use.expr, []
-    if not isinstance(made, tree.Call) or last_name(made.func) != "EarlyStopping":
+    if not isinstance(made, tree.Call) or tree.last_name(made.func) != "EarlyStopping":
         return False
     for given, frame in ((made.arg(2, "patience"), use.frame), (fit.arg(3, "epochs"), None)):
         known.append(file.values.literal(given, frame) if given is not None else None)
@@ -166,6 +165,6 @@ def _rounds(file: File, call: tree.Call, model: Expr) -> str | None:
             return CHECKPOINT
     listed = call.arg(None, "callbacks")
     for node in listed.walk() if listed is not None else ():
-        if isinstance(node, tree.Call) and (last_name(node.func) or "") == "early_stopping":
+        if isinstance(node, tree.Call) and (tree.last_name(node.func) or "") == "early_stopping":
             return STOPPING
     return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
@@ -107,15 +106,7 @@ def _is_talk(node: tree.Expr) -> bool:
 
 def _chooses(test: tree.Expr) -> bool:
     """Whether a test asks which machine this is, or whether a path is there."""
-    return any(_CHOOSES.match(name) for name in _names(test))
-
-
-def _names(expr: tree.Expr) -> Iterator[str]:
-    for node in expr.walk():
-        if isinstance(node, tree.Name):
-            yield node.id
-        elif isinstance(node, tree.Attribute):
-            yield node.attr
+    return any(_CHOOSES.match(name) for name in tree.words_of(test))
 
 
 def _last_name(expr: tree.Expr) -> str:

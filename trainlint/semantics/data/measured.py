@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tree
 from trainlint.semantics.backward import Use
 from trainlint.semantics.data.loaders import Fed, Loaders
-from trainlint.semantics.training.counting import last_name
 from trainlint.semantics.training.evaluation import is_named
 from trainlint.semantics.tree import Expr
 
@@ -103,7 +102,7 @@ def _operands(file: File, loaders: Loaders, use: Use, found: list[Fed]) -> Itera
 def _is_loader(file: File, loaders: Loaders, use: Use) -> bool:
     if isinstance(use.expr, tree.Call):
         return loaders.is_loader(use.expr, use)
-    name = last_name(use.expr)
+    name = tree.last_name(use.expr)
     if not isinstance(use.expr, tree.Name | tree.Attribute) or name is None:
         return False
     return _LOADERS.search(name) is not None
@@ -111,7 +110,7 @@ def _is_loader(file: File, loaders: Loaders, use: Use) -> bool:
 
 def evaluates(call: tree.Call) -> bool:
     """True for a call of something that is named for evaluation."""
-    return is_named(last_name(call.func) or "")
+    return is_named(tree.last_name(call.func) or "")
 
 
 def _evaluated(file: File, loaders: Loaders, use: Use, call: tree.Call) -> Iterator[Fed]:

@@ -8,7 +8,7 @@ from trainlint.semantics import tree
 from trainlint.semantics.backward import Use, frame_key
 from trainlint.semantics.data.datasets import NOT_DATA
 from trainlint.semantics.kinds import Frame
-from trainlint.semantics.training.counting import last_name
+from trainlint.semantics.names import is_of_class
 from trainlint.semantics.tree import Expr
 from trainlint.semantics.values import argument
 
@@ -84,14 +84,14 @@ def same_data(file: File, use: Use, call: tree.Call) -> object:
     """A key that is equal for data sets made alike of the same data, whatever the transforms."""
     unlike = (call, use.path, frame_key(use.frame))
     name = file.names.qualified(call.func) or file.text(call.func)
-    if not name.rpartition(".")[2][:1].isupper() and "load_dataset" not in name:
+    if not is_of_class(name) and "load_dataset" not in name:
         return unlike
     items: list[object] = []
     told = False
     for index, arg in enumerate(call.args):
         if arg.star:
             return unlike
-        label = arg.keyword or (last_name(arg.value) or "")
+        label = arg.keyword or (tree.last_name(arg.value) or "")
         if NOT_DATA.search(label):
             continue
         key = same_expression(file, arg.value, use.frame)

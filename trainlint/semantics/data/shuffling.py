@@ -108,11 +108,7 @@ def unshuffled_training(file: File) -> Iterator[Ordered]:
 
 def _has_sampler(feed: Feed) -> bool:
     given = (feed.argument("sampler"), feed.argument("batch_sampler"))
-    return any(one is not None and not _is_none(one) for one in given)
-
-
-def _is_none(expr: Expr) -> bool:
-    return isinstance(expr, tree.Constant) and expr.value is None
+    return any(one is not None and not tree.is_none(one) for one in given)
 
 
 def _is(file: File, feed: Feed, given: Expr, wanted: bool) -> bool:
@@ -173,7 +169,7 @@ def _is_plain(file: File, value: Value) -> bool:
         short = value.name.rpartition(".")[2]
         return not (_MIXED.search(short) or short in {"Subset", "ConcatDataset", "FakeData"})
     assert isinstance(value, Object)
-    names = [name for cls in file.values.graph.lineage(value.cls) for name in _names(cls)]
+    names = [name for cls in file.values.graph.lineage(value.cls) for name in tree.words_of(cls)]
     return not any(_MIXED.search(name) for name in names) and not any(
         _IN_ORDER.search(name) for name in (value.cls.name, *_parameters(value.cls))
     )
@@ -195,7 +191,7 @@ def _is_mixed(file: File, feed: Feed) -> bool:
         if node in seen:
             continue
         seen.add(node)
-        if any(_MIXED.search(name) or _IN_ORDER.search(name) for name in _names(node)):
+        if any(_MIXED.search(name) or _IN_ORDER.search(name) for name in tree.words_of(node)):
             return True
         if node is not feed.loader.call and any(map(_shuffles, node.walk())):
             return True
@@ -239,11 +235,3 @@ def _is_whole(file: File, feed: Feed) -> bool:
     """Whether one batch is all of the data."""
     given = feed.argument("batch_size")
     return isinstance(given, tree.Call) and file.names.qualified(given.func) == "builtins.len"
-
-
-def _names(inside: tree.Node) -> Iterator[str]:
-    for node in inside.walk():
-        if isinstance(node, tree.Name):
-            yield node.id
-        elif isinstance(node, tree.Attribute):
-            yield node.attr

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tree
 from trainlint.semantics.kinds import ClassValue, Display, FunctionValue, Instance, Object
 from trainlint.semantics.training.boundary import definition, same
-from trainlint.semantics.training.counting import last_name, unwrapped
+from trainlint.semantics.training.counting import unwrapped
 from trainlint.semantics.tree import Expr
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def is_endless(file: File, source: Expr) -> bool:
             endless = isinstance(node, tree.While) and isinstance(node.test, tree.Constant)
             if endless and any(isinstance(inner, tree.Yield) for inner in node.walk()):
                 return True
-    return not functions and _ENDLESS.search(last_name(source.func) or "") is not None
+    return not functions and _ENDLESS.search(tree.last_name(source.func) or "") is not None
 
 
 def is_multiple(file: File, expr: Expr, k: Expr, depth: int = _MAX_ALIASES) -> bool:

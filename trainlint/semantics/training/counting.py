@@ -65,7 +65,7 @@ def taken(file: File, loop: tree.Loop) -> Taken | None:
             inner = unwrapped(file, source.args[0].value)
             index = target.id if isinstance(target, tree.Name) else None
             return Taken(index, start if isinstance(start, int) else None, inner, "enumerate")
-        if name == "builtins.range" or last_name(source.func) == "trange":
+        if name == "builtins.range" or tree.last_name(source.func) == "trange":
             index = first.id if isinstance(first, tree.Name) else None
             return Taken(index, _range_start(file, source), source, "range")
     return Taken(None, None, source, "items")
@@ -85,7 +85,7 @@ def unwrapped(file: File, expr: Expr, depth: int = _MAX_ALIASES) -> Expr:
     match expr:
         case tree.Call() if expr.args and not expr.args[0].star and depth:
             name = file.names.qualified(expr.func)
-            if name == "builtins.iter" or _PROGRESS.match(last_name(expr.func) or ""):
+            if name == "builtins.iter" or _PROGRESS.match(tree.last_name(expr.func) or ""):
                 first = expr.args[0]
                 if first.keyword in {None, "iterable", "sequence"}:
                     return unwrapped(file, first.value, depth - 1)
@@ -234,14 +234,3 @@ def within(node: Node, loop: tree.Loop) -> bool:
     """True when a node stands in the body of a loop."""
     above = {node, *node.ancestors()}
     return any(statement in above for statement in loop.body)
-
-
-def last_name(expr: Expr) -> str | None:
-    """The last word of a name or attribute."""
-    match expr:
-        case tree.Name():
-            return expr.id
-        case tree.Attribute():
-            return expr.attr
-        case _:
-            return None

@@ -12,7 +12,6 @@ from trainlint.semantics import tree
 from trainlint.semantics.flow import is_dead
 from trainlint.semantics.kinds import Literal
 from trainlint.semantics.training import devices
-from trainlint.semantics.training.counting import last_name
 from trainlint.semantics.training.devices import Device
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def demands(file: File) -> list[Demand]:
 
 
 def _demand(file: File, call: tree.Call) -> Demand | None:
-    last = last_name(call.func)
+    last = tree.last_name(call.func)
     if last == "cuda":
         return Demand(call, None) if devices.demands(file, call) else None
     given = call.arg(0, "device") if last in {"to", "device"} else call.arg(None, "device")

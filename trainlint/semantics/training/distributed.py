@@ -11,7 +11,7 @@ from trainlint.semantics import contexts, tree
 from trainlint.semantics.backward import Use
 from trainlint.semantics.data import feeding
 from trainlint.semantics.data.feeding import Feed
-from trainlint.semantics.kinds import Instance, Literal, Object, Part
+from trainlint.semantics.kinds import Instance, Object, Part, is_none
 from trainlint.semantics.training import runs
 from trainlint.semantics.training.evaluation import names_behind
 from trainlint.semantics.training.script import BACKWARD
@@ -187,7 +187,7 @@ def _may_be_shared(file: File, feed: Feed) -> bool:
     """Whether a loader, or what is said of its data, may have to do with ranks."""
     if not feeding.is_only_loaders(file, feed.taken):
         return True
-    if any(not isinstance(v, Literal) or v.value is not None for v in feeding.samplers(file, feed)):
+    if not all(map(is_none, feeding.samplers(file, feed))):
         return True
     data = feeding.datasets(file, feed)
     if not _is_whole(file, feed) and not (
@@ -229,7 +229,9 @@ def is_open(file: File, feed: Feed) -> bool:
 def _knows_of_ranks(file: File, value: Instance | Object) -> bool:
     """Whether an object is made of anything that has to do with a rank, or asks for one itself."""
     if isinstance(value, Object) and any(
-        _RANK.search(name) for cls in file.values.graph.lineage(value.cls) for name in _names(cls)
+        _RANK.search(name)
+        for cls in file.values.graph.lineage(value.cls)
+        for name in tree.words_of(cls)
     ):
         return True
     seen: set[tree.Node] = set()
@@ -240,18 +242,10 @@ def _knows_of_ranks(file: File, value: Instance | Object) -> bool:
         if node in seen:
             continue
         seen.add(node)
-        if any(_RANK.search(name) for name in _names(node)):
+        if any(_RANK.search(name) for name in tree.words_of(node)):
             return True
         for name in node.walk():
             if isinstance(name, tree.Name):
                 bindings, _ = file.values.definitions(name)
                 stack += [b.value for b in bindings if b.kind == "assign" and b.value is not None]
     return False
-
-
-def _names(inside: tree.Node) -> Iterator[str]:
-    for node in inside.walk():
-        if isinstance(node, tree.Name):
-            yield node.id
-        elif isinstance(node, tree.Attribute):
-            yield node.attr

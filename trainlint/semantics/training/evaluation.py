@@ -113,7 +113,7 @@ def _is_bound_in(file: File, model: tree.Expr, loop: Rounds) -> bool:
     if root is None:
         return True
     bindings, _ = file.values.definitions(root)
-    return any(binding.node is loop or _inside(binding.node, loop) for binding in bindings)
+    return any(binding.node is loop or loop in binding.node.ancestors() for binding in bindings)
 
 
 def _in_model(file: File, body: Body) -> bool:
@@ -129,7 +129,7 @@ def _in_model(file: File, body: Body) -> bool:
 def trains(file: File, loop: Rounds, body: Body) -> bool:
     """True when something in a loop trains, or may do so out of sight."""
     for event in file.script.events(body):
-        if event.kind in {BACKWARD, STEP} and _inside(event.site, loop):
+        if event.kind in {BACKWARD, STEP} and loop in event.site.ancestors():
             return True
     for node in loop.walk():
         if isinstance(node, tree.Call):
@@ -179,8 +179,9 @@ def _is_filled_in(file: File, name: tree.Name, loop: Rounds) -> bool:
     for binding in file.values.definitions(name)[0]:
         if binding.kind not in kinds:
             continue
-        if _inside(binding.node, loop) or (
-            binding.value is not None and (binding.value is loop or _inside(loop, binding.value))
+        if loop in binding.node.ancestors() or (
+            binding.value is not None
+            and (binding.value is loop or binding.value in loop.ancestors())
         ):
             return True
     return any(
@@ -191,10 +192,6 @@ def _is_filled_in(file: File, name: tree.Name, loop: Rounds) -> bool:
         and call.func.value.id == name.id
         for call in loop.walk()
     )
-
-
-def _inside(node: tree.Node, outer: tree.Node) -> bool:
-    return any(ancestor is outer for ancestor in node.ancestors())
 
 
 def named_evaluation(file: File, loop: Rounds, body: Body) -> bool:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.kinds import Frame, Instance, Literal, Symbol, Value
+from trainlint.semantics.kinds import Frame, Instance, Symbol, Value, is_none
+from trainlint.semantics.names import is_of_class
 from trainlint.triage import any_of
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def _is_made_here(file: File, func: tree.Expr) -> bool:
 
 
 def _evaluations(file: File, call: tree.Call, names: frozenset[str]) -> Iterator[LossEvaluation]:
-    callees = [value for value in file.values.callees(call) if not _is_none(value)]
+    callees = [value for value in file.values.callees(call) if not is_none(value)]
     for value in callees:
         evaluated = _evaluated(value)
         if evaluated is None or evaluated[0] not in names:
@@ -113,19 +114,10 @@ def _evaluations(file: File, call: tree.Call, names: frozenset[str]) -> Iterator
         yield LossEvaluation(call, name, criterion, given, target, None, certain=len(callees) == 1)
 
 
-def _is_none(value: Value) -> bool:
-    """True for what stands for a criterion until there is one, and cannot be called."""
-    return isinstance(value, Literal) and value.value is None
-
-
 def _evaluated(value: Value) -> tuple[str, Instance | None] | None:
     """The loss that a callee is: a loss object or a loss function."""
-    if isinstance(value, Instance) and value.name in KNOWN and _is_class(value.name):
+    if isinstance(value, Instance) and value.name in KNOWN and is_of_class(value.name):
         return value.name, value
-    if isinstance(value, Symbol) and value.name in KNOWN and not _is_class(value.name):
+    if isinstance(value, Symbol) and value.name in KNOWN and not is_of_class(value.name):
         return value.name, None
     return None
-
-
-def _is_class(name: str) -> bool:
-    return name.rpartition(".")[2][:1].isupper()

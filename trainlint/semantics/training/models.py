@@ -18,6 +18,7 @@ from trainlint.semantics.kinds import (
     Unknown,
     Value,
 )
+from trainlint.semantics.names import is_of_class
 from trainlint.semantics.training import factories
 from trainlint.semantics.tree import Expr
 
@@ -356,13 +357,13 @@ def _made(file: File, call: tree.Call, seen: set[tree.Node]) -> Iterator[str | N
                         yield from _made(file, node, seen)
         elif isinstance(value, Unknown):
             named = isinstance(call.func, tree.Name) and _is_kept(call)
-            if named or _looks_like_class(last_name(call.func)):
+            if named or is_of_class(last_name(call.func)):
                 yield None
 
 
 def _may_give_layers(call: tree.Call, name: str) -> bool:
     standard = name.partition(".")[0] in sys.stdlib_module_names
-    return _looks_like_class(name) or (_is_kept(call) and not standard)
+    return is_of_class(name) or (_is_kept(call) and not standard)
 
 
 def _is_kept(call: tree.Call) -> bool:
@@ -376,10 +377,6 @@ def _is_kept(call: tree.Call) -> bool:
         and statement.value is call
         and isinstance(statement.targets[0], tree.Attribute)
     )
-
-
-def _looks_like_class(name: str) -> bool:
-    return name.rpartition(".")[2][:1].isupper()
 
 
 def depends_on_mode(file: File, model: Expr) -> bool | None:

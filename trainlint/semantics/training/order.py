@@ -116,8 +116,8 @@ def _sets_gradients(acts: Acts) -> bool:
     """True where the file itself sets gradients: ``p.grad = ...`` other than None."""
     for assign in acts.file.all(tree.Assign):
         for target in assign.targets:
-            cleared = isinstance(assign.value, tree.Constant) and assign.value.value is None
-            if isinstance(target, tree.Attribute) and target.attr == "grad" and not cleared:
+            sets = isinstance(target, tree.Attribute) and target.attr == "grad"
+            if sets and not tree.is_none(assign.value):
                 return True
     return False
 

@@ -12,7 +12,7 @@ from trainlint.semantics import tree
 from trainlint.semantics.data import feeding
 from trainlint.semantics.data.feeding import Feed
 from trainlint.semantics.kinds import Frame, Instance, Literal, Value
-from trainlint.semantics.training.counting import last_name, unwrapped
+from trainlint.semantics.training.counting import unwrapped
 from trainlint.semantics.training.distributed import is_cared_for
 from trainlint.semantics.training.script import TrainingLoop
 from trainlint.semantics.training.updates import visible
@@ -132,8 +132,8 @@ def _is_made_in(loop: tree.Loop, value: Instance) -> bool:
 def _counts_epochs(file: File, loop: tree.Loop) -> bool:
     """Whether a loop goes over epochs, and more than one: by its range, or by its name."""
     if isinstance(loop, tree.While):
-        return not any(_REPEATED.search(name) for name in _names(loop.test))
-    names = list(_names(loop.target))
+        return not any(_REPEATED.search(name) for name in tree.words_of(loop.test))
+    names = list(tree.words_of(loop.target))
     if any(_REPEATED.search(name) for name in names):
         return False
     counted = _range(file, loop)
@@ -145,17 +145,9 @@ def _counts_epochs(file: File, loop: tree.Loop) -> bool:
 def _range(file: File, loop: tree.For) -> tree.Call | None:
     """The ``range`` or ``trange`` that a loop counts, also behind a progress bar."""
     for header in (loop.iter, unwrapped(file, loop.iter)):
-        if isinstance(header, tree.Call) and _RANGES.search(last_name(header.func) or ""):
+        if isinstance(header, tree.Call) and _RANGES.search(tree.last_name(header.func) or ""):
             return header
     return None
-
-
-def _names(inside: tree.Node) -> Iterator[str]:
-    for node in inside.walk():
-        if isinstance(node, tree.Name):
-            yield node.id
-        elif isinstance(node, tree.Attribute):
-            yield node.attr
 
 
 def _learns(file: File, feed: Feed, sampler: Instance) -> bool:

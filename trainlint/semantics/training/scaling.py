@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tree
 from trainlint.semantics.kinds import FunctionValue, Instance
 from trainlint.semantics.training.boundary import definition, same, spelled
-from trainlint.semantics.training.counting import last_name, writes
+from trainlint.semantics.training.counting import writes
 from trainlint.semantics.training.divisors import DIVIDES, MULTIPLIES, By, divisor_of
 from trainlint.semantics.training.script import BACKWARD, Event
 from trainlint.semantics.tree import Expr, Node
@@ -122,7 +122,7 @@ class _Trace:
                     yield Division(by, value.right, value.right if value is side else None)
                     return
             if isinstance(side, tree.Name | tree.Attribute) and _SCALE.search(
-                last_name(side) or ""
+                tree.last_name(side) or ""
             ):
                 yield Division(By.OTHER, side)
                 return
@@ -269,7 +269,7 @@ class _Trace:
         if division.node is not divisor:
             return not isinstance(division.node, tree.Call)
         return divisor is not None and not any(
-            isinstance(node, tree.Call) and last_name(node.func) == "sum"
+            isinstance(node, tree.Call) and tree.last_name(node.func) == "sum"
             for part in divisor.walk()
             if isinstance(part, Expr)
             for node in self._made(part)

@@ -11,7 +11,7 @@ from trainlint.semantics import tree
 from trainlint.semantics.bodies import own_nodes
 from trainlint.semantics.flow import Flow, is_dead
 from trainlint.semantics.guards import guards
-from trainlint.semantics.kinds import ClassValue, FunctionValue, Instance, Literal
+from trainlint.semantics.kinds import ClassValue, FunctionValue, Instance, is_none
 from trainlint.semantics.training.script import SCHEDULE, STEP, Body, Event
 from trainlint.semantics.tree import Expr
 
@@ -34,11 +34,7 @@ def plateau_steps(file: File) -> Iterator[tuple[tree.Call, tree.Call, bool]]:
         func = call.func
         if not isinstance(func, tree.Attribute) or func.attr != "step" or is_dead(call):
             continue
-        values = [
-            value
-            for value in file.values.of(func.value)
-            if not (isinstance(value, Literal) and value.value is None)
-        ]
+        values = [value for value in file.values.of(func.value) if not is_none(value)]
         made = [v.call for v in values if isinstance(v, Instance) and v.name == _PLATEAU]
         if not made:
             continue
@@ -106,7 +102,7 @@ def _optimizer_of(file: File, schedule: Event) -> list[Instance] | None:
         return None
     found: list[Instance] = []
     for value in file.values.of(schedule.receiver):
-        if isinstance(value, Literal) and value.value is None:
+        if is_none(value):
             continue
         if not isinstance(value, Instance) or not _counts_steps(value):
             return None

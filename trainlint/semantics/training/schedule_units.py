@@ -22,6 +22,7 @@ from trainlint.semantics.kinds import (
     Symbol,
     Unknown,
     Value,
+    is_none,
 )
 from trainlint.semantics.training import counting, models, written
 from trainlint.semantics.training.script import BACKWARD, SCHEDULE, STEP, Body, Event
@@ -109,16 +110,12 @@ def _sizes_of(file: File, step: Event) -> Iterator[tuple[Size, bool]]:
     """The sized schedules that a step can be of, each with whether it can be nothing else."""
     if not isinstance(step.call, tree.Call) or step.call.args or step.receiver is None:
         return
-    values = [v for v in file.values.of(step.receiver) if not _is_none(v)]
+    values = [v for v in file.values.of(step.receiver) if not is_none(v)]
     for value in values:
         for made in _schedules(file, value):
             size = sized(file, made)
             if size is not None:
                 yield size, len(values) == 1
-
-
-def _is_none(value: Value) -> bool:
-    return isinstance(value, Literal) and value.value is None
 
 
 def _schedules(file: File, value: Value) -> Iterator[Instance]:

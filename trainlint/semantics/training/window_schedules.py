@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.kinds import Frame, Instance, Literal
+from trainlint.semantics.kinds import Frame, Instance, is_none
 from trainlint.semantics.training.boundary import definition, same
 from trainlint.semantics.training.counting import unwrapped
 from trainlint.semantics.training.order import is_same
@@ -77,7 +77,7 @@ def batch_sized(window: AccumulationWindow) -> Iterator[BatchSized]:
         if not _steps_only_here(window, step, ended):
             continue
         for value in window.file.values.of(step.receiver):
-            if isinstance(value, Literal) and value.value is None:
+            if is_none(value):
                 continue
             found = _sized(window, step, value) if isinstance(value, Instance) else None
             if found is None:
