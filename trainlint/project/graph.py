@@ -177,7 +177,7 @@ class Graph:
         """The files that imports connect, in whatever direction."""
         group = {path: {path} for path in self.texts.paths}
         for path, taken in self._graph.items():
-            for target in taken:
+            for target in (*taken, *self._unfound(path)):
                 one, other = group[path], group.get(target)
                 if other is not None and one is not other:
                     small, large = sorted((one, other), key=len)
@@ -185,6 +185,15 @@ class Graph:
                     group.update(dict.fromkeys(small, large))
         known = {id(some): frozenset(some) for some in group.values()}
         return {path: known[id(some)] for path, some in group.items()}
+
+    def _unfound(self, path: str) -> Iterator[str]:
+        """Modules that a file may import from a folder that it adds to ``sys.path`` unseen."""
+        for each in self._imports(path):
+            if each.level or self.find(path, 0, each.module) is not None:
+                continue
+            place = self.places.alone(each.module)
+            if place is not None and place.endswith(".py"):
+                yield place
 
     def _in_folder(self, path: str) -> frozenset[str]:
         return self._by_folder.get(_folder(path), frozenset())

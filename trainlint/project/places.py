@@ -20,8 +20,10 @@ class Places:
         self.root = "" if root == "." else root
         self.modules = frozenset(path for path in paths if path.endswith(".py"))
         self.folders = frozenset(_folders(self.modules))
-        stems = {posixpath.basename(path).removesuffix(".py") for path in self.modules}
-        self._tops = stems | {posixpath.basename(folder) for folder in self.folders}
+        self._homes: dict[str, set[str]] = {}
+        for at in (*self.folders, *(path.removesuffix(".py") for path in self.modules)):
+            folder, name = posixpath.split(at)
+            self._homes.setdefault(name, set()).add(folder)
         self._found: dict[tuple[str, int, str, tuple[str, ...]], str | None] = {}
 
     def find(self, path: str, level: int, dotted: str, added: tuple[str, ...] = ()) -> str | None:
@@ -33,6 +35,12 @@ class Places:
         if key not in self._found:
             self._found[key] = self._find(*key)
         return self._found[key]
+
+    def alone(self, dotted: str) -> str | None:
+        """The one place in the whole project that an absolute import could mean."""
+        parts = dotted.split(".")
+        found = {at for home in self._homes.get(parts[0], ()) if (at := self._at(home, parts))}
+        return found.pop() if len(found) == 1 else None
 
     def inside(self, place: str, name: str) -> str | None:
         """The submodule of that name in the package at a place."""
@@ -49,7 +57,7 @@ class Places:
                     return None
                 folder = posixpath.dirname(folder)
             return self._at(folder, parts)
-        if not parts or parts[0] not in self._tops:
+        if not parts or parts[0] not in self._homes:
             return None
         found = self._at(folder, parts)
         if found is not None and not self._is_package(folder):

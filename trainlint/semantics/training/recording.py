@@ -68,7 +68,21 @@ def recorded(file: File, found: EvaluationPass) -> bool | None:
     if any(_disables_itself(file, run) or _is_frozen(file, run) for run in found.runs):
         return False
     function = found.function
-    return True if function is None or file.values.graph.callers(function) else None
+    if function is None or file.values.graph.callers(function):
+        return True
+    return False if _is_held_elsewhere(file, function) else None
+
+
+def _is_held_elsewhere(file: File, function: tree.FunctionDef) -> bool:
+    """True where a method of that name is called without recording, on nobody knows what."""
+    if not isinstance(function.parent, tree.ClassDef):
+        return False
+    return any(
+        isinstance(call.func, tree.Attribute) and contexts.under_no_grad(other, call) is not False
+        for other in file.view.holding([function.name], file)
+        for call in other.contents.calls_by_name.get(function.name, ())
+        if not any(isinstance(value, FunctionValue) for value in file.values.callees(call))
+    )
 
 
 def _may_hold_no_grad(file: File, value: Value) -> bool:
