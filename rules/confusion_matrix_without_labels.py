@@ -249,7 +249,7 @@ def _is_named(file: File, call: tree.Call, least: int) -> bool:
         if tree.function_of(other) is not function:
             continue
         name = file.names.qualified(other.func) or ""
-        ticks = other.args[:1] if _TICKS.search(tree.last_name(other.func) or "") else []
+        ticks = other.args[:1] if _TICKS.search(tree.last_name(other.func)) else []
         if any(not _are_few(file, arg.value, least) for arg in ticks):
             return True
         for arg in other.args:

@@ -169,8 +169,7 @@ def _role(drawn: subsets.Drawn) -> str | None:
     """The split that the one used part of a draw is for."""
     if len(drawn.parts) != 1:
         return None
-    name = tree.last_name(next(iter(drawn.parts.values())))
-    return roles.of_name(name) if name is not None else None
+    return roles.of_name(tree.last_name(next(iter(drawn.parts.values()))))
 
 
 def _are_together(one: tree.Node, other: tree.Node) -> bool:
@@ -199,7 +198,7 @@ def _draw_alike(file: File, one: subsets.Drawn, other: subsets.Drawn) -> bool:
 
 def _is_seeded_again(file: File, one: subsets.Drawn, other: subsets.Drawn) -> bool:
     """True where a seed is set between two draws, or before each of them."""
-    seeds = [call for call in file.calls if "seed" in (tree.last_name(call.func) or "").lower()]
+    seeds = [call for call in file.calls if "seed" in tree.last_name(call.func).lower()]
     if tree.function_of(one.call) is not tree.function_of(other.call):
         bodies = {tree.function_of(seed) for seed in seeds}
         return not bodies.isdisjoint({tree.function_of(one.call), tree.function_of(other.call)})

@@ -175,7 +175,7 @@ class Classes:
             base in owners for owner in owners for base in self.lineage(owner) if base is not owner
         )
 
-    def is_altered(self, made: tree.Node, name: str | None) -> bool:
+    def is_altered(self, made: tree.Node, name: str) -> bool:
         """True when what goes by that last name gets other parts where it is built."""
         return name in self.view.home(made).contents.altered
 

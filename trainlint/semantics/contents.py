@@ -70,7 +70,7 @@ class Contents:
             stored = isinstance(statement, tree.Assign) and item in statement.targets
             if stored or isinstance(statement, tree.Delete):
                 found.add(tree.last_name(item.value))
-        return frozenset(name for name in found if name is not None)
+        return frozenset(found - {""})
 
     @cached_property
     def set_from_outside(self) -> frozenset[str]:

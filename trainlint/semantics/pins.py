@@ -138,7 +138,7 @@ def _range(op: str, version: Version) -> Range | None:
 def _argument(expr: Expr) -> Expr:
     """What a call such as ``version.parse(...)`` or ``int(...)`` is given."""
     if isinstance(expr, tree.Call) and len(expr.args) == 1 and not expr.args[0].star:
-        name = tree.last_name(expr.func) or ""
+        name = tree.last_name(expr.func)
         if re.fullmatch(r"int|\w*[vV]ersion|parse(_version)?", name):
             return expr.args[0].value
     return expr

@@ -27,7 +27,7 @@ def is_changed(view: View, display: tree.Expr) -> bool:
     targets = statement.targets if isinstance(statement, tree.Assign) else []
     if isinstance(statement, tree.AnnAssign):
         targets = [statement.target]
-    names = {name for target in targets if (name := tree.last_name(target)) is not None}
+    names = {tree.last_name(target) for target in targets} - {""}
     if not names:
         return False  # it is used where it stands
     home = view.home(display)

@@ -596,15 +596,22 @@ def dotted(expr: Expr) -> str | None:
     return ".".join(reversed(parts))
 
 
-def last_name(expr: Expr) -> str | None:
-    """``b`` for ``b`` and ``a.b``, None for anything else."""
+def last_name(expr: Expr) -> str:
+    """``b`` for ``b`` and ``a.b``, empty for anything else."""
     match expr:
         case Name():
             return expr.id
         case Attribute():
             return expr.attr
         case _:
-            return None
+            return ""
+
+
+def word_of(expr: Expr) -> str:
+    """The last name also of what is indexed or called: ``net`` for ``a.nets.net[0]``, ``net()``."""
+    while isinstance(expr, Subscript | Call):
+        expr = expr.value if isinstance(expr, Subscript) else expr.func
+    return last_name(expr)
 
 
 def words_of(node: Node) -> Iterator[str]:

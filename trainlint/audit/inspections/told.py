@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trainlint.api import File, Finding, Rule, Severity, all_of, any_of, models, tree
+from trainlint.api import File, Finding, Rule, Severity, all_of, any_of, tree
 
 RULE = Rule(
     "LOG1",
@@ -36,7 +36,7 @@ def _by(file: File, call: tree.Call) -> str | None:
         return "`print`"
     if name.startswith("wandb."):
         return "Weights & Biases" if name == "wandb.log" else None
-    last = models.last_name(call.func)
+    last = tree.word_of(call.func)
     if last in _WRITES:
         return _WRITES[last]
     if name.startswith("mlflow.log_"):

@@ -81,7 +81,7 @@ def shared(file: File) -> Iterator[Shared]:
 def _parts(file: File) -> Iterator[_Part]:
     for drawn in subsets.drawn(file):
         for index, target in drawn.parts.items():
-            role = of_name(tree.last_name(target) or "")
+            role = of_name(tree.last_name(target))
             if role is not None:
                 yield _Part(drawn.call, role, drawn.dataset, index, target)
     for call in file.calls_to("torch.utils.data.Subset"):
@@ -89,7 +89,7 @@ def _parts(file: File) -> Iterator[_Part]:
         if dataset is None or not isinstance(statement, tree.Assign):
             continue
         for target in _targets(statement, call):
-            role = of_name(tree.last_name(target) or "")
+            role = of_name(tree.last_name(target))
             if role is not None:
                 yield _Part(call, role, dataset, None, target)
     yield from _sampled(file)
@@ -106,7 +106,7 @@ def _sampled(file: File) -> Iterator[_Part]:
         if not any(isinstance(v, Instance) and v.name == _SAMPLER for v in drawn):
             continue
         for target in _targets(statement, call) if file.loaders.is_loader(call, Use(call)) else ():
-            role = of_name(tree.last_name(target) or "")
+            role = of_name(tree.last_name(target))
             if role is not None:
                 yield _Part(call, role, dataset, None, target)
 

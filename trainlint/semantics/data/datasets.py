@@ -47,7 +47,7 @@ class Told:
 
 def told(file: File, use: Use, call: tree.Call) -> Told | None:
     """What a constructor's arguments say, flags and names of splits before paths."""
-    short = tree.last_name(call.func) or ""
+    short = tree.last_name(call.func)
     published = (file.names.qualified(call.func) or "").startswith("torchvision.datasets.")
     hub = "load_dataset" in short
     if hub and use.path and isinstance(use.path[0], str):

@@ -38,8 +38,8 @@ def final_test(file: File, node: tree.Node, fed: Fed, named: bool = False) -> tr
 def _is_no_test(call: tree.Call) -> bool:
     """True for a call that makes an object, or is named for training or given training data."""
     words = [call.func, *(arg.value for arg in call.args)]
-    names = [name for word in words if (name := tree.last_name(word)) is not None]
-    made = (tree.last_name(call.func) or "")[:1].isupper()
+    names = [name for word in words if (name := tree.last_name(word))]
+    made = tree.last_name(call.func)[:1].isupper()
     return made or any(of_name(name) == TRAIN or name == "fit" for name in names)
 
 

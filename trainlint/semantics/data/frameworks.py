@@ -108,7 +108,7 @@ def _callback(file: File, listed: Use, fit: tree.Call) -> str | None:
             return None
         use = stack.pop()
         if isinstance(use.expr, tree.Call):
-            short = tree.last_name(use.expr.func) or ""
+            short = tree.last_name(use.expr.func)
             if short in _CALLBACKS and _watches_validation(file, use.expr, short):
                 if not _outlasts(file, use, fit):
                     return _CALLBACKS[short]
@@ -165,6 +165,6 @@ def _rounds(file: File, call: tree.Call, model: Expr) -> str | None:
             return CHECKPOINT
     listed = call.arg(None, "callbacks")
     for node in listed.walk() if listed is not None else ():
-        if isinstance(node, tree.Call) and (tree.last_name(node.func) or "") == "early_stopping":
+        if isinstance(node, tree.Call) and tree.last_name(node.func) == "early_stopping":
             return STOPPING
     return None

@@ -167,7 +167,7 @@ def _leaves(getter: tree.FunctionDef, value: Expr, depth: int = 3) -> list[tuple
                     filled.append((key, given))
         if filled:
             return filled
-    return [(tree.last_name(_plain(value)) or "", value)]
+    return [(tree.last_name(_plain(value)), value)]
 
 
 def _of_dict(getter: tree.FunctionDef, made: tree.Dict, depth: int) -> list[tuple[str, Expr]]:
@@ -259,7 +259,7 @@ class _Moves:
     def _call(self, call: tree.Call) -> None:
         func = call.func
         others = [a for a in call.args if a.keyword not in {None, "image", "img"}]
-        short = tree.last_name(func) or ""
+        short = tree.last_name(func)
         how = _FUNCTIONS.get(short)
         name = self.file.names.qualified(func)
         known = name is not None and name.startswith(_LIBRARIES)
@@ -443,7 +443,7 @@ class _Stays:
         func = call.func
         if self._is_load(call):
             return self._from(call)
-        short = tree.last_name(func) or ""
+        short = tree.last_name(func)
         name = self.file.names.qualified(func)
         if name is None and isinstance(func, tree.Attribute) and short in _SAME_METHODS:
             return self.walk(func.value)

@@ -122,7 +122,7 @@ class Loaders:
         if not given:
             return None
         name = self.file.names.qualified(call.func)
-        last = tree.last_name(call.func) or ""
+        last = tree.last_name(call.func)
         if last in _STAGES and name is None and isinstance(call.func, tree.Attribute):
             return Use(call.func.value, use.frame, use.path, use.trail)
         if name in _PASSES_ON or (_PROGRESS.match(last) and name != "builtins.range"):
@@ -163,10 +163,10 @@ class Loaders:
     def _sampled(self, fed: Fed, sampler: Expr, names: tuple[str, ...]) -> Fed:
         """A weighted or balanced sampler draws from all rows, any other one may take a part."""
         names = (*names, *fed.names)
-        made = {tree.last_name(call.func) or "" for call in self._calls(sampler)}
+        made = {tree.last_name(call.func) for call in self._calls(sampler)}
         if made and all(_DRAWS_FROM_ALL.search(name) for name in made):
             return replace(fed, names=names)
-        role = of_name(tree.last_name(sampler) or "") or _of_names(names)
+        role = of_name(tree.last_name(sampler)) or _of_names(names)
         identity = (fed.identity, self._binding(sampler))
         return Fed(role, NAME, sampler, identity, fed.trail, names)
 
@@ -223,8 +223,8 @@ class Loaders:
         for arg in call.args:
             if arg.star or (arg.keyword is not None and NOT_DATA.search(arg.keyword)):
                 continue
-            name = tree.last_name(arg.value) if not isinstance(arg.value, tree.Call) else None
-            if name is not None and not NOT_DATA.search(name):
+            name = tree.last_name(arg.value)
+            if name and not NOT_DATA.search(name):
                 yield name
 
     # Identity

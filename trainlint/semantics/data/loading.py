@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.bodies import own_nodes
-from trainlint.semantics.training import models
 from trainlint.semantics.tree import Expr
 
 if TYPE_CHECKING:
@@ -43,12 +42,12 @@ class Failure:
 
 def is_load(call: tree.Call) -> bool:
     """True when a call reads a sample from somewhere, as far as its name tells."""
-    return _LOADS.search(models.last_name(call.func)) is not None
+    return _LOADS.search(tree.word_of(call.func)) is not None
 
 
 def is_test(call: tree.Call) -> bool:
     """True when a call asks whether a file is there."""
-    return models.last_name(call.func) in _EXISTS
+    return tree.word_of(call.func) in _EXISTS
 
 
 def failures(file: File, method: tree.FunctionDef) -> Iterator[Failure]:
@@ -93,7 +92,7 @@ def _failed_test(file: File, method: tree.FunctionDef, test: Expr) -> tree.Call 
             bindings, _ = file.values.definitions(name)
             for binding in bindings:
                 value = binding.value
-                if isinstance(value, tree.Call) and models.last_name(value.func) == "imread":
+                if isinstance(value, tree.Call) and tree.word_of(value.func) == "imread":
                     return value if tree.function_of(value) is method else None
             return None
         case tree.UnaryOp(op="not", operand=tree.Call() as call):

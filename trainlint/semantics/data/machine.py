@@ -89,7 +89,7 @@ def _is_talk(node: tree.Expr) -> bool:
         match above:
             case tree.FormattedString() | tree.Compare():
                 return True
-            case tree.Call() if _TELLS.match(_last_name(above.func)):
+            case tree.Call() if _TELLS.match(tree.last_name(above.func)):
                 return True
             case tree.Arg(keyword=str(keyword)) if keyword in _EXPLAINS:
                 return True
@@ -107,7 +107,3 @@ def _is_talk(node: tree.Expr) -> bool:
 def _chooses(test: tree.Expr) -> bool:
     """Whether a test asks which machine this is, or whether a path is there."""
     return any(_CHOOSES.match(name) for name in tree.words_of(test))
-
-
-def _last_name(expr: tree.Expr) -> str:
-    return tree.last_name(expr) or ""

@@ -102,15 +102,12 @@ def _operands(file: File, loaders: Loaders, use: Use, found: list[Fed]) -> Itera
 def _is_loader(file: File, loaders: Loaders, use: Use) -> bool:
     if isinstance(use.expr, tree.Call):
         return loaders.is_loader(use.expr, use)
-    name = tree.last_name(use.expr)
-    if not isinstance(use.expr, tree.Name | tree.Attribute) or name is None:
-        return False
-    return _LOADERS.search(name) is not None
+    return _LOADERS.search(tree.last_name(use.expr)) is not None
 
 
 def evaluates(call: tree.Call) -> bool:
     """True for a call of something that is named for evaluation."""
-    return is_named(tree.last_name(call.func) or "")
+    return is_named(tree.last_name(call.func))
 
 
 def _evaluated(file: File, loaders: Loaders, use: Use, call: tree.Call) -> Iterator[Fed]:

@@ -11,7 +11,6 @@ from trainlint.semantics import tree
 from trainlint.semantics.bodies import own_nodes
 from trainlint.semantics.data import loading, samples
 from trainlint.semantics.data.loading import Failure
-from trainlint.semantics.training import models
 from trainlint.semantics.tree import Expr
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ def _methods(file: File, cls: tree.ClassDef, getitem: tree.FunctionDef) -> list[
             for node in own_nodes(method):
                 if not isinstance(node, tree.Call) or not _is_own_call(node, method):
                     continue
-                called = file.values.graph.method(cls, models.last_name(node.func))
+                called = file.values.graph.method(cls, tree.word_of(node.func))
                 if called is None or called in found:
                     continue
                 if _LOADERS.search(called.name) and not _DERIVES.search(called.name):
@@ -151,7 +150,7 @@ def _from_method(file: File, cls: tree.ClassDef, value: Expr) -> tuple[Expr, Exp
     """The blank part of what a method made for the purpose returns: ``self._placeholder()``."""
     if not isinstance(value, tree.Call) or not isinstance(value.func, tree.Attribute):
         return None
-    if models.last_name(value.func) == "__getitem__":
+    if tree.word_of(value.func) == "__getitem__":
         return None
     method = file.values.graph.method(cls, value.func.attr)
     if method is None or not isinstance(value.func.value, tree.Name):
@@ -215,8 +214,8 @@ def _is_borrowed(assign: tree.Assign, failure: Failure) -> bool:
     if not any(_binds(a, target.id) for a in _assignments(failure.tried)):
         return False
     calls = [node for node in assign.value.walk() if isinstance(node, tree.Call)]
-    name = models.last_name(failure.load.func)
-    if not any(models.last_name(call.func) == name for call in calls):
+    name = tree.word_of(failure.load.func)
+    if not any(tree.word_of(call.func) == name for call in calls):
         return False
     for node in assign.value.walk():
         if isinstance(node, tree.Subscript) and len(node.index) == 1:

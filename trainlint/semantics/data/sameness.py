@@ -91,7 +91,7 @@ def same_data(file: File, use: Use, call: tree.Call) -> object:
     for index, arg in enumerate(call.args):
         if arg.star:
             return unlike
-        label = arg.keyword or (tree.last_name(arg.value) or "")
+        label = arg.keyword or tree.last_name(arg.value)
         if NOT_DATA.search(label):
             continue
         key = same_expression(file, arg.value, use.frame)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.bodies import own_nodes
-from trainlint.semantics.training import models
 from trainlint.semantics.tree import Expr
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ def parts(file: File, value: Expr) -> list[tuple[str, Expr]] | None:
         value = made[0]
     match value:
         case tree.Sequence() if len(value.elts) > 1:
-            return [(models.last_name(item), item) for item in value.elts]
+            return [(tree.word_of(item), item) for item in value.elts]
         case tree.Dict() if len(value.values) > 1:
             keys = [k.value if isinstance(k, tree.Constant) else "" for k in value.keys]
             return [(str(k), v) for k, v in zip(keys, value.values, strict=True)]
@@ -51,20 +50,20 @@ def is_mark(expr: Expr) -> bool:
         case tree.Call():
             return any(is_mark(arg.value) for arg in expr.args if arg.keyword is None)
         case tree.Name() | tree.Attribute():
-            return is_mark_name(models.last_name(expr))
+            return is_mark_name(tree.word_of(expr))
         case _:
             return False
 
 
 def names_path(expr: Expr) -> bool:
     """True for a part that says which sample it is: a path, a file name, an index."""
-    word = models.last_name(expr)
+    word = tree.word_of(expr)
     if isinstance(expr, tree.Subscript) and len(expr.index) == 1:
         key = expr.index[0]
         if isinstance(key, tree.Constant) and isinstance(key.value, str):
             word = key.value
         elif isinstance(expr.value, tree.Name | tree.Attribute):
-            word = models.last_name(expr.value)
+            word = tree.word_of(expr.value)
     elif isinstance(expr, tree.Call) and expr.positional:
         return names_path(expr.positional[0])  # int(row["id"]), str(path)
     return _identifies(word)
@@ -77,7 +76,7 @@ def _identifies(word: str) -> bool:
 
 def marks(assign: tree.Assign) -> bool:
     """True when an assignment tells that a sample is missing, or gives it a label of its own."""
-    names = [models.last_name(target) for target in assign.targets]
+    names = [tree.word_of(target) for target in assign.targets]
     if any(map(is_mark_name, names)):
         return True
     return is_mark(assign.value) or any("label" in n.lower() or "target" in n for n in names)
@@ -105,7 +104,7 @@ def is_identity(part: tuple[str, Expr]) -> bool:
     key, value = part
     match value:
         case tree.Call(func=tree.Attribute(attr="index") as func):  # the number of a class
-            return _identifies(models.last_name(func.value))
+            return _identifies(tree.word_of(func.value))
         case _:
             return _identifies(key) or names_path(value)
 

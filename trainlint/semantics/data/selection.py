@@ -50,7 +50,7 @@ def _plateaus(file: File) -> Iterator[Selection]:
             isinstance(value, Instance) and value.name.endswith(".ReduceLROnPlateau")
             for value in file.values.of(func.value)
         )
-        if known or "plateau" in (tree.last_name(func.value) or "").lower():
+        if known or "plateau" in tree.last_name(func.value).lower():
             yield Selection(PLATEAU, call, metric)
 
 
@@ -71,7 +71,7 @@ def _stoppers(file: File) -> Iterator[Selection]:
 
 def _is_stopper(file: File, holder: tree.Name | tree.Attribute) -> bool:
     """By the class of the object, or by its name."""
-    name = tree.last_name(holder) or ""
+    name = tree.last_name(holder)
     if name[:1].isupper():
         return False  # the class itself
     made = {v.cls.name for v in file.values.of(holder) if isinstance(v, Object)}
@@ -103,7 +103,7 @@ def _is_best(file: File, side: Expr) -> bool:
     while isinstance(side, tree.Subscript):
         words += [str(i.value) for i in side.index if isinstance(i, tree.Constant)]
         side = side.value
-    words.append(tree.last_name(side) or "")
+    words.append(tree.last_name(side))
     return any(_BEST.search(word) for word in words)
 
 
@@ -142,7 +142,7 @@ def _branch(test: tree.Node) -> tree.If | None:
 def _passed(flag: tree.Name) -> str | None:
     """``save_checkpoint(state, is_best)``."""
     call = flag.parent.parent if isinstance(flag.parent, tree.Arg) else None
-    if isinstance(call, tree.Call) and _SAVES.search(tree.last_name(call.func) or ""):
+    if isinstance(call, tree.Call) and _SAVES.search(tree.last_name(call.func)):
         return CHECKPOINT
     return None
 
@@ -154,9 +154,7 @@ def _done(file: File, branch: tree.If) -> str | None:
                 return CHECKPOINT
     for statement in branch.orelse:
         for node in statement.walk():
-            if isinstance(node, tree.AugAssign) and _COUNTS.search(
-                tree.last_name(node.target) or ""
-            ):
+            if isinstance(node, tree.AugAssign) and _COUNTS.search(tree.last_name(node.target)):
                 return STOPPING
             if isinstance(node, tree.Break):
                 return STOPPING
@@ -164,7 +162,7 @@ def _done(file: File, branch: tree.If) -> str | None:
 
 
 def _saves(file: File, call: tree.Call) -> bool:
-    name = tree.last_name(call.func) or ""
+    name = tree.last_name(call.func)
     if name in {"print", "info", "debug", "savefig", "log", "write", "append", "add_scalar"}:
         return False
     qualified = file.names.qualified(call.func) or ""

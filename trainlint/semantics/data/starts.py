@@ -246,4 +246,4 @@ def _calls(expr: Expr) -> Iterator[tree.Call]:
 
 
 def _called(call: tree.Call) -> str:
-    return tree.last_name(call.func) or ""
+    return tree.last_name(call.func)

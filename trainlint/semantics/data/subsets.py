@@ -59,8 +59,7 @@ def role_of(node: tree.Node) -> str | None:
     statement = tree.statement_of(node)
     match statement:
         case tree.Assign(targets=[target]) | tree.AnnAssign(target=target):
-            name = tree.last_name(target)
-            return of_name(name) if name is not None else None
+            return of_name(tree.last_name(target))
         case _:
             return None
 

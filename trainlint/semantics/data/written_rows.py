@@ -42,7 +42,7 @@ def count(file: File, expr: Expr) -> int | None:
         if steps is None:
             inner = _operand(file, use.expr)
             steps = [use.at(inner)] if inner is not None else []
-            turned = turned or _last_name(use.expr) in _TURNS
+            turned = turned or _member(use.expr) in _TURNS
         if not steps:
             return None
         stack.extend(steps)
@@ -69,7 +69,7 @@ def _operand(file: File, expr: Expr) -> Expr | None:
     return None
 
 
-def _last_name(expr: Expr) -> str:
+def _member(expr: Expr) -> str:
     called = expr.func if isinstance(expr, tree.Call) else expr
     return called.attr if isinstance(called, tree.Attribute) else ""
 

@@ -71,7 +71,7 @@ def _converted(file: File, call: tree.Call) -> str | None:
         name = file.names.qualified(arg.value)
         if name is not None and name.startswith("torch.") and _is_dtype(name):
             return canonical(name)
-    last = [tree.last_name(arg.value) or "" for arg in call.args]
+    last = [tree.last_name(arg.value) for arg in call.args]
     open_ones = call.has_star or any(arg.keyword == "dtype" for arg in call.args)
     return None if open_ones or any("dtype" in name for name in last) else ""
 

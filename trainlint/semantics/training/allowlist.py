@@ -366,7 +366,7 @@ class _Search:
     def _is_float(self, call: tree.Call) -> bool:
         """True where no ``dtype`` asks for anything but floats."""
         asked = call.arg(None, "dtype")
-        return asked is None or (tree.last_name(asked) or "").startswith("float")
+        return asked is None or tree.last_name(asked).startswith("float")
 
     def _operand(self, expr: Expr, frame: Frame | None) -> Answer | None:
         """What an operand can be that is refused."""

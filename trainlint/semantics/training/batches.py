@@ -37,7 +37,7 @@ def is_endless(file: File, source: Expr) -> bool:
             endless = isinstance(node, tree.While) and isinstance(node.test, tree.Constant)
             if endless and any(isinstance(inner, tree.Yield) for inner in node.walk()):
                 return True
-    return not functions and _ENDLESS.search(tree.last_name(source.func) or "") is not None
+    return not functions and _ENDLESS.search(tree.last_name(source.func)) is not None
 
 
 def is_multiple(file: File, expr: Expr, k: Expr, depth: int = _MAX_ALIASES) -> bool:

@@ -330,7 +330,7 @@ def _settles(file: File, call: tree.Call, texts: set[str]) -> bool:
     if call.args and file.text(call.args[0].value) in texts:
         if name in _MOVES | _COPIES:
             return True
-        if (name is None or name.startswith(".")) and _SETTLES.search(tree.last_name(func) or ""):
+        if (name is None or name.startswith(".")) and _SETTLES.search(tree.last_name(func)):
             return True
     return (
         isinstance(func, tree.Attribute)
@@ -374,7 +374,7 @@ def _removes(file: File, call: tree.Call) -> bool:
     if name in _SHELLS or (name or "").startswith("subprocess."):
         texts = (n for arg in call.args for n in arg.value.walk() if isinstance(n, tree.Expr))
         return any(_ERASES.search(file.text(text)) for text in texts)
-    last = tree.last_name(call.func) or ""
+    last = tree.last_name(call.func)
     return bool(_ERASING.match(last) or _TIDIES.search(last))
 
 

@@ -127,12 +127,12 @@ def _in_rounds(file: File, window: UpdateWindow) -> set[Body]:
 def _is_handed_on(file: File, step: Event, loop: tree.Loop) -> bool:
     """True when a call in the loop gets the optimizer and may clear by it."""
     assert step.receiver is not None
-    name = models.last_name(step.receiver)
+    name = tree.word_of(step.receiver)
     return any(
-        models.last_name(arg.value) == name
+        tree.word_of(arg.value) == name
         for call in loop.walk()
         if isinstance(call, tree.Call) and call is not step.call
-        if models.last_name(call.func) not in {"step", "unscale_"}
+        if tree.word_of(call.func) not in {"step", "unscale_"}
         for arg in call.args
     )
 
@@ -216,7 +216,7 @@ def _cleared_out_of_sight(file: File, window: UpdateWindow) -> bool:
 
 
 def _calls_what_clears(file: File) -> bool:
-    names = {models.last_name(call.func) for call in file.calls} - {"zero_grad"}
+    names = {tree.word_of(call.func) for call in file.calls} - {"zero_grad"}
     return any(map(_CLEARS.search, names))
 
 

@@ -83,13 +83,13 @@ def _candidates(file: File) -> set[tree.Call]:
         found.update(
             call
             for call in file.calls
-            if _LOSS.search(_called(call) or "")
+            if _LOSS.search(_called(call))
             and not (file.names.qualified(call.func) or "").startswith(("torch.", "numpy."))
         )
     return found
 
 
-def _called(call: tree.Call) -> str | None:
+def _called(call: tree.Call) -> str:
     """The last name of what is called; for ``Loss()(x)`` that of what is built first."""
     func = call.func.func if isinstance(call.func, tree.Call) else call.func
     return tree.last_name(func)

@@ -85,7 +85,7 @@ def unwrapped(file: File, expr: Expr, depth: int = _MAX_ALIASES) -> Expr:
     match expr:
         case tree.Call() if expr.args and not expr.args[0].star and depth:
             name = file.names.qualified(expr.func)
-            if name == "builtins.iter" or _PROGRESS.match(tree.last_name(expr.func) or ""):
+            if name == "builtins.iter" or _PROGRESS.match(tree.last_name(expr.func)):
                 first = expr.args[0]
                 if first.keyword in {None, "iterable", "sequence"}:
                     return unwrapped(file, first.value, depth - 1)

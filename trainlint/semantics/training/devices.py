@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tree
 from trainlint.semantics.guards import guards
 from trainlint.semantics.kinds import Display, Instance, Literal, Unknown, Value
-from trainlint.semantics.training import models
 from trainlint.semantics.tree import Expr, Node
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ def device(file: File) -> Device:
         return Device.OPEN
     found = Device.UNSAID
     for call in file.calls:
-        if models.last_name(call.func) not in {"cuda", "to", "device"}:
+        if tree.word_of(call.func) not in {"cuda", "to", "device"}:
             continue
         match _moved_to(file, call):
             case Device.OPEN:
@@ -126,9 +125,9 @@ def _sides(test: Expr) -> Iterator[Expr]:
 def _says_gpu(test: Expr) -> bool:
     match test:
         case tree.Call(func=func):
-            return models.last_name(func) == "is_available"
+            return tree.word_of(func) == "is_available"
         case tree.Name() | tree.Attribute():
-            return _GPU.search(models.last_name(test)) is not None
+            return _GPU.search(tree.word_of(test)) is not None
         case _:
             return False
 
@@ -153,13 +152,13 @@ def _moved(call: tree.Call) -> str:
         node = node.parent
     parent = node.parent
     if isinstance(parent, tree.Assign) and parent.value is node and len(parent.targets) == 1:
-        return models.last_name(parent.targets[0])
+        return tree.word_of(parent.targets[0])
     subject = call.func.value
-    return models.last_name(subject) if isinstance(subject, tree.Name | tree.Attribute) else ""
+    return tree.word_of(subject) if isinstance(subject, tree.Name | tree.Attribute) else ""
 
 
 def _moved_to(file: File, call: tree.Call) -> Device:
-    if models.last_name(call.func) == "cuda":
+    if tree.word_of(call.func) == "cuda":
         return Device.OPEN if _is_guarded(call) else Device.GPU
     given = call.arg(0, "device")
     return _placed(file, given) if given is not None else Device.UNSAID
@@ -189,7 +188,7 @@ def _is_setting(file: File, statement: tree.Stmt) -> bool:
     """True for seeds and switches of the GPU, which say nothing of where the models go."""
     match statement:
         case tree.ExprStmt(value=tree.Call(func=func)):
-            return "seed" in models.last_name(func)
+            return "seed" in tree.word_of(func)
         case tree.Assign(targets=[target]):
             return (file.names.qualified(target) or "").startswith("torch.backends.")
         case _:
@@ -210,7 +209,7 @@ def is_spread(file: File) -> bool:
 def _is_guarded(node: Node) -> bool:
     """True for ``if use_cuda: model.cuda()``."""
     return any(
-        models.last_name(part) in _QUESTIONS or _DEVICE.search(models.last_name(part)) is not None
+        tree.word_of(part) in _QUESTIONS or _DEVICE.search(tree.word_of(part)) is not None
         for above in node.ancestors()
         if isinstance(above, tree.If | tree.IfExp)
         for part in above.test.walk()
@@ -232,7 +231,7 @@ def _placed(file: File, expr: Expr, depth: int = _DEPTH) -> Device:
             case Instance() if value.name == "torch.device" and value.call.args and depth:
                 found.add(_placed(file, value.call.args[0].value, depth - 1))
             case Unknown():
-                named = _DEVICE.search(models.last_name(expr)) or _DEVICE.search(file.text(expr))
+                named = _DEVICE.search(tree.word_of(expr)) or _DEVICE.search(file.text(expr))
                 found.add(Device.OPEN if named else Device.UNSAID)
             case _:
                 found.add(Device.UNSAID)

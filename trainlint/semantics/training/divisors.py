@@ -131,7 +131,7 @@ def _is_handed_gradients(window: AccumulationWindow, call: tree.Call) -> bool:
 
     What clips takes a bound and no factor.
     """
-    if len(call.args) < 2 or _last_name(call.func).startswith("clip"):
+    if len(call.args) < 2 or tree.last_name(call.func).startswith("clip"):
         return False
     if not any(_are_parameters(window.file, arg.value) for arg in call.args):
         return False
@@ -149,7 +149,7 @@ def _are_parameters(file: File, expr: Expr) -> bool:
         expr = value
     if isinstance(expr, tree.Call) and expr.args and isinstance(expr.func, tree.Name):
         expr = expr.args[0].value
-    return isinstance(expr, tree.Call) and _last_name(expr.func) == "parameters"
+    return isinstance(expr, tree.Call) and tree.last_name(expr.func) == "parameters"
 
 
 def is_clipped(window: AccumulationWindow) -> bool:
@@ -157,7 +157,7 @@ def is_clipped(window: AccumulationWindow) -> bool:
     regions: list[Node] = [window.loop]
     regions.extend(owner for e in window.steps if (owner := tree.function_of(e.call)) is not None)
     return any(
-        isinstance(node, tree.Call) and _last_name(node.func).startswith("clip_grad")
+        isinstance(node, tree.Call) and tree.last_name(node.func).startswith("clip_grad")
         for region in regions
         for node in region.walk()
     )
@@ -206,16 +206,6 @@ def _kinds(
                 inner = made.call.arg(0, "optimizer")
         if inner is not None and depth:
             yield from _kinds(file, inner, made.frame, depth - 1)
-
-
-def _last_name(expr: Expr) -> str:
-    match expr:
-        case tree.Name():
-            return expr.id
-        case tree.Attribute():
-            return expr.attr
-        case _:
-            return ""
 
 
 def _is_gradient(expr: Expr) -> bool:

@@ -133,9 +133,9 @@ def trains(file: File, loop: Rounds, body: Body) -> bool:
             return True
     for node in loop.walk():
         if isinstance(node, tree.Call):
-            if is_training_name(models.last_name(node.func)):
+            if is_training_name(tree.word_of(node.func)):
                 return True
-            if any("optim" in models.last_name(arg.value).lower() for arg in node.args):
+            if any("optim" in tree.word_of(arg.value).lower() for arg in node.args):
                 return True
     return False
 

@@ -69,7 +69,7 @@ def _catches_only(file: File, handler: Handler, names: frozenset[str]) -> bool:
 
 def _is_told(nodes: list[tree.Stmt]) -> bool:
     return any(
-        isinstance(node, tree.Call) and _REPORTS.search(models.last_name(node.func)) is not None
+        isinstance(node, tree.Call) and _REPORTS.search(tree.word_of(node.func)) is not None
         for statement in nodes
         for node in statement.walk()
     )
@@ -151,7 +151,7 @@ def _loses_weights(file: File, handler: Handler, wanted: Expr) -> bool:
 def _loads(block: list[tree.Stmt]) -> Iterator[tree.Call]:
     for statement in block:
         for node in statement.walk():
-            if isinstance(node, tree.Call) and models.last_name(node.func) == "load_state_dict":
+            if isinstance(node, tree.Call) and tree.word_of(node.func) == "load_state_dict":
                 yield node
 
 
@@ -229,7 +229,7 @@ def _random_weights(file: File, handler: Handler) -> Iterator[Fallback]:
         if node.func.attr != "load_state_dict" or not _is_tried(node, handler):
             continue
         model = node.func.value
-        if models.last_name(model).lower() in _RELATED or models.is_model(file, model) is False:
+        if tree.word_of(model).lower() in _RELATED or models.is_model(file, model) is False:
             continue
         if not _goes_on(file, model, handler):
             continue

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tree
 from trainlint.semantics.bodies import own_nodes
 from trainlint.semantics.data import loading
-from trainlint.semantics.training import evaluation, models
+from trainlint.semantics.training import evaluation
 from trainlint.semantics.training.script import BACKWARD, STEP, ZERO_GRAD, Body
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _is_silent(statement: tree.Stmt) -> bool:
         case tree.ExprStmt(value=tree.Constant()):
             return True
         case tree.ExprStmt(value=tree.Call() as call):
-            name = models.last_name(call.func)
+            name = tree.word_of(call.func)
             return _REPORTS.search(name) is not None or name in _TIDIES
         case tree.If():
             return all(_is_silent(s) for s in (*statement.body, *statement.orelse))
@@ -139,7 +139,7 @@ def _is_silent(statement: tree.Stmt) -> bool:
 def reports(handler: Handler) -> bool:
     """True when a handler prints, logs or warns."""
     return any(
-        isinstance(node, tree.Call) and _REPORTS.search(models.last_name(node.func)) is not None
+        isinstance(node, tree.Call) and _REPORTS.search(tree.word_of(node.func)) is not None
         for node in _nodes(handler)
     )
 
@@ -156,7 +156,7 @@ def is_best_effort(file: File, handler: Handler) -> bool:
             return True
         case [tree.ExprStmt(value=tree.Call(func=func))]:
             name = file.names.qualified(func)
-            return name in _REMOVALS or _CLEANS_UP.search(models.last_name(func)) is not None
+            return name in _REMOVALS or _CLEANS_UP.search(tree.word_of(func)) is not None
         case _:
             return False
 

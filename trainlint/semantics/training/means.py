@@ -178,14 +178,14 @@ def iterated(file: File, loop: tree.For) -> Expr:
         if not isinstance(source, tree.Call) or not source.positional:
             break
         name = file.names.qualified(source.func)
-        if name != "builtins.enumerate" and not _PROGRESS.match(tree.last_name(source.func) or ""):
+        if name != "builtins.enumerate" and not _PROGRESS.match(tree.last_name(source.func)):
             break
         source = source.positional[0]
     while isinstance(source, tree.Name):
         bindings, unbound = file.values.definitions(source)
         given = bindings[0].value if len(bindings) == 1 and not unbound else None
         bar = isinstance(given, tree.Call) and bindings[0].kind == "assign" and given.positional
-        if not bar or not _PROGRESS.match(tree.last_name(given.func) or ""):  # type: ignore[union-attr]
+        if not bar or not _PROGRESS.match(tree.last_name(given.func)):  # type: ignore[union-attr]
             break
         source = given.positional[0]  # type: ignore[union-attr]
     return source

@@ -84,21 +84,6 @@ class Forward:
     inner: tree.Call | None = None
 
 
-def last_name(expr: Expr) -> str:
-    """The last name of an expression: ``net`` for ``self.net`` and for ``nets.net[0]``."""
-    match expr:
-        case tree.Name():
-            return expr.id
-        case tree.Attribute():
-            return expr.attr
-        case tree.Subscript():
-            return last_name(expr.value)
-        case tree.Call():
-            return last_name(expr.func)
-        case _:
-            return ""
-
-
 def is_model(file: File, expr: Expr) -> bool | None:
     """Whether an expression is a model: True by its binding, None by its name alone."""
     if file.names.qualified(expr) is not None or not _may_be_bound_to_model(file, expr):
@@ -122,7 +107,7 @@ def is_model(file: File, expr: Expr) -> bool | None:
                 pass
     if unknown and _is_wrapped(file, expr):
         return True
-    name = last_name(expr)
+    name = tree.word_of(expr)
     named = unknown and _NAME.search(name) is not None and not _DOES.match(name)
     return None if named and not _NO_MODELS & _roots(file) else False
 
@@ -275,7 +260,7 @@ def _unwrapped(model: Expr) -> str:
     """``model`` for ``model.module`` and ``self.model``."""
     if isinstance(model, tree.Attribute) and model.attr == "module":
         return _unwrapped(model.value)
-    return last_name(model)
+    return tree.word_of(model)
 
 
 # Layers
@@ -357,7 +342,7 @@ def _made(file: File, call: tree.Call, seen: set[tree.Node]) -> Iterator[str | N
                         yield from _made(file, node, seen)
         elif isinstance(value, Unknown):
             named = isinstance(call.func, tree.Name) and _is_kept(call)
-            if named or is_of_class(last_name(call.func)):
+            if named or is_of_class(tree.word_of(call.func)):
                 yield None
 
 

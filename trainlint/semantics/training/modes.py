@@ -84,7 +84,7 @@ def _is_for_evaluation(file: File, body: Body, switch: Event) -> bool:
     for call in file.calls:
         if call.start < switch.call.start or tree.body_of(call) is not body:
             continue
-        if evaluation.is_named(models.last_name(call.func)) and any(
+        if evaluation.is_named(tree.word_of(call.func)) and any(
             models.same(file, arg.value, switch.receiver) for arg in call.args
         ):
             return True

@@ -133,7 +133,7 @@ def _may_propagate(acts: Acts, clears: Sequence[Event], step: Event) -> bool:
     for node in acts.body.walk():
         if not isinstance(node, tree.Call) or not first < node.start < step.call.start:
             continue
-        called = (tree.last_name(node.func) or "").lower()
+        called = tree.last_name(node.func).lower()
         hinted = any(word in called for word in ("backward", "grad", "train", "step", "optim"))
         hinted = hinted or name in {tree.last_name(arg.value) for arg in node.args}
         acts_here = any(event.call is node for event in acts.events)

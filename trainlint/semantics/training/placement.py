@@ -19,7 +19,7 @@ from trainlint.semantics import tree
 from trainlint.semantics.bodies import own_nodes
 from trainlint.semantics.guards import guards, outcome
 from trainlint.semantics.kinds import Frame, FunctionValue, Literal
-from trainlint.semantics.training import devices, models, provenance, written
+from trainlint.semantics.training import devices, provenance, written
 from trainlint.semantics.training.checkpoints import Restored
 from trainlint.semantics.training.script import Body
 from trainlint.semantics.tree import Node
@@ -57,9 +57,7 @@ def chance(file: File, load: tree.Call, restored: Restored) -> Chance:
         return Chance.POSSIBLE
     if provenance.is_own(file, load, restored) or _is_published(file, load) or _is_sharded(file):
         return Chance.POSSIBLE
-    if devices.needs_gpu(
-        file, {models.last_name(model) for model in provenance.receivers(restored)}
-    ):
+    if devices.needs_gpu(file, {tree.word_of(model) for model in provenance.receivers(restored)}):
         return Chance.POSSIBLE
     if file.once(devices.demands_gpu) or _has_another_way(file, load):
         return Chance.POSSIBLE
@@ -161,7 +159,7 @@ def _leads_to_demand(file: File, call: tree.Call, depth: int) -> bool:
         for inner in home.script.calls_in.get(function, ()):
             if _is_chosen(inner, function, set()):
                 continue
-            if models.last_name(inner.func) == "cuda" or devices.demands(home, inner):
+            if tree.word_of(inner.func) == "cuda" or devices.demands(home, inner):
                 return True
             if _leads_to_demand(home, inner, depth - 1):
                 return True
@@ -271,7 +269,7 @@ def _is_number_state(file: File, restored: Restored) -> bool:
         and (
             file.script.is_scaler(call.func.value)
             or file.script.is_scheduler(call.func.value)
-            or _NUMBERS.search(models.last_name(call.func.value)) is not None
+            or _NUMBERS.search(tree.word_of(call.func.value)) is not None
         )
         for call in restored.states
     )

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.training import models, written
+from trainlint.semantics.training import written
 from trainlint.semantics.training.checkpoints import Restored
 from trainlint.semantics.training.script import STEP
 from trainlint.semantics.tree import Expr, Node
@@ -83,7 +83,7 @@ def is_saved_nowhere(file: File, restored: Restored) -> bool:
     takers = receivers(restored)
     if not takers or restored.others or restored.keys:
         return False
-    if not all(_OPTIMIZER.search(models.last_name(taker)) for taker in takers):
+    if not all(_OPTIMIZER.search(tree.word_of(taker)) for taker in takers):
         return False
     found = [call for one in file.view.holding(["torch", "save"], file) for call in saves(one)]
     return bool(found) and not any(_OPTIMIZER.search(file.text(call)) for call in found)
@@ -115,7 +115,7 @@ def _is_moved(file: File, expr: Expr, depth: int = 2) -> bool:
     for node in expr.walk():
         if isinstance(node, tree.Attribute) and node.attr == "cpu":
             return True
-        if not isinstance(node, tree.Call) or models.last_name(node.func) != "to" or not node.args:
+        if not isinstance(node, tree.Call) or tree.word_of(node.func) != "to" or not node.args:
             continue
         if file.values.literal(node.args[0].value) == "cpu":
             return True
@@ -144,7 +144,7 @@ def _was_moved(file: File, name: tree.Name) -> bool:
         return False
     last = max(moves, key=lambda call: call.start)
     given = last.arg(0, "device")
-    return models.last_name(last.func) == "cpu" or (
+    return tree.word_of(last.func) == "cpu" or (
         given is not None and file.values.literal(given) == "cpu"
     )
 
@@ -201,12 +201,12 @@ def _is_optional(file: File, site: Node, place: Node) -> bool:
 
 def _trains(call: tree.Call, model: Expr | None) -> bool:
     """True for ``train(model, ...)``, ``trainer.fit(model)`` and ``model.fit(...)``."""
-    if not _TRAINING.search(models.last_name(call.func)):
+    if not _TRAINING.search(tree.word_of(call.func)):
         return False
     if model is None:
         return bool(call.args)
-    root = models.last_name(model)
+    root = tree.word_of(model)
     given: list[Expr] = [arg.value for arg in call.args]
     if isinstance(call.func, tree.Attribute):
         given.append(call.func.value)
-    return any(models.last_name(expr) == root for expr in given)
+    return any(tree.word_of(expr) == root for expr in given)

@@ -119,7 +119,7 @@ def _reads_rate(file: File, rate: RateSet) -> bool:
             if isinstance(node, tree.Constant) and node.value in {"lr", "initial_lr"}:
                 return True
             if isinstance(node, tree.Attribute | tree.Name):
-                text = (tree.last_name(node) or "").lower()
+                text = tree.last_name(node).lower()
                 if "sched" in text or text in {"get_lr", "get_last_lr"}:
                     return True
             if isinstance(node, tree.Name):

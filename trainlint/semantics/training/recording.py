@@ -128,7 +128,7 @@ def _disables_itself(file: File, run: Forward) -> bool:
             method = file.values.graph.call_method(cls)
             if method is not None and _holds_no_grad(file, method):
                 return True
-    name = models.last_name(run.model)
+    name = tree.word_of(run.model)
     frozen = any(
         attribute.attr in {"requires_grad", "requires_grad_"} and _freezes(attribute, name)
         for attribute in file.all(tree.Attribute)
@@ -155,7 +155,7 @@ def _is_frozen(file: File, run: Forward) -> bool:
         elif call.start < run.call.start and (before is None or before.start < call.start):
             before = call
     if before is not None:
-        return models.last_name(before.func) == "freeze"
+        return tree.word_of(before.func) == "freeze"
     return elsewhere and not thawed and not _is_optimized(file, run.model)
 
 
@@ -174,7 +174,7 @@ def _takes_all(method: tree.FunctionDef) -> bool:
             continue
         owner, name = node.func.value, node.func.attr
         if name in {"parameters", "named_parameters", "requires_grad_", "freeze", "unfreeze"} and (
-            isinstance(owner, tree.Name) or models.last_name(owner) == "super"
+            isinstance(owner, tree.Name) or tree.word_of(owner) == "super"
         ):
             return True
     return False
@@ -237,7 +237,7 @@ def _freezes(attribute: tree.Attribute, name: str) -> bool:
     loop = tree.enclosing(attribute, tree.For)
     source = loop.iter if loop is not None else attribute.value
     return any(
-        models.last_name(node) == name
+        tree.word_of(node) == name
         for node in source.walk()
         if isinstance(node, tree.Name | tree.Attribute)
     )
@@ -266,7 +266,7 @@ def _uses_gradients(file: File, node: tree.Node, depth: int, seen: set[tree.Node
         if isinstance(child, tree.Arg) and child.keyword in {"create_graph", "requires_grad"}:
             return True
         if isinstance(child, tree.Call):
-            if evaluation.is_training_name(models.last_name(child.func)):
+            if evaluation.is_training_name(tree.word_of(child.func)):
                 return True
             called.extend(
                 value.function
@@ -320,7 +320,7 @@ def other_use(file: File, function: tree.FunctionDef) -> str:
     if not called:
         return f"nothing in this file calls `{function.name}`"
     for node in (*file.all(tree.Name), *file.all(tree.Attribute)):
-        if models.last_name(node) == function.name and node not in called:
+        if tree.word_of(node) == function.name and node not in called:
             return f"`{function.name}` is handed on in line {_line(file, node)}"
     loops = [training.loop for training in file.script.training_loops]
     for call in callers:
@@ -353,7 +353,7 @@ def _comes_from(binding: Binding, call: tree.Call) -> bool:
     value = binding.value
     if binding.kind == "each" and isinstance(value, tree.Call) and value is not call:
         index = binding.path[1] if len(binding.path) > 1 else None
-        match models.last_name(value.func), index:
+        match tree.word_of(value.func), index:
             case "zip", int() if index < len(value.args):
                 value = value.args[index].value
             case "enumerate", int():

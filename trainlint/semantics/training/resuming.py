@@ -12,7 +12,7 @@ from trainlint.semantics.flow import is_dead
 from trainlint.semantics.guards import guards
 from trainlint.semantics.kinds import Display, Instance
 from trainlint.semantics.references import is_bound_by
-from trainlint.semantics.training import checkpoints, models, written
+from trainlint.semantics.training import checkpoints, written
 from trainlint.semantics.training.script import STEP
 from trainlint.semantics.tree import Expr, Node
 from trainlint.semantics.uses import uses
@@ -60,7 +60,7 @@ class Resume:
 
 def resumes(file: File) -> list[Resume]:
     """The loads of a file that resume a run and bring back less than it was, one for each model."""
-    if any(models.last_name(call.func) in _WHOLE for call in file.calls if _is_method(call)):
+    if any(tree.word_of(call.func) in _WHOLE for call in file.calls if _is_method(call)):
         return []
     restored = _restored_kinds(file)
     kept, written_keys = list(_kept(file)), {one.key for one in _all_keys(file)}
@@ -121,7 +121,7 @@ def _displays(file: File) -> Iterator[tuple[tree.Dict, Node]]:
         name = file.names.qualified(call.func)
         if name == "torch.save":
             given = [g for g in (call.arg(0, "obj"),) if g is not None]
-        elif _SAVES.search(models.last_name(call.func)) and (name or ".").startswith("."):
+        elif _SAVES.search(tree.word_of(call.func)) and (name or ".").startswith("."):
             given = [arg.value for arg in call.args]
         else:
             continue
@@ -212,7 +212,7 @@ def _is_followed(file: File, load: tree.Call) -> bool:
         if isinstance(parent, tree.Arg) and isinstance(parent.parent, tree.Call):
             call = parent.parent
             name = file.names.qualified(call.func) or ""
-            method = models.last_name(call.func)
+            method = tree.word_of(call.func)
             if method != "load_state_dict" and not name.startswith("builtins."):
                 return False
     return True
@@ -226,7 +226,7 @@ def _reads_epoch(file: File) -> bool:
         if isinstance(text, str) and "epoch" in text and not is_bound_by(node):
             return True
     for call in file.calls:
-        given = call.args[0].value if call.args and models.last_name(call.func) in _TAKES else None
+        given = call.args[0].value if call.args and tree.word_of(call.func) in _TAKES else None
         if isinstance(given, tree.Constant) and "epoch" in str(given.value):
             return True
     names = {n.id for n in file.all(tree.Name)} | {a.attr for a in file.all(tree.Attribute)}
@@ -268,7 +268,7 @@ def _start(file: File, load: tree.Call) -> Node | None:
             continue
         statement = tree.statement_of(item)
         if isinstance(statement, tree.Assign):
-            target = models.last_name(statement.targets[0])
+            target = tree.word_of(statement.targets[0])
             if "epoch" in target.lower() and _STARTS.search(target):
                 return statement
     return None

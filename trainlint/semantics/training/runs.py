@@ -38,7 +38,7 @@ def names_of_runners(file: File) -> frozenset[str]:
     called: dict[str, set[str]] = {}
     for body, calls in file.script.calls_in.items():
         if names and isinstance(body, tree.FunctionDef):
-            called.setdefault(body.name, set()).update(models.last_name(c.func) for c in calls)
+            called.setdefault(body.name, set()).update(tree.word_of(c.func) for c in calls)
     while True:
         more = {name for name, callees in called.items() if callees & names} - names
         if not more:
@@ -78,7 +78,7 @@ def _running(file: File) -> dict[Body, list[tree.Call]]:
     """The calls of what bears the name of a runner, by the body in which they stand."""
     found: dict[Body, list[tree.Call]] = {}
     for body, calls in file.script.calls_in.items():
-        named = [call for call in calls if models.last_name(call.func) in file.runners]
+        named = [call for call in calls if tree.word_of(call.func) in file.runners]
         if named:
             found[body] = named
     return found

@@ -121,9 +121,7 @@ class _Trace:
                 if by is not By.NOTHING:
                     yield Division(by, value.right, value.right if value is side else None)
                     return
-            if isinstance(side, tree.Name | tree.Attribute) and _SCALE.search(
-                tree.last_name(side) or ""
-            ):
+            if isinstance(side, tree.Name | tree.Attribute) and _SCALE.search(tree.last_name(side)):
                 yield Division(By.OTHER, side)
                 return
         for side in (expr.left, expr.right):

@@ -61,7 +61,7 @@ def _asks_what_it_is(file: File, test: Expr, scheduler: Expr) -> bool:
         case tree.Compare(ops=["is" | "is not"], comparators=[tree.Constant(value=None)]):
             return False
         case _:
-            words = ("sched", "plateau", (name or "").lower())
+            words = ("sched", "plateau", name.lower())
             text = file.text(test).lower()
             return any(word and word in text for word in words)
 
@@ -209,7 +209,7 @@ def _may_step_before(file: File, body: Body, schedule: Event, optimizer: list[In
         made = file.values.of(node.func) if not name else []
         if name.startswith(_MAKERS) or any(isinstance(value, ClassValue) for value in made):
             continue
-        if _PREPARES.match(tree.last_name(node.func) or ""):
+        if _PREPARES.match(tree.last_name(node.func)):
             continue
         given = [arg.value for arg in node.args]
         if any(_is_one_of(file, one, optimizer) for one in given):

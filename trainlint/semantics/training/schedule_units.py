@@ -24,7 +24,7 @@ from trainlint.semantics.kinds import (
     Value,
     is_none,
 )
-from trainlint.semantics.training import counting, models, written
+from trainlint.semantics.training import counting, written
 from trainlint.semantics.training.script import BACKWARD, SCHEDULE, STEP, Body, Event
 from trainlint.semantics.tree import Expr, Node
 from trainlint.semantics.uses import uses
@@ -181,7 +181,7 @@ def unit(file: File, expr: Expr, frame: Frame | None = None, depth: int = _DEPTH
             pass
     found = {_of_value(file, value, expr, depth - 1) for value in file.values.of(expr, frame)}
     named = tree.last_name(expr)
-    if found <= {None, _NUMBER, EPOCHS} and named is not None and _EPOCHS.match(named):
+    if found <= {None, _NUMBER, EPOCHS} and _EPOCHS.match(named):
         return EPOCHS
     return found.pop() if len(found) == 1 else None
 
@@ -236,7 +236,7 @@ def _counted(file: File, of: Expr, frame: Frame | None) -> str | None:
 
 
 def _named(of: Expr) -> str | None:
-    named = models.last_name(of)
+    named = tree.word_of(of)
     if _LOADER.search(named):
         return BATCHES
     return _SAMPLES if _DATASET.search(named) else None
@@ -319,7 +319,7 @@ def _is_open(file: File, test: Expr, own: str) -> bool:
         case tree.Compare(ops=["=="], comparators=[tree.Constant(value=str() as phase)]):
             return phase in _PHASES
         case tree.Compare(ops=[">" | ">=" | "<" | "<="]):
-            return "epoch" in (tree.last_name(test.left) or "").lower()
+            return "epoch" in tree.last_name(test.left).lower()
         case _:
             return False
 
@@ -332,7 +332,7 @@ def _is_handed_away(file: File, made: tree.Call) -> bool:
             continue
         for callee in file.values.callees(call):
             known = isinstance(callee, Symbol) and callee.name.startswith((_TORCH, "builtins."))
-            keeps = _KEEPS.search(models.last_name(call.func)) is not None
+            keeps = _KEEPS.search(tree.word_of(call.func)) is not None
             if not known and not keeps and not isinstance(callee, FunctionValue):
                 return True
     return False

@@ -197,10 +197,10 @@ class Script:
     def _eventful(self) -> frozenset[str]:
         """Names of functions that can lead to an act, over any number of calls."""
         names = {b.name for b in self.own_events if isinstance(b, tree.FunctionDef)}
-        called: dict[str, set[str | None]] = {}
+        called: dict[str, set[str]] = {}
         for body, calls in self.calls_in.items():
             if isinstance(body, tree.FunctionDef):
-                called.setdefault(body.name, set()).update(_last_name(c.func) for c in calls)
+                called.setdefault(body.name, set()).update(tree.word_of(c.func) for c in calls)
         while True:
             more = {name for name, callees in called.items() if callees & names} - names
             if not more:
@@ -333,7 +333,7 @@ class Script:
             if inner.attr == "scale" and receiver.args:
                 return Event(BACKWARD, call, call, receiver.args[0].value, scaled=True)
         loss = call.arg(0, "loss")
-        last = _last_name(receiver) or ""
+        last = tree.word_of(receiver)
         if loss is not None and not isinstance(loss, tree.Constant):
             by = self._framework_object(receiver, last)
             if by is not None:
@@ -368,7 +368,7 @@ class Script:
             return Event(SCHEDULE, call, call, receiver)
         if self.is_optimizer(receiver):
             return Event(STEP, call, call, receiver)
-        if "engine" in (_last_name(receiver) or "").lower():
+        if "engine" in tree.word_of(receiver).lower():
             return Event(STEP, call, call, receiver, by="engine")
         return None
 
@@ -418,7 +418,7 @@ class Script:
                     continue
                 case _:
                     unknown = True
-        return unknown and by_name.search(_last_name(expr) or "") is not None
+        return unknown and by_name.search(tree.word_of(expr)) is not None
 
 
 def _body_of(node: tree.Node) -> Body | None:
@@ -433,20 +433,6 @@ def _body_of(node: tree.Node) -> Body | None:
             return None
         below = ancestor
     return None
-
-
-def _last_name(expr: Expr) -> str | None:
-    match expr:
-        case tree.Name():
-            return expr.id
-        case tree.Attribute():
-            return expr.attr
-        case tree.Subscript():
-            return _last_name(expr.value)
-        case tree.Call():
-            return _last_name(expr.func)
-        case _:
-            return None
 
 
 def _gradient_of(expr: Expr) -> Expr | None:

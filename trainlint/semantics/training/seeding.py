@@ -118,7 +118,7 @@ def _is_for_a_split(file: File, seed: tree.Call, kind: str) -> bool:
     for later in block[at + 1 : at + 1 + _NEAR]:
         for node in later.walk():
             if isinstance(node, tree.Call) and _drawn(file, node) == kind:
-                return _SPLITTING.search(tree.last_name(node.func) or "") is not None
+                return _SPLITTING.search(tree.last_name(node.func)) is not None
     return False
 
 
@@ -135,7 +135,7 @@ def _may_seed_all(file: File, call: tree.Call) -> bool:
 
     A helper of the file itself is no secret: what it seeds stands in the file.
     """
-    name = tree.last_name(call.func) or ""
+    name = tree.last_name(call.func)
     if not _HELPER.search(name) or _NO_HELPER.search(name):
         return False
     known = file.names.qualified(call.func)
@@ -197,6 +197,6 @@ def _around(call: tree.Call) -> Iterator[str]:
         if above is statement:
             return
         if isinstance(above, tree.Call):
-            yield tree.last_name(above.func) or ""
+            yield tree.last_name(above.func)
         elif isinstance(above, tree.Arg) and above.keyword is not None:
             yield above.keyword

@@ -140,7 +140,7 @@ def _unscaled(expr: Expr) -> Expr:
     for side, other in ((expr.left, expr.right), (expr.right, expr.left)):
         func = side.func if isinstance(side, tree.Call) and not side.args else None
         named = func.value if isinstance(func, tree.Attribute) and func.attr == "exp" else side
-        if _SCALE.fullmatch(tree.last_name(named) or ""):
+        if _SCALE.fullmatch(tree.last_name(named)):
             return other
     return expr
 
@@ -167,9 +167,9 @@ def _takes(file: File, end: tree.Call, goal: Node) -> bool:
 
 
 def _is_temperature(file: File, expr: Expr) -> bool:
-    if _TEMPERATURE.fullmatch((tree.last_name(expr) or "").rpartition("_")[2]):
+    if _TEMPERATURE.fullmatch(tree.last_name(expr).rpartition("_")[2]):
         return True
-    if _TEMPERATURE.match(tree.last_name(expr) or ""):
+    if _TEMPERATURE.match(tree.last_name(expr)):
         return True
     number = file.values.literal(expr)
     return isinstance(number, int | float) and 0 < number < 1

@@ -107,7 +107,7 @@ def probability(file: File, expr: Expr) -> tuple[float, ...] | None:
 
     None where nothing tells that it is a probability.
     """
-    name = tree.last_name(expr) or ""
+    name = tree.last_name(expr)
     words = _words(name)
     if words & _OTHER_SCALE:
         return None

@@ -113,6 +113,6 @@ def _gives_parameters(file: File, node: Node) -> bool:
         case tree.Attribute(attr="requires_grad" | "requires_grad_"):
             return True
         case tree.Call(func=func):
-            return models.last_name(func) in _GIVES
+            return tree.word_of(func) in _GIVES
         case _:
             return False

@@ -188,7 +188,7 @@ def _is_made_up(file: File, run: Forward) -> bool:
 
 def _is_wanted(loop: Rounds, body: Body) -> bool:
     owner = [body.name] if isinstance(body, tree.FunctionDef) else []
-    called = [models.last_name(n.func) for n in loop.walk() if isinstance(n, tree.Call)]
+    called = [tree.word_of(n.func) for n in loop.walk() if isinstance(n, tree.Call)]
     if any(_WANTS.search(name) for name in (*owner, *called) if name != "dropout"):
         return True
     # A function that trains may also hold the pass over its validation data.

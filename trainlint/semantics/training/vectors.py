@@ -112,7 +112,7 @@ class _Shapes:
 
     def _call(self, use: Use, call: tree.Call) -> Known | None:
         name = self.file.names.qualified(call.func)
-        short = tree.last_name(call.func) or ""
+        short = tree.last_name(call.func)
         if name is not None:
             return self._function(use, call, name, short)
         values = self.file.values.callees(call, use.frame)
@@ -260,7 +260,7 @@ class _Shapes:
                 if not path or path[0] != 1:
                     return None
                 path = path[1:]
-            elif not (tree.last_name(expr.func) or "").startswith("tqdm"):
+            elif not tree.last_name(expr.func).startswith("tqdm"):
                 break
             expr = expr.positional[0]
         values = self.file.values.of(expr, use.frame)
