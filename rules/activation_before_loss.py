@@ -21,6 +21,7 @@ from trainlint.api import (
     all_of,
     any_of,
     contexts,
+    graphs,
     losses,
     rewrite,
     settled,
@@ -102,9 +103,9 @@ def sigmoid_before_bce(file: File) -> Iterator[Finding]:
 
     ## Fix safety
     Unsafe: the loss and its gradients change where the sigmoid saturates. Every input of the
-    criterion must be a sigmoid with only shapes, types and narrow clamps behind it, the output must
-    not be changed in place, and every user of the output, the model and the criterion must be
-    known; otherwise the fix is only shown, or there is none.
+    criterion must be a sigmoid with only shapes, types and narrow clamps behind it, no other loss
+    may be computed from the output, it must not be changed in place, and every user of the output,
+    the model and the criterion must be known; otherwise the fix is only shown, or there is none.
 
     ## Since
     0.1.0
@@ -178,7 +179,8 @@ def sigmoid_before_logits_loss(file: File) -> Iterator[Finding]:
 
     ## Fix safety
     Unsafe: the loss changes, which is the point. Every input of the criterion must be a sigmoid
-    with only shapes, types and clamps behind it, and every read of the output must be known.
+    with only shapes, types and clamps behind it, every read of the output must be known, and no
+    other loss may be computed from it.
 
     ## Since
     0.1.0
@@ -238,8 +240,8 @@ def softmax_before_cross_entropy(file: File) -> Iterator[Finding]:
 
     ## Fix safety
     Unsafe: the loss changes, which is the point. The softmax comes back around every other read of
-    the output; its dimension must be written as a number, and no shape may change in between unless
-    it counts from the end.
+    the output, of which no other loss may be computed; its dimension must be written as a number,
+    and no shape may change in between unless it counts from the end.
 
     ## Since
     0.1.0
@@ -284,22 +286,20 @@ def _shared(file: File, evaluation: losses.LossEvaluation) -> bool:
     name = evaluation.input
     if not isinstance(name, tree.Name):
         return False
-    mine = {binding.node for binding in file.values.definitions(name)[0]}
-    statement = tree.statement_of(evaluation.call)
-    for use in file.all(tree.Name):
-        if use is name or use.id != name.id or tree.function_of(use) is not tree.function_of(name):
-            continue
-        call = use.parent.parent if isinstance(use.parent, tree.Arg) else None
-        if not isinstance(call, tree.Call) or call is evaluation.call:
-            continue
-        called = tree.dotted(call.func) or ""
-        if "loss" not in called.rpartition(".")[2].lower():
-            continue
-        if call in (node for node in statement.walk()) or mine & {
-            binding.node for binding in file.values.definitions(use)[0]
-        }:
-            return True
-    return False
+    mine = _made_by(file, name)
+    return any(
+        evaluation.call not in use.ancestors()
+        and not mine.isdisjoint(_made_by(file, use))
+        and (_is_given_to_a_loss(use) or graphs.feeds_backward(file, use))
+        for use in file.all(tree.Name)
+        if use.id == name.id and tree.function_of(use) is tree.function_of(name)
+    )
+
+
+def _is_given_to_a_loss(use: tree.Name) -> bool:
+    call = use.parent.parent if isinstance(use.parent, tree.Arg) else None
+    called = tree.dotted(call.func) if isinstance(call, tree.Call) else None
+    return "loss" in (called or "").rpartition(".")[2].lower()
 
 
 def _overlaps(file: File, evaluation: losses.LossEvaluation) -> bool:

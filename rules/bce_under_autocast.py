@@ -42,11 +42,11 @@ def step(x, y):
 The first fix changes the criterion to its logits form, takes the sigmoid away at its source
 (`nn.Identity()` in its place, so that indices and state-dict keys stay) and puts `torch.sigmoid`
 around every other read of the output. It needs: every input of this criterion is a sigmoid; only
-shapes, types and clamps stand between the two (a clamp goes too); every read can be followed. It is
-safe where the region is for CUDA or XPU and always on, unsafe where it can be off, and only shown
-where the model is saved whole or exported, where the output is changed in place, and where a user
-of the output, the model or the criterion is not known (a hook, a container, a mock). The files that
-it changes are changed together or not at all.
+shapes, types and clamps stand between the two (a clamp goes too); no other loss is computed from
+the output; every read can be followed. It is safe where the region is for CUDA or XPU and always
+on, unsafe where it can be off, and only shown where the model is saved whole or exported, where the
+output is changed in place, and where a user of the output, the model or the criterion is not known
+(a hook, a container, a mock). The files that it changes are changed together or not at all.
 
 The second fix evaluates the loss with autocast switched off, on float32 values. It is safe, needs a
 statement that only evaluates the loss, and ends the crash but not the loss of precision.

@@ -22,6 +22,7 @@ from trainlint.semantics.kinds import Instance, Object, Unknown
 from trainlint.semantics.readers import Readers
 from trainlint.semantics.reads import Reads
 from trainlint.semantics.tensors import Origin
+from trainlint.semantics.training.graphs import feeds_backward
 from trainlint.semantics.training.losses import LossEvaluation
 
 if TYPE_CHECKING:
@@ -107,6 +108,8 @@ def change_activation(
             raise Unfixable("the shape changes between the activation and its readers")
         if not _is_only(file, read, nodes, kind):
             doubts.append(f"{place_of(file, read)}: `{file.text(read)}` can be something else")
+        if feeds_backward(file, read):
+            raise Unfixable("another loss needs what the activation gives")
         edits.append(restore(file, read, found))
     return Move(together(*edits), tuple(dict.fromkeys(doubts)))
 

@@ -225,6 +225,16 @@ class Graphs:
         return expr in self._exprs
 
 
+def feeds_backward(file: File, read: Expr) -> bool:
+    """True where a loss that is backpropagated is computed from what is read there."""
+    graphs = file.home(read).once(Graphs)
+    return any(
+        graphs.is_backpropagated(node)
+        for node in (read, *read.ancestors())
+        if isinstance(node, Expr)
+    )
+
+
 def _returned_to_lightning(file: File) -> Iterator[Event]:
     """The losses that a Lightning module returns, and the trainer propagates."""
     for function in file.all(tree.FunctionDef):
