@@ -6,16 +6,15 @@ import textwrap
 
 import pytest
 
-from trainlint.semantics import contexts, lower, tree
-from trainlint.semantics.facts import File, Surroundings
-from trainlint.text.source import decode
+from trainlint.semantics import contexts, tree
+from trainlint.semantics.facts import File
+from trainlint.testing import file_of
 
 HEAD = "import torch\nfrom torch import nn\nfrom contextlib import nullcontext\n"
 
 
 def probe(code: str) -> tuple[File, tree.Call]:
-    source = decode("x.py", (HEAD + textwrap.dedent(code)).encode())
-    file = File(source, lower.parse(source.code), Surroundings({}, {}))
+    file = file_of(HEAD + textwrap.dedent(code))
     return file, next(call for call in file.calls if tree.dotted(call.func) == "probe")
 
 

@@ -8,18 +8,16 @@ import pytest
 
 from trainlint.diagnostics import Confidence
 from trainlint.registry import shipped
-from trainlint.semantics import lower, tree
-from trainlint.semantics.facts import File, Surroundings
+from trainlint.semantics import tree
+from trainlint.semantics.facts import File
 from trainlint.semantics.guards import guards, outcome
-from trainlint.testing import check_text
-from trainlint.text.source import decode
+from trainlint.testing import check_text, file_of
 
 HEAD = "import torch\nimport torch.nn as nn\nimport torch.nn.functional as F\n"
 
 
 def probe(code: str) -> tuple[File, tree.Call]:
-    source = decode("x.py", textwrap.dedent(code).encode())
-    file = File(source, lower.parse(source.code), Surroundings({}, {}))
+    file = file_of(textwrap.dedent(code))
     return file, next(call for call in file.calls if tree.dotted(call.func) == "probe")
 
 

@@ -6,11 +6,11 @@ import textwrap
 
 import pytest
 
-from trainlint.semantics import lower, tensors, tree
-from trainlint.semantics.facts import File, Surroundings
+from trainlint.semantics import tensors, tree
+from trainlint.semantics.facts import File
 from trainlint.semantics.training import similarities, thresholds
 from trainlint.semantics.training.outputs import CHANGED, Source, outputs
-from trainlint.text.source import decode
+from trainlint.testing import file_of
 
 HEAD = (
     "import numpy as np\nimport torch\nfrom torch import nn\nfrom torch.nn import functional as F\n"
@@ -28,14 +28,13 @@ class Net(nn.Module):
 """
 
 
-def file_of(code: str) -> File:
-    source = decode("x.py", (HEAD + textwrap.dedent(code)).encode())
-    return File(source, lower.parse(source.code), Surroundings({}, {}))
+def read(code: str) -> File:
+    return file_of(HEAD + textwrap.dedent(code))
 
 
 def seen(code: str) -> tuple[File, list[list[Source]]]:
     """The sources of what each ``see(...)`` is given."""
-    file = file_of(code)
+    file = read(code)
     calls = [call for call in file.calls if file.text(call.func) == "see"]
     return file, [outputs(file).sources(call.args[0].value) for call in calls]
 
@@ -113,7 +112,7 @@ def test_what_is_activated_or_changed_on_the_way_is_told(code: str, kind: str) -
 def test_a_bound_is_a_probability_where_its_value_or_its_name_says_so(
     bound: str, numbers: tuple[float, ...] | None
 ) -> None:
-    file = file_of(f"threshold, margin, logit_threshold = 0.3, 0.5, 0.5\nx > {bound}\n")
+    file = read(f"threshold, margin, logit_threshold = 0.3, 0.5, 0.5\nx > {bound}\n")
     compare = file.all(tree.Compare)[0]
     assert thresholds.probability(file, compare.comparators[0]) == numbers
 
@@ -131,6 +130,6 @@ def test_a_bound_is_a_probability_where_its_value_or_its_name_says_so(
     ],
 )
 def test_a_contrastive_loss_is_known_by_what_it_computes(body: str, is_one: bool) -> None:
-    file = file_of(f"def f(a, b, y, temperature):\n    {body}\n")
+    file = read(f"def f(a, b, y, temperature):\n    {body}\n")
     function = file.all(tree.FunctionDef)[0]
     assert (similarities.contrast_of(file, function) is not None) == is_one

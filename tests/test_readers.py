@@ -6,23 +6,22 @@ import textwrap
 
 import pytest
 
-from trainlint.semantics import escapes, lower
-from trainlint.semantics.facts import File, Surroundings
+from trainlint.semantics import escapes
+from trainlint.semantics.facts import File
 from trainlint.semantics.readers import Readers
 from trainlint.semantics.reads import Reads
-from trainlint.text.source import decode
+from trainlint.testing import file_of
 
 HEAD = "import torch\nimport torch.nn as nn\nimport torch.nn.functional as F\n"
 
 
-def file_of(code: str) -> File:
-    source = decode("x.py", (HEAD + textwrap.dedent(code)).encode())
-    return File(source, lower.parse(source.code), Surroundings({}, {}))
+def with_head(code: str) -> File:
+    return file_of(HEAD + textwrap.dedent(code))
 
 
 def read(code: str, along: int | None = None) -> tuple[File, Reads]:
     """The reads of the first sigmoid; every ``loss(...)`` is a loss on logits."""
-    file = file_of(code)
+    file = with_head(code)
     sigmoid = next(c for c in file.calls if file.text(c.func) in {"torch.sigmoid", "F.softmax"})
     losses = frozenset(c for c in file.calls if file.text(c.func) == "loss")
     return file, Readers(file, losses, along).of(sigmoid)
@@ -255,7 +254,7 @@ def test_a_method_that_a_subclass_replaces_may_be_another_one() -> None:
 
 def object_escapes(code: str) -> list[str]:
     """Why the object that the first ``nn.Sigmoid()`` builds is not only called."""
-    file = file_of(code)
+    file = with_head(code)
     made = next(c for c in file.calls if file.text(c.func) == "nn.Sigmoid")
     applied = [c for c in file.calls if any(_made(v) is made for v in file.values.callees(c))]
     return [escape.why for escape in escapes.of_object(file, made, applied)]

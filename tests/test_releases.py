@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from trainlint.semantics import lower, releases, tree
-from trainlint.semantics.facts import File, Surroundings
-from trainlint.text.source import decode
+from trainlint.semantics import releases, tree
+from trainlint.testing import file_of
 
 INSTEAD = frozenset({"torch.new"})
 
@@ -104,8 +103,7 @@ if HAS:
 
 
 def is_guarded(text: str) -> bool:
-    source = decode("a.py", f"import torch\n{text}".replace("USE", "torch.old()").encode())
-    file = File(source, lower.parse(source.code), Surroundings({}, {}))
+    file = file_of(f"import torch\n{text}".replace("USE", "torch.old()"))
     (call,) = file.calls_to("torch.old")
     return releases.is_for_some_releases(file, call, "torch", INSTEAD)
 
@@ -121,8 +119,7 @@ def test_other_tests_and_handlers_choose_no_release(text: str) -> None:
 
 
 def imported(text: str) -> bool:
-    source = decode("a.py", text.encode())
-    file = File(source, lower.parse(source.code), Surroundings({}, {}))
+    file = file_of(text)
     alias = next(a for a in file.all(tree.Alias) if a.name == "old")
     return releases.is_for_some_releases(file, alias, "torch", INSTEAD)
 

@@ -6,16 +6,14 @@ import textwrap
 
 import pytest
 
-from trainlint.semantics import lower, tree
-from trainlint.semantics.facts import File, Surroundings
+from trainlint.semantics import tree
 from trainlint.semantics.flow import is_dead
-from trainlint.text.source import decode
+from trainlint.testing import file_of
 
 
 def _dead(code: str) -> list[bool]:
     """For each call of ``probe`` whether it is dead, in source order."""
-    source = decode("module.py", textwrap.dedent(code).encode())
-    file = File(source, lower.parse(source.code), Surroundings({}, {}))
+    file = file_of(textwrap.dedent(code))
     return [is_dead(c) for c in file.all(tree.Call) if tree.dotted(c.func) == "probe"]
 
 

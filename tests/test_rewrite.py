@@ -13,14 +13,14 @@ from trainlint.edits import Edit, apply
 from trainlint.rewrite import Unfixable
 from trainlint.semantics import lower, tree
 from trainlint.semantics.facts import File, Surroundings
+from trainlint.testing import file_of
 from trainlint.text import source
 
 T = TypeVar("T", bound=tree.Node)
 
 
 def read(text: str, path: str = "train.py") -> File:
-    decoded = source.decode(path, text.encode("utf-8"))
-    return File(decoded, lower.parse(decoded.code), Surroundings({}, {}))
+    return file_of(text, path)
 
 
 def find(file: File, kind: type[T], text: str | None = None, nth: int = 0) -> T:
@@ -1052,8 +1052,7 @@ def notebook(*cells: str) -> File:
         for n, text in enumerate(cells, 1)
     ]
     content = {"cells": made, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-    decoded = source.decode("train.ipynb", json.dumps(content).encode())
-    return File(decoded, lower.parse(decoded.code), Surroundings({}, {}))
+    return file_of(json.dumps(content), "train.ipynb")
 
 
 def cells_after(file: File, edits: Iterable[Edit]) -> list[str]:

@@ -15,8 +15,8 @@ from trainlint import rewrite
 from trainlint.edits import Edit, apply
 from trainlint.rewrite import Unfixable
 from trainlint.semantics import lower, tree
-from trainlint.semantics.facts import File, Surroundings
-from trainlint.text import source
+from trainlint.semantics.facts import File
+from trainlint.testing import file_of
 
 quick = settings(
     max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
@@ -139,11 +139,6 @@ simple = _programs(
 blocks = _programs(st.lists(st.sampled_from(BLOCKS), min_size=1, max_size=4).map("\n".join))
 
 
-def read(text: str) -> File:
-    decoded = source.decode("train.py", text.encode())
-    return File(decoded, lower.parse(decoded.code), Surroundings({}, {}))
-
-
 class _Flat(ast.NodeTransformer):
     """Makes ``(a or b) or c`` the same as ``a or b or c``."""
 
@@ -201,7 +196,7 @@ def values(file: File) -> list[tree.Expr]:
 def test_a_replaced_expression_is_what_it_would_be_in_parentheses(
     program: str, new: str, data: st.DataObject
 ) -> None:
-    file = read(program)
+    file = file_of(program)
     node = data.draw(st.sampled_from(values(file)))
     text = file.source.text
     expected = spliced(text, node.start, node.end, new)
@@ -223,7 +218,7 @@ def test_a_replaced_expression_is_what_it_would_be_in_parentheses(
 def test_a_wrapped_expression_is_the_value_that_it_was(
     program: str, around: tuple[str, str], data: st.DataObject
 ) -> None:
-    file = read(program)
+    file = file_of(program)
     node = data.draw(st.sampled_from(values(file)))
     edits = attempt(lambda: rewrite.wrap(file, node, *around))
     assume(edits is not None)
@@ -235,7 +230,7 @@ def test_a_wrapped_expression_is_the_value_that_it_was(
 @quick
 @given(simple, st.data())
 def test_an_unwrapped_call_leaves_the_value(program: str, data: st.DataObject) -> None:
-    file = read(program)
+    file = file_of(program)
     assume(file.calls)
     node = data.draw(st.sampled_from(file.calls))
     parts = [arg.value for arg in node.args if not arg.star]
@@ -285,7 +280,7 @@ value = ast.Name("v", ast.Load())
 @quick
 @given(simple, st.data())
 def test_arguments_are_added_named_and_removed_as_asked(program: str, data: st.DataObject) -> None:
-    file = read(program)
+    file = file_of(program)
     assume(file.calls)
     call = data.draw(st.sampled_from(file.calls))
     host = _host_call(file, call)
@@ -356,7 +351,7 @@ def _statements(file: File) -> list[tree.Stmt]:
 def test_an_inserted_line_stands_beside_its_statement_and_changes_nothing_else(
     program: str, data: st.DataObject
 ) -> None:
-    file = read(program)
+    file = file_of(program)
     anchor = data.draw(st.sampled_from(_statements(file)))
     for insert, distance in ((rewrite.insert_after, 1), (rewrite.insert_before, 0)):
         edits = attempt(lambda insert=insert: insert(file, anchor, ["new"]))
@@ -365,7 +360,7 @@ def test_an_inserted_line_stands_beside_its_statement_and_changes_nothing_else(
         text = outcome(file, edits)
         assert _unmarked(text) == meaning(file.source.text)
         assert text.endswith(("\n", "\r\n")) == file.source.text.endswith(("\n", "\r\n"))
-        fresh = read(text)
+        fresh = file_of(text)
         mark = next(node for node in _statements(fresh) if fresh.text(node) == "new")
         assert tree.block_of(mark).index(mark) == tree.block_of(anchor).index(anchor) + distance
 
@@ -373,7 +368,7 @@ def test_an_inserted_line_stands_beside_its_statement_and_changes_nothing_else(
 @quick
 @given(blocks, st.data())
 def test_a_deleted_statement_takes_nothing_along(program: str, data: st.DataObject) -> None:
-    file = read(program)
+    file = file_of(program)
     gone = data.draw(st.sampled_from(_statements(file)))
     edits = attempt(lambda: rewrite.delete(file, gone))
     assume(edits is not None)
@@ -402,7 +397,7 @@ class _Unwrapped(ast.NodeTransformer):
 def test_statements_under_a_with_are_the_same_and_come_back(
     program: str, data: st.DataObject
 ) -> None:
-    file = read(program)
+    file = file_of(program)
     first = data.draw(st.sampled_from(_statements(file)))
     block = tree.block_of(first)
     begin = block.index(first)
@@ -411,7 +406,7 @@ def test_statements_under_a_with_are_the_same_and_come_back(
     assume(edits is not None)
     text = outcome(file, edits or ())
     assert ast.dump(_Unwrapped().visit(ast.parse(text))) == meaning(file.source.text)
-    wrapped = read(text)
+    wrapped = file_of(text)
     made = next(node for node in wrapped.all(tree.With) if "new" in wrapped.text(node)[:9])
     assert meaning(outcome(wrapped, rewrite.dedent(wrapped, made))) == meaning(file.source.text)
 
@@ -421,7 +416,7 @@ def test_statements_under_a_with_are_the_same_and_come_back(
 def test_a_moved_statement_is_deleted_here_and_inserted_there(
     program: str, data: st.DataObject
 ) -> None:
-    file = read(program)
+    file = file_of(program)
     moved, other = (data.draw(st.sampled_from(_statements(file))) for _ in range(2))
     edits = attempt(lambda: rewrite.move(file, moved, after=other))
     assume(edits)
@@ -437,7 +432,7 @@ def test_a_moved_statement_is_deleted_here_and_inserted_there(
 @quick
 @given(blocks, st.data())
 def test_an_added_import_is_the_only_change(program: str, data: st.DataObject) -> None:
-    file = read(program)
+    file = file_of(program)
     place = data.draw(st.sampled_from(_statements(file)))
     edits, text = rewrite.add_import(file, "torch", "exp", at=place)
     assert text == "torch.exp"
@@ -449,4 +444,4 @@ def test_an_added_import_is_the_only_change(program: str, data: st.DataObject) -
 
 @pytest.mark.parametrize("code", ["y = f(i for i in a)", "y = f(a)"])
 def test_the_programs_above_are_read(code: str) -> None:
-    assert read(code).calls
+    assert file_of(code).calls

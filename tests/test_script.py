@@ -6,17 +6,16 @@ import textwrap
 
 import pytest
 
-from trainlint.semantics import lower, tree
-from trainlint.semantics.facts import File, Surroundings
+from trainlint.semantics import tree
+from trainlint.semantics.facts import File
 from trainlint.semantics.training.script import Event
-from trainlint.text.source import decode
+from trainlint.testing import file_of
 
 HEAD = "import torch\nfrom torch import nn\nfrom torch.cuda.amp import GradScaler\n"
 
 
-def file_of(code: str) -> File:
-    source = decode("x.py", (HEAD + textwrap.dedent(code)).encode())
-    return File(source, lower.parse(source.code), Surroundings({}, {}))
+def read(code: str) -> File:
+    return file_of(HEAD + textwrap.dedent(code))
 
 
 def events(code: str) -> list[str]:
@@ -25,7 +24,7 @@ def events(code: str) -> list[str]:
 
 
 def of_module(code: str) -> list[Event]:
-    file = file_of(code)
+    file = read(code)
     return file.script.events(file.module)
 
 
@@ -172,7 +171,7 @@ def test_a_training_loop_is_the_innermost_loop_around_a_backward() -> None:
             optimizer.step()
         scheduler.step()
     """
-    file = file_of(code)
+    file = read(code)
     (loop,) = file.script.training_loops
     assert isinstance(loop.loop, tree.For)
     assert file.text(loop.loop.iter) == "loader"
@@ -190,7 +189,7 @@ def test_the_epoch_loop_may_stand_around_the_call_of_the_function() -> None:
     for n in range(3):
         epoch(loader)
     """
-    file = file_of(code)
+    file = read(code)
     loops = [loop.loop for loop in file.script.training_loops]
     batch = next(
         loop for loop in loops if isinstance(loop, tree.For) and file.text(loop.iter) == "loader"
@@ -202,10 +201,10 @@ def test_the_epoch_loop_may_stand_around_the_call_of_the_function() -> None:
 
 
 def test_an_evaluation_loop_is_no_training_loop() -> None:
-    assert file_of("for x in loader:\n    f(x)\n").script.training_loops == []
+    assert read("for x in loader:\n    f(x)\n").script.training_loops == []
 
 
 def test_frameworks_are_told_from_their_imports() -> None:
-    assert file_of("import pytorch_lightning as pl\n").script.frameworks == {"lightning"}
-    assert file_of("from accelerate import Accelerator\n").script.frameworks == {"accelerate"}
-    assert file_of("import numpy\n").script.frameworks == frozenset()
+    assert read("import pytorch_lightning as pl\n").script.frameworks == {"lightning"}
+    assert read("from accelerate import Accelerator\n").script.frameworks == {"accelerate"}
+    assert read("import numpy\n").script.frameworks == frozenset()

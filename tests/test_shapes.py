@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from trainlint.semantics import lower, tree
-from trainlint.semantics.facts import File, Surroundings
+from trainlint.semantics import tree
 from trainlint.semantics.shapes import dimensions
 from trainlint.semantics.shapes.forwards import Followed, follow
-from trainlint.text.source import decode
+from trainlint.testing import file_of
 
 HEAD = """\
 import math
@@ -26,8 +25,7 @@ import torch.nn.functional as F
 
 def followed(code: str, name: str = "Net") -> Followed:
     """The way through a model as the analysis follows it."""
-    source = decode("x.py", (HEAD + textwrap.dedent(code)).encode())
-    file = File(source, lower.parse(source.code), Surroundings({}, {}))
+    file = file_of(HEAD + textwrap.dedent(code))
     cls = next(one for one in file.all(tree.ClassDef) if one.name == name)
     found = follow(file, cls)
     assert found is not None

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import textwrap
 
-from trainlint.semantics import lower, tensors, tree
-from trainlint.semantics.facts import File, Surroundings
+from trainlint.semantics import tensors, tree
+from trainlint.semantics.facts import File
 from trainlint.semantics.kinds import Instance, Literal, Object, Symbol, Unknown, Value
-from trainlint.text.source import decode
+from trainlint.testing import file_of
 
 HEAD = "import torch\nimport torch.nn as nn\nimport torch.nn.functional as F\n"
 
 
-def file_of(code: str) -> File:
-    source = decode("x.py", (HEAD + textwrap.dedent(code)).encode())
-    return File(source, lower.parse(source.code), Surroundings({}, {}))
+def read(code: str) -> File:
+    return file_of(HEAD + textwrap.dedent(code))
 
 
 def probed(code: str) -> tuple[File, tree.Expr]:
     """The file and the argument of its one call of ``probe``."""
-    file = file_of(code)
+    file = read(code)
     call = next(c for c in file.calls if tree.dotted(c.func) == "probe")
     return file, call.args[0].value
 

@@ -8,11 +8,9 @@ import pytest
 
 from trainlint.diagnostics import Severity
 from trainlint.registry import shipped
-from trainlint.semantics import lower, tree
+from trainlint.semantics import tree
 from trainlint.semantics.data.wholeness import Extent, extent
-from trainlint.semantics.facts import File, Surroundings
-from trainlint.testing import check_text
-from trainlint.text.source import decode
+from trainlint.testing import check_text, file_of
 
 RULE = shipped().by_code["MET001"]
 HEAD = """
@@ -31,8 +29,7 @@ for k in range(5):
 
 
 def covered(code: str) -> Extent:
-    source = decode("x.py", (HEAD + textwrap.dedent(code)).encode())
-    file = File(source, lower.parse(source.code), Surroundings({}, {}))
+    file = file_of(HEAD + textwrap.dedent(code))
     call = next(call for call in file.calls if tree.dotted(call.func) == "probe")
     return extent(file, call.args[0].value, call)
 
