@@ -7,6 +7,7 @@ import pytest
 from trainlint.config.settings import (
     Settings,
     SettingsError,
+    file_ignores,
     parse_settings,
     selected,
     severity_of,
@@ -26,7 +27,8 @@ def _settings(text: str) -> Settings:
 
 
 def _runs(code: str, text: str, path: str = "train.py", name: str = "some-rule") -> bool:
-    return selected(code, name, _settings(text), path)
+    settings = _settings(text)
+    return selected(code, name, settings, file_ignores(path, settings))
 
 
 def test_every_key_is_read() -> None:
@@ -202,21 +204,21 @@ def test_a_negated_per_file_ignore_holds_everywhere_else() -> None:
 def test_a_selection_on_the_command_line_begins_anew() -> None:
     settings = _settings('select = ["LEK"]\nignore = ["AMP001"]')
     settings = with_command_line(settings, select=("AMP",))
-    assert selected("AMP001", "x", settings, "a.py")
-    assert not selected("LEK003", "x", settings, "a.py")
+    assert selected("AMP001", "x", settings)
+    assert not selected("LEK003", "x", settings)
 
 
 def test_an_ignore_on_the_command_line_beats_a_narrower_selection_in_the_settings() -> None:
     settings = with_command_line(_settings('select = ["AMP001", "LEK"]'), ignore=("AMP",))
-    assert not selected("AMP001", "x", settings, "a.py")
-    assert selected("LEK003", "x", settings, "a.py")
+    assert not selected("AMP001", "x", settings)
+    assert selected("LEK003", "x", settings)
 
 
 def test_the_command_line_can_add_to_the_settings() -> None:
     settings = with_command_line(_settings('select = ["LEK"]'), extend_select=("AMP001",))
-    assert selected("AMP001", "x", settings, "a.py")
-    assert not selected("AMP004", "x", settings, "a.py")
-    assert selected("LEK003", "x", settings, "a.py")
+    assert selected("AMP001", "x", settings)
+    assert not selected("AMP004", "x", settings)
+    assert selected("LEK003", "x", settings)
 
 
 def test_unknown_selectors_are_named_with_the_nearest_known_one() -> None:
@@ -253,8 +255,7 @@ def test_unknown_selectors_are_named_with_the_nearest_known_one() -> None:
 
 def test_the_most_specific_severity_holds() -> None:
     settings = _settings('[severity]\nALL = "info"\nAMP = "warning"\nAMP001 = "error"\n')
-    own = Severity.ERROR
-    assert severity_of("LEK003", "x", settings, own) is Severity.INFO
-    assert severity_of("AMP004", "x", settings, own) is Severity.WARNING
-    assert severity_of("AMP001", "x", settings, Severity.INFO) is Severity.ERROR
-    assert severity_of("AMP001", "x", _settings(""), own) is own
+    assert severity_of("LEK003", "x", settings) is Severity.INFO
+    assert severity_of("AMP004", "x", settings) is Severity.WARNING
+    assert severity_of("AMP001", "x", settings) is Severity.ERROR
+    assert severity_of("AMP001", "x", _settings("")) is None

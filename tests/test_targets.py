@@ -14,7 +14,6 @@ from trainlint.config.targets import (
     NEWEST,
     Range,
     Version,
-    default_range,
     newest,
     parse_target,
     parse_version,
@@ -173,11 +172,9 @@ def _stripped(version: Version) -> Version:
     return version
 
 
-def test_a_library_nobody_speaks_of_has_a_range_up_to_the_newest_release() -> None:
+def test_the_newest_release_is_known_of_the_libraries_that_the_tables_know() -> None:
     assert newest("torch") == NEWEST["torch"] == (2, 15)
     assert newest("no-such-library") is None
-    assert default_range("torch") == Range(None, (2, 15), known=False)
-    assert not default_range("torch").wholly_from((0, 1))
 
 
 @pytest.mark.parametrize(

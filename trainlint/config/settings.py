@@ -107,19 +107,21 @@ def with_command_line(
     return replace(settings, command_line=Selection(select, extend_select, ignore))
 
 
-def selected(rule_code: str, rule_name: str, settings: Settings, path: str) -> bool:
-    """True if the rule runs on the file, given by its absolute path or from the settings' folder.
+def selected(
+    rule_code: str, rule_name: str, settings: Settings, ignores: Collection[str] = ()
+) -> bool:
+    """True if the rule runs on a file for which the per-file ignores name these selectors.
 
     The more specific selector wins, and of two equal ones the one that ignores. A command line
     that selects begins anew; one that only adds or ignores changes what the settings say.
     """
-    return enabled(rule_code, rule_name, settings) and not any(
-        specificity(selector, rule_code, rule_name) for selector in file_ignores(path, settings)
+    return _enabled(rule_code, rule_name, settings) and not any(
+        specificity(selector, rule_code, rule_name) for selector in ignores
     )
 
 
 @lru_cache(maxsize=4096)
-def enabled(rule_code: str, rule_name: str, settings: Settings) -> bool:
+def _enabled(rule_code: str, rule_name: str, settings: Settings) -> bool:
     """True if the rule is selected where no per-file ignore speaks."""
     last = settings.command_line
     if last.select is not None:
@@ -130,7 +132,10 @@ def enabled(rule_code: str, rule_name: str, settings: Settings) -> bool:
 
 
 def file_ignores(path: str, settings: Settings) -> tuple[str, ...]:
-    """The selectors that per-file ignores name for the file."""
+    """The selectors that per-file ignores name for a file.
+
+    Its path is absolute, or counted from the settings' folder.
+    """
     if not settings.per_file_ignores:
         return ()
     place = from_root(path, settings)
@@ -141,14 +146,11 @@ def file_ignores(path: str, settings: Settings) -> tuple[str, ...]:
     return tuple(found)
 
 
-def severity_of(rule_code: str, rule_name: str, settings: Settings, default: Severity) -> Severity:
-    """The severity that the settings give the rule, else its own."""
-    best = 0
-    for selector, severity in settings.severity.items():
-        rank = specificity(selector, rule_code, rule_name)
-        if rank > best:
-            best, default = rank, severity
-    return default
+def severity_of(rule_code: str, rule_name: str, settings: Settings) -> Severity | None:
+    """The severity that the settings give the rule, if they do."""
+    ranked = ((specificity(each, rule_code, rule_name), each) for each in settings.severity)
+    rank, selector = max(ranked, default=(0, ""))
+    return settings.severity[selector] if rank else None
 
 
 def specificity(selector: str, rule_code: str, rule_name: str) -> int:

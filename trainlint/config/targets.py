@@ -168,11 +168,6 @@ def settled(library: str, version: Version) -> bool:
     return last is not None and _key(version) <= _key(last)
 
 
-def default_range(library: str) -> Range:
-    """What is assumed where nobody named a version: anything up to the newest known release."""
-    return Range(None, newest(library), known=False)
-
-
 def library_name(distribution: str) -> str:
     """The name under which rules speak of a distribution: ``scikit_learn`` is ``sklearn``."""
     name = re.sub(r"[-_.]+", "-", distribution).lower()

@@ -12,9 +12,9 @@ from trainlint.config.settings import (
     Selection,
     Settings,
     SettingsError,
-    enabled,
     file_ignores,
-    specificity,
+    selected,
+    severity_of,
     unknown_selectors,
     with_command_line,
 )
@@ -134,17 +134,13 @@ class TermsFinder:
     def _make(self, path: str, settings: Settings, ignores: Sequence[str]) -> Terms:
         rulebook = self._adopted[id(settings)][2]
         cards = [
-            card
-            for card in rulebook.cards
-            if enabled(card.code, card.name, settings)
-            and not any(specificity(selector, card.code, card.name) for selector in ignores)
+            card for card in rulebook.cards if selected(card.code, card.name, settings, ignores)
         ]
-        severities: dict[str, Severity] = {}
-        for card in cards if settings.severity else ():
-            ranked = [(specificity(s, card.code, card.name), s) for s in settings.severity]
-            rank, selector = max(ranked)
-            if rank:
-                severities[card.code] = settings.severity[selector]
+        severities = {
+            card.code: severity
+            for card in cards
+            if (severity := severity_of(card.code, card.name, settings)) is not None
+        }
         if not self.pedantic:  # what would not be shown need not be looked for
             cards = [c for c in cards if severities.get(c.code, c.severity) is not Severity.INFO]
         targets = {
