@@ -169,13 +169,15 @@ def demoted(markdown: str) -> str:
 
 
 def facts() -> str:
-    """The modules of ``semantics``, each with the first sentence of its docstring."""
+    """The modules and packages of ``semantics``, each with the first sentence of its docstring."""
+    folder = ROOT / "trainlint/semantics"
+    modules = {path.stem: path for path in folder.glob("*.py") if path.stem != "__init__"}
+    packages = {f"{path.parent.name}/": path for path in folder.glob("*/__init__.py")}
     lines = ["| module | what it knows |", "|---|---|"]
-    for path in sorted((ROOT / "trainlint/semantics").glob("*.py")):
+    for name, path in sorted((modules | packages).items()):
         doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
         sentence = re.split(r"\n\n", doc)[0].replace("\n", " ").replace("|", r"\|")
-        if path.stem != "__init__":
-            lines.append(f"| `{path.stem}` | {sentence} |")
+        lines.append(f"| `{name}` | {sentence} |")
     return "\n".join(lines) + "\n"
 
 

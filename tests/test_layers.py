@@ -192,6 +192,11 @@ def test_a_rule_sees_the_api_only(path: Path) -> None:
     assert not list(_outside(tree))
 
 
+def test_an_inspection_sees_the_api_only() -> None:
+    inspections = [m for m in modules().values() if m.name.startswith("audit.inspections.")]
+    assert {name for module in inspections for name in own_imports(module)} == {"api"}
+
+
 @pytest.mark.parametrize("module", core(), ids=lambda module: module.name)
 def test_the_core_only_computes(module: Module) -> None:
     allowed = ALLOWED.get(module.name, set())

@@ -7,11 +7,11 @@ from trainlint.lazily import rewrite
 from trainlint.rule import Finding, Rule
 from trainlint.semantics import (
     backward,
-    callgraph,
     changed,
     classvalues,
     conflicts,
     contexts,
+    dtypes,
     guards,
     kinds,
     migrations,
@@ -30,7 +30,6 @@ from trainlint.semantics.data import (
     datasets,
     deeds,
     features,
-    feeding,
     finals,
     frameworks,
     generated,
@@ -59,7 +58,8 @@ from trainlint.semantics.data import (
     written_rows,
 )
 from trainlint.semantics.facts import File
-from trainlint.semantics.flow import ENTRY, EXIT, Flow, is_dead
+from trainlint.semantics.flow import is_dead
+from trainlint.semantics.shapes import dimensions, forwards, layer_calls, precision
 from trainlint.semantics.trail import Step
 from trainlint.semantics.training import (
     accumulation,
@@ -125,14 +125,11 @@ from trainlint.triage import ALWAYS, Needs, all_of, any_of, together
 
 __all__ = [
     "ALWAYS",
-    "ENTRY",
-    "EXIT",
     "Confidence",
     "Edit",
     "File",
     "Finding",
     "Fix",
-    "Flow",
     "Needs",
     "Range",
     "Rule",
@@ -150,7 +147,6 @@ __all__ = [
     "augmentation",
     "backward",
     "batchmeans",
-    "callgraph",
     "changed",
     "checkpoint_files",
     "checkpoints",
@@ -165,14 +161,16 @@ __all__ = [
     "datasets",
     "deeds",
     "demands",
+    "dimensions",
     "distributed",
     "divisors",
+    "dtypes",
     "evaluation",
     "exchanged",
     "fallbacks",
     "features",
-    "feeding",
     "finals",
+    "forwards",
     "frameworks",
     "freezing",
     "generated",
@@ -184,6 +182,7 @@ __all__ = [
     "kinds",
     "labels",
     "late_clips",
+    "layer_calls",
     "learners",
     "loaders",
     "logits",
@@ -202,6 +201,7 @@ __all__ = [
     "placeholders",
     "placement",
     "plain_saves",
+    "precision",
     "provenance",
     "purpose",
     "rate_clashes",

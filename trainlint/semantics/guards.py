@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from trainlint.semantics.facts import File
     from trainlint.semantics.view import View
 
+EXITS = frozenset({"sys.exit", "os._exit", "builtins.exit", "builtins.quit"})
+"""What ends the program."""
+
 _LEAVES = (tree.Return, tree.Raise, tree.Continue, tree.Break)
 
 
@@ -65,14 +68,15 @@ def is_past_the_end(file: File, node: Node) -> bool:
         _is_past_the_end(file, part, node)
         for guard in guards(node)
         if guard.outcome
-        for part in _required(guard.test)
+        for part in required(guard.test)
     )
 
 
-def _required(test: Expr) -> Iterator[Expr]:
+def required(test: Expr) -> Iterator[Expr]:
+    """The tests that all hold where one holds."""
     if isinstance(test, tree.BoolOp) and test.op == "and":
-        yield from _required(test.left)
-        yield from _required(test.right)
+        yield from required(test.left)
+        yield from required(test.right)
     else:
         yield test
 

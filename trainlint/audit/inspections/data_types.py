@@ -12,13 +12,13 @@ from trainlint.api import (
     Severity,
     any_of,
     contexts,
+    dtypes,
+    kinds,
     losses,
     models,
     tensors,
     tree,
 )
-from trainlint.semantics.kinds import Instance, Method
-from trainlint.semantics.shapes.tensor import FLOATS, canonical
 
 TARGETS = Rule("DTYPE1", "target-types", Severity.INFO, needs=losses.WORDS, here=losses.WORDS)
 MADE = Rule(
@@ -55,15 +55,15 @@ def _cast(file: File, expr: tree.Expr) -> tuple[tree.Expr, str] | None:
         match expr:
             case tree.Name() | tree.Attribute():
                 value = file.values.only(expr)
-                if not isinstance(value, Method | Instance):
+                if not isinstance(value, kinds.Method | kinds.Instance):
                     return None
                 expr = value.call
             case tree.Call() if (name := file.names.qualified(expr.func)) is not None:
                 stated = _stated(file, expr, name)
                 return None if stated is None else (expr, stated)
             case tree.Call(func=tree.Attribute(value=receiver, attr=attr)):
-                if attr in FLOATS:
-                    return expr, FLOATS[attr]
+                if attr in dtypes.CASTS:
+                    return expr, dtypes.CASTS[attr]
                 dtype = _named(file, [arg.value for arg in expr.args])
                 if attr in {"to", "type"} and dtype is not None:
                     return expr, dtype
@@ -79,7 +79,7 @@ def _named(file: File, given: list[tree.Expr]) -> str | None:
     """The data type of torch or NumPy that one of the arguments names."""
     for expr in given:
         name = file.names.qualified(expr) or ""
-        short = canonical(name)
+        short = dtypes.canonical(name)
         if name.startswith(("torch.", "numpy.")) and short in _TYPES:
             return short
         if isinstance(expr, tree.Constant) and expr.value in _TYPES:
@@ -87,7 +87,7 @@ def _named(file: File, given: list[tree.Expr]) -> str | None:
     return None
 
 
-_TYPES = frozenset(FLOATS.values()) | {"int8", "uint8"}
+_TYPES = frozenset(dtypes.CASTS.values()) | {"int8", "uint8"}
 
 
 @MADE.verify
@@ -109,7 +109,7 @@ def _stated(file: File, call: tree.Call, name: str) -> str | None:
         return None if dtype is None else _named(file, [dtype])
     given = call.arg(0) if name == "torch.from_numpy" else None
     value = None if given is None else file.values.only(given)
-    if isinstance(value, Method) and value.name == "astype":
+    if isinstance(value, kinds.Method) and value.name == "astype":
         dtype = value.call.arg(0, "dtype")
         return None if dtype is None else _named(file, [dtype])
     return None
@@ -145,7 +145,7 @@ def _region(file: File, block: tree.With, region: contexts.Entered) -> str:
 
 
 def _computes(file: File, region: contexts.Entered) -> str:
-    if isinstance(region.value, Method) or region.call is None:
+    if isinstance(region.value, kinds.Method) or region.call is None:
         return "under autocast, in the type that its owner was given"
     device = contexts.autocast_device(file, region)
     on = f" on {device}" if device else ""

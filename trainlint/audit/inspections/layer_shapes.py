@@ -5,10 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from trainlint.api import File, Finding, Rule, Severity, any_of, tree
-from trainlint.semantics.shapes import dimensions, forwards, precision
-from trainlint.semantics.shapes.forwards import Followed
-from trainlint.semantics.shapes.layer_calls import Row
+from trainlint.api import (
+    File,
+    Finding,
+    Rule,
+    Severity,
+    any_of,
+    dimensions,
+    forwards,
+    layer_calls,
+    precision,
+    tree,
+)
 
 _WORDS = any_of("Module", "Sequential", "forward")
 LAYERS = Rule("SHAPE1", "layer-shapes", Severity.INFO, needs=_WORDS, here=_WORDS)
@@ -46,9 +54,9 @@ def fit(file: File) -> Iterator[Finding]:
             )
 
 
-def _models(file: File) -> list[Followed]:
+def _models(file: File) -> list[forwards.Followed]:
     """The models that the file defines: classes, and sequences that it builds elsewhere."""
-    found: list[Followed | None] = []
+    found: list[forwards.Followed | None] = []
     for cls in file.all(tree.ClassDef):
         if file.values.graph.is_module(cls) or _is_sequential(file, cls):
             found.append(forwards.follow(file, cls, precision.dtype_of(file, cls)))
@@ -62,7 +70,7 @@ def _is_sequential(file: File, cls: tree.ClassDef) -> bool:
     return "torch.nn.Sequential" in file.values.graph.bases(cls)
 
 
-def _head(followed: Followed) -> tuple[int, int] | None:
+def _head(followed: forwards.Followed) -> tuple[int, int] | None:
     match followed.node:
         case tree.ClassDef() as cls:
             return cls.name_start, cls.name_start + len(cls.name)
@@ -70,7 +78,7 @@ def _head(followed: Followed) -> tuple[int, int] | None:
             return None
 
 
-def _name(file: File, followed: Followed) -> str:
+def _name(file: File, followed: forwards.Followed) -> str:
     match followed.node:
         case tree.ClassDef() as cls:
             return f"`{cls.name}`"
@@ -80,7 +88,7 @@ def _name(file: File, followed: Followed) -> str:
             return "this sequence"
 
 
-def _message(file: File, followed: Followed) -> str:
+def _message(file: File, followed: forwards.Followed) -> str:
     name = _name(file, followed)
     given = ", ".join(f"`{name}` {shape}" for name, shape in followed.inputs)
     message = f"{name} gives {followed.output}" + (f" for {given}" if given else "")
@@ -89,7 +97,7 @@ def _message(file: File, followed: Followed) -> str:
     return message + (" (with the defaults of its arguments)" if followed.by_default else "")
 
 
-def _rows(followed: Followed, *, alone: bool) -> list[Row]:
+def _rows(followed: forwards.Followed, *, alone: bool) -> list[layer_calls.Row]:
     """The rows that are shown: of a part of another model without those of its own parts."""
     rows = [row for row in followed.rows if alone or not row.outer]
     while len(rows) > _MOST_ROWS and any(row.outer for row in rows):
@@ -98,11 +106,11 @@ def _rows(followed: Followed, *, alone: bool) -> list[Row]:
     return rows[:_MOST_ROWS]
 
 
-def _inputs(followed: Followed) -> list[list[str]]:
+def _inputs(followed: forwards.Followed) -> list[list[str]]:
     return [[f"input {name}", shape, "", "", ""] for name, shape in followed.inputs]
 
 
-def _cells(file: File, rows: list[Row]) -> Iterator[list[str]]:
+def _cells(file: File, rows: list[layer_calls.Row]) -> Iterator[list[str]]:
     counted = set()
     for row in rows:
         counts = _count(row.parameters)
@@ -130,7 +138,7 @@ def _count(parameters: dimensions.Dim) -> str:
             return text if len(text) <= _WIDEST_COUNT else "?"
 
 
-def _layer(file: File, row: Row) -> str:
+def _layer(file: File, row: layer_calls.Row) -> str:
     if row.name:
         return f"{row.name} = {row.written}"
     match row.made:
@@ -145,7 +153,7 @@ def _shortened(text: str) -> str:
     return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 1]}…"
 
 
-def _line(file: File, row: Row) -> str:
+def _line(file: File, row: layer_calls.Row) -> str:
     home = file.home(row.made)
     cell, line, _ = home.source.position(row.made.start)
     place = str(line) if cell is None else f"cell {cell}:{line}"

@@ -13,6 +13,7 @@ from trainlint.reports.wording import counted
 
 NAMED = 6  # places of one claim that are named
 _BARS = "▁▂▃▄▅▆▇█"
+_WIDTH = 60  # bars, at most
 
 
 def total(audit: Audit) -> str:
@@ -73,10 +74,10 @@ def series(claim: Claim) -> Iterator[str]:
         )
 
 
-def sparkline(values: Sequence[float], width: int = 60) -> str:
+def sparkline(values: Sequence[float]) -> str:
     """The values as bars, from the lowest to the highest."""
-    if len(values) > width:
-        values = [values[i * len(values) // width] for i in range(width)]
+    if len(values) > _WIDTH:
+        values = [values[i * len(values) // _WIDTH] for i in range(_WIDTH)]
     low, high = min(values), max(values)
     span = (high - low) or 1.0
     last = len(_BARS) - 1

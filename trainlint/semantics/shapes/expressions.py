@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from trainlint.semantics import tree
+from trainlint.semantics import numeric, tree
 from trainlint.semantics.kinds import Frame, Instance, Value
 from trainlint.semantics.shapes import components, moves, settings, tensor
 from trainlint.semantics.shapes.layer_calls import Layers
@@ -245,5 +245,4 @@ def _compared(op: str, one: Any, other: Any) -> bool | None:
     numbers = isinstance(one, int | float) and isinstance(other, int | float)
     if not numbers or op in {"==", "!="}:
         return None
-    result: bool = {"<": one < other, ">": one > other, "<=": one <= other, ">=": one >= other}[op]
-    return result
+    return numeric.COMPARISONS[op](one, other)

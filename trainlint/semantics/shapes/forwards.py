@@ -66,7 +66,7 @@ def follow(file: File, cls: tree.ClassDef, dtype: str | None = "float32") -> Fol
     return _followed(run, cls, inputs, output)
 
 
-def follow_sequence(file: File, made: tree.Call, dtype: str | None = "float32") -> Followed | None:
+def follow_sequence(file: File, made: tree.Call, dtype: str | None) -> Followed | None:
     """The way of an input through an ``nn.Sequential`` that is built at a place."""
     value = components.one(file, made, None)
     if value is None or components.items(file, value) is None:

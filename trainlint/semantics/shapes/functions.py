@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from trainlint.semantics import dtypes
 from trainlint.semantics.shapes import moves
 from trainlint.semantics.shapes.dimensions import NUMBER, Dim, Sum, minus
 from trainlint.semantics.shapes.operations import perform
 from trainlint.semantics.shapes.shape import Shape
-from trainlint.semantics.shapes.tensor import Given, Misfit, Tensor, canonical, joined
+from trainlint.semantics.shapes.tensor import Given, Misfit, Tensor, joined
 
-_FILLED = frozenset("zeros ones rand randn empty full randint".split())
+FILLED = frozenset("zeros ones rand randn empty full randint".split())
 _PREFIXES = ("torch.nn.functional.", "torch.Tensor.", "torch.special.", "torch.")
 _PURE = frozenset("torch.cuda torch.utils torch.nn.utils torch.distributed".split())
 
@@ -46,7 +47,7 @@ def called(name: str, given: Given) -> Any:
             return einsum(given)
         case "arange":
             return _counted(given)
-        case _ if short in _FILLED:
+        case _ if short in FILLED:
             return _filled(short, given)
         case _:
             pass
@@ -61,7 +62,7 @@ def _dtype(given: Given, default: str | None) -> str | None:
     if named is None:
         return default
     known = isinstance(named, str) and named.startswith("torch.")
-    return canonical(named) if known else None
+    return dtypes.canonical(named) if known else None
 
 
 def _filled(short: str, given: Given) -> Any:

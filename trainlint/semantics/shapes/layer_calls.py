@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from trainlint.semantics import tree
+from trainlint.semantics import dtypes, tree
 from trainlint.semantics.kinds import Frame, Instance
 from trainlint.semantics.shapes import windows
 from trainlint.semantics.shapes.dimensions import Dim
@@ -13,7 +13,7 @@ from trainlint.semantics.shapes.kinds import Asked
 from trainlint.semantics.shapes.layers import KINDS
 from trainlint.semantics.shapes.settings import Settings
 from trainlint.semantics.shapes.shape import Shape, meet, text
-from trainlint.semantics.shapes.tensor import Tensor, canonical
+from trainlint.semantics.shapes.tensor import Tensor
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -130,7 +130,7 @@ class Layers:
         if given is None:
             return self.dtype
         name = self.file.names.qualified(given)
-        return canonical(name) if name is not None and name.startswith("torch.") else None
+        return dtypes.canonical(name) if name is not None and name.startswith("torch.") else None
 
     def note(
         self,

@@ -88,12 +88,12 @@ def _normed(name: str, ranks: tuple[int, ...], free: bool) -> Callable[..., Aske
     return asks
 
 
-def _norm(name: str, affine: bool, ranks: tuple[int, ...], *, free: bool = False) -> Kind:
-    signature = f"{name} eps=0 momentum=0 affine={affine} track_running_stats=True"
+def _norm(affine: bool, ranks: tuple[int, ...], *, free: bool = False) -> Kind:
+    signature = f"num_features eps=0 momentum=0 affine={affine} track_running_stats=True"
     return Kind(
         signature,
-        _normed(name, ranks, free),
-        parameters=lambda args: switched(args["affine"], times(2, size(args[name]))),
+        _normed("num_features", ranks, free),
+        parameters=lambda args: switched(args["affine"], times(2, size(args["num_features"]))),
     )
 
 
@@ -216,13 +216,13 @@ for _rank in (1, 2, 3):
     KINDS[f"AvgPool{_rank}d"] = _pool(_AVERAGE, _rank, windows.slid)
     KINDS[f"AdaptiveMaxPool{_rank}d"] = _pool(_ADAPTIVE, _rank, windows.adapted)
     KINDS[f"AdaptiveAvgPool{_rank}d"] = _pool(_ADAPTIVE, _rank, windows.adapted)
-    KINDS[f"InstanceNorm{_rank}d"] = _norm("num_features", False, (_rank + 2,), free=True)
+    KINDS[f"InstanceNorm{_rank}d"] = _norm(False, (_rank + 2,), free=True)
     for _kind in ("Zero", "Constant", "Reflection", "Replication", "Circular"):
         KINDS[f"{_kind}Pad{_rank}d"] = _padding(_rank)
-KINDS["BatchNorm1d"] = _norm("num_features", True, (2, 3))
-KINDS["BatchNorm2d"] = _norm("num_features", True, (4,))
-KINDS["BatchNorm3d"] = _norm("num_features", True, (5,))
-KINDS["SyncBatchNorm"] = _norm("num_features", True, (2, 3, 4, 5))
+KINDS["BatchNorm1d"] = _norm(True, (2, 3))
+KINDS["BatchNorm2d"] = _norm(True, (4,))
+KINDS["BatchNorm3d"] = _norm(True, (5,))
+KINDS["SyncBatchNorm"] = _norm(True, (2, 3, 4, 5))
 
 
 def keeps_shape(layer: str) -> bool:

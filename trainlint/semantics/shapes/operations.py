@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from trainlint.semantics import literals, tensors
+from trainlint.semantics import dtypes, literals, tensors
 from trainlint.semantics.shapes import moves, windows
 from trainlint.semantics.shapes.dimensions import Sum, divided, floor
 from trainlint.semantics.shapes.shape import SCALAR, Shape
 from trainlint.semantics.shapes.tensor import (
-    FLOATS,
     Given,
     Misfit,
     Tensor,
-    canonical,
     elementwise,
     product_of,
 )
@@ -62,8 +60,8 @@ def perform(name: str, tensor: Tensor, given: Given) -> Any:
     special = _SPECIAL.get(name)
     if special is not None:
         return special(tensor, given)
-    if name in FLOATS:
-        return Tensor(tensor.shape, FLOATS[name], made=True)
+    if name in dtypes.CASTS:
+        return Tensor(tensor.shape, dtypes.CASTS[name], made=True)
     if name in _SAME or name in _MOSTLY_SAME:
         return Tensor(tensor.shape, tensor.dtype, made=True)
     if name in _LIKE:
@@ -83,7 +81,7 @@ def perform(name: str, tensor: Tensor, given: Given) -> Any:
 
 def keeps_shape(name: str) -> bool:
     """Whether an operation gives the shape of its input, whatever else it is given."""
-    return name in _SAME or name in FLOATS or name == "to"
+    return name in _SAME or name in dtypes.CASTS or name == "to"
 
 
 def _window(name: str, tensor: Tensor, given: Given) -> Any:
@@ -106,7 +104,7 @@ def _named_dtype(keywords: Mapping[str, Any], default: str | None) -> str | None
         return default
     named = keywords["dtype"]
     is_named = isinstance(named, str) and named.startswith("torch.")
-    return canonical(named) if is_named else None
+    return dtypes.canonical(named) if is_named else None
 
 
 def _paired(tensor: Tensor, given: Given) -> Any:
@@ -141,7 +139,7 @@ def _converted(tensor: Tensor, given: Given) -> Any:
     if any(isinstance(value, Tensor) for value in values):
         return Tensor(tensor.shape, None, made=True)
     if named:
-        return Tensor(tensor.shape, canonical(named[0]), made=True)
+        return Tensor(tensor.shape, dtypes.canonical(named[0]), made=True)
     dtype = None if ... in given.positional[:1] else tensor.dtype
     return Tensor(tensor.shape, dtype, made=True)
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trainlint.semantics import tree
+from trainlint.semantics import dtypes, tree
 from trainlint.semantics.kinds import ClassValue, Object
-from trainlint.semantics.shapes.tensor import FLOATS, canonical
 from trainlint.semantics.training import models
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ def _casts(file: File) -> list[tuple[tree.ClassDef | None, str | None]]:
                 continue
             if not isinstance(call.func, tree.Attribute):
                 continue
-            to = FLOATS[name] if name in _CASTS else _converted(file, call)
+            to = dtypes.CASTS[name] if name in _CASTS else _converted(file, call)
             if to == "":
                 continue
             receiver = call.func.value
@@ -70,12 +69,12 @@ def _converted(file: File, call: tree.Call) -> str | None:
     for arg in call.args:
         name = file.names.qualified(arg.value)
         if name is not None and name.startswith("torch.") and _is_dtype(name):
-            return canonical(name)
+            return dtypes.canonical(name)
     last = [tree.last_name(arg.value) for arg in call.args]
     open_ones = call.has_star or any(arg.keyword == "dtype" for arg in call.args)
     return None if open_ones or any("dtype" in name for name in last) else ""
 
 
 def _is_dtype(name: str) -> bool:
-    short = canonical(name)
+    short = dtypes.canonical(name)
     return short.startswith(("float", "bfloat", "int", "uint", "complex")) or short == "bool"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from trainlint.semantics import guards, literals, tree
+from trainlint.semantics import guards, literals, numeric, tree
 from trainlint.semantics.kinds import (
     Computed,
     Display,
@@ -23,14 +23,6 @@ if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
 _DEPTH = 12
-_BUILTINS: dict[str, Any] = {
-    "builtins.int": int,
-    "builtins.float": float,
-    "builtins.max": max,
-    "builtins.min": min,
-    "builtins.round": round,
-    "builtins.abs": abs,
-}
 _MOST_FACTORS = 4
 _PRODUCTS = frozenset({"numpy.prod", "math.prod"})
 _COMPUTING = ("builtins.", "math.", "numpy.prod")
@@ -105,10 +97,10 @@ class Settings:
                 return times(*sizes) if all(map(_is_size, sizes)) else ...
             case tree.Call() if (self.file.names.qualified(expr.func) or "").startswith("math."):
                 return NUMBER
-            case tree.Call() if (name := self.file.names.qualified(expr.func)) in _BUILTINS:
+            case tree.Call() if (name := self.file.names.qualified(expr.func)) in numeric.FUNCTIONS:
                 given = [self.known(item, frame, depth + 1) for item in expr.positional]
                 if len(given) == len(expr.args) and all(_is(g, int, float) for g in given):
-                    return _BUILTINS[str(name)](*given) if given else ...
+                    return numeric.FUNCTIONS[str(name)](*given) if given else ...
                 return given[0] if len(given) == 1 and _is_size(given[0]) else ...
             case _:
                 return self._followed(expr, frame, depth)

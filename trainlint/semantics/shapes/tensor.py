@@ -10,11 +10,6 @@ from trainlint.semantics.shapes import moves
 from trainlint.semantics.shapes.dimensions import Number
 from trainlint.semantics.shapes.shape import Shape, broadcast, join
 
-FLOATS = {
-    "float": "float32", "double": "float64", "half": "float16", "bfloat16": "bfloat16",
-    "long": "int64", "int": "int32", "short": "int16", "bool": "bool", "byte": "uint8",
-}  # fmt: skip
-
 
 @dataclass(slots=True, eq=False)
 class Tensor:
@@ -52,12 +47,6 @@ class Given:
         if first is ... and len(self.positional) < 2:
             return None  # one number or all of them
         return tuple(self.positional) or None
-
-
-def canonical(name: str) -> str:
-    """``float32`` for ``torch.float`` and ``torch.float32``."""
-    short = name.rpartition(".")[2]
-    return FLOATS.get(short, short)
 
 
 def elementwise(one: Any, other: Any, truth: bool = False) -> Any:
