@@ -210,7 +210,7 @@ def _outside(
             raise Unfixable("a matrix product in the statement needs autocast for its types")
         if isinstance(node, tree.Call) and node is not evaluation.call:
             inside = any(node in value.walk() for value in given)
-            if not inside or not _moves_only(file, node):
+            if not inside or not _moves_only(node):
                 raise Unfixable("the statement computes more than the loss")
     devices = {contexts.autocast_device(file, region) for region in regions}
     device = devices.pop() if len(devices) == 1 else None
@@ -238,6 +238,6 @@ def _is_float(value: tree.Expr) -> bool:
     return isinstance(func, tree.Attribute) and func.attr == "float"
 
 
-def _moves_only(file: File, call: tree.Call) -> bool:
+def _moves_only(call: tree.Call) -> bool:
     func = call.func
     return isinstance(func, tree.Attribute) and func.attr in tensors.SHAPE | tensors.CAST

@@ -79,6 +79,7 @@ from trainlint.api import (
     amounts,
     guards,
     is_dead,
+    placement,
     readback,
     rewrite,
     tree,
@@ -167,16 +168,12 @@ def _has_second_try(file: File, load: tree.Call) -> bool:
         if isinstance(above, tree.Try):
             tried = any(below is statement for statement in above.body)
             other: list[tree.Handler] | list[tree.Stmt] = above.handlers if tried else above.body
-            if any(_loads(file, node) for part in other for node in part.walk()):
+            if any(placement.is_load(file, node) for part in other for node in part.walk()):
                 return True
         if isinstance(above, tree.FunctionDef):
             return False
         below = above
     return False
-
-
-def _loads(file: File, node: tree.Node) -> bool:
-    return isinstance(node, tree.Call) and file.names.qualified(node.func) == "torch.load"
 
 
 def _finding(

@@ -90,7 +90,7 @@ def check(file: File) -> Iterator[Finding]:
     for late in late_clips.late_clips(file):
         first = late.steps[0]
         optimizer = file.text(first.receiver) if first.receiver is not None else "the optimizer"
-        line = file.source.position(first.site.start)[1]
+        line = file.line(first.site)
         message = (
             f"The gradients are clipped behind the step of `{optimizer}` (line {line}), which has "
             "applied them as they were; what is clipped here is never applied."

@@ -190,8 +190,8 @@ def check(file: File) -> Iterator[Finding]:
     if not found:
         return
     moves = rewrite.Moves(file, found, {old: name.new for old, name in names().items()})
-    replaced = {old: _line(file, call) for old, call in references.replaced_names(file)}
-    replaced |= {r.name: _line(file, r.expr) for r in found if references.is_bound_by(r.expr)}
+    replaced = {old: file.line(call) for old, call in references.replaced_names(file)}
+    replaced |= {r.name: file.line(r.expr) for r in found if references.is_bound_by(r.expr)}
     uses = {reference: _use(file, moves, reference, replaced) for reference in found}
     tested = {r.name for r in found if references.is_type_test(file, r.expr)}
     together = [[r for r in found if r.name == name] for name in tested]
@@ -216,7 +216,7 @@ def _use(
         kept = kept or not _INSTEAD.isdisjoint(file.names.candidates(reference.expr))
     alias, bound = moves.is_alias(reference), references.is_bound_by(reference.expr)
     use = Use(reference, not (kept or alias or bound or target.wholly_below(_DEPRECATED)))
-    line = _line(file, reference.expr)
+    line = file.line(reference.expr)
     if kept:
         use.reason = f"line {line} keeps the old form for older releases"
     elif reference.name in replaced:
@@ -304,7 +304,7 @@ def _require_keyword_calls(file: File, expr: tree.Expr) -> None:
         raise Unfixable("the name is passed on, and its calls are not known")
     for call in calls:
         if call.positional or call.has_star:
-            raise Unfixable(f"line {_line(file, call)} calls it with positions that would shift")
+            raise Unfixable(f"line {file.line(call)} calls it with positions that would shift")
 
 
 # All uses together
@@ -355,7 +355,3 @@ def _listed(names: Sequence[str]) -> str:
 
 def _dotted(version: Version) -> str:
     return ".".join(map(str, version[:2]))
-
-
-def _line(file: File, node: tree.Node) -> int:
-    return file.source.position(node.start)[1]

@@ -166,7 +166,7 @@ def _fate(window: accumulation.AccumulationWindow, lost: tail.Tail) -> str:
     fate = tail.Consequence
     match lost.consequence:
         case fate.DISCARDED if lost.cleared is not None:
-            line = window.file.source.position(lost.cleared.site.start)[1]
+            line = window.file.line(lost.cleared.site)
             more = ", while the counter runs on" if lost.persistent else ""
             return f"are discarded by the `zero_grad` of the next pass (line {line}){more}"
         case fate.LEAKED:

@@ -124,7 +124,7 @@ def check(file: File) -> Iterator[Finding]:
         model = file.text(found.run.model)
         effects = " and ".join(_EFFECTS[kind] for kind in found.layers)
         if found.switch is not None:
-            line = file.source.position(found.switch.call.start)[1]
+            line = file.line(found.switch.call)
             why_on = f"`{file.text(found.switch.call)}` in line {line} still holds"
             step = Step(found.switch.call, "it is put in training mode here")
         else:
@@ -174,5 +174,5 @@ def _refuse_ways_out(file: File, found: unswitched.Unswitched, loop: tree.For | 
         raise Unfixable(f"`{file.text(part.call)}` keeps a part of it in evaluation mode")
     for node in loop.walk():
         if isinstance(node, tree.Return | tree.Yield):
-            line = file.source.position(node.start)[1]
+            line = file.line(node)
             raise Unfixable(f"line {line} leaves the pass before the mode is restored")

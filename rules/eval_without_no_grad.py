@@ -181,7 +181,7 @@ def _fix(
 ) -> tuple[tuple[Fix, ...], str]:
     try:
         if trained:
-            line = file.source.position(trained[0].start)[1]
+            line = file.line(trained[0])
             raise Unfixable(f"line {line} trains on what the function returns")
         title, edits = _edits(file, found)
     except Unfixable as error:

@@ -74,6 +74,7 @@ from trainlint.api import (
     parts,
     rewrite,
     roles,
+    scores,
     transformers,
     tree,
 )
@@ -89,7 +90,7 @@ RULE = Rule(
     ),
     fix=Safety.UNSAFE,
 )
-_PREDICTS = frozenset({"predict", "predict_proba", "decision_function", "score", "evaluate"})
+_PREDICTS = scores.PREDICTS | {"score", "evaluate"}
 
 
 @RULE.check

@@ -102,7 +102,7 @@ def check(file: File) -> Iterator[Finding]:
         if is_dead(found.deed):
             continue
         deed = _short(file, found.made)
-        line = file.source.position(found.made.start)[1]
+        line = file.line(found.made)
         target = found.name or file.text(found.target)
         yield Finding(
             found.deed,

@@ -170,7 +170,7 @@ def _fix(
 
 def _clear(file: File, window: updates.UpdateWindow, step: script.Event) -> tuple[Edit, ...]:
     assert step.receiver is not None
-    condition = updates.is_conditional(file, window, step)
+    condition = updates.condition_of(window, step)
     if condition is not None:
         if not updates.counts_batches(condition):
             raise Unfixable("the step runs under a condition, so that its windows are not known")

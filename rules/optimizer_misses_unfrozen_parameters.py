@@ -87,7 +87,7 @@ def check(file: File) -> Iterator[Finding]:
             if found.share.trainable
             else f"the parameters of `{given}` alone"
         )
-        line = file.source.position(found.unfrozen.site.start)[1]
+        line = file.line(found.unfrozen.site)
         yield Finding(
             found.optimizer,
             f"This optimizer gets {taken}, and line {line} unfreezes `{whole}` later: what was "

@@ -86,7 +86,7 @@ RULE = Rule(
 def check(file: File) -> Iterator[Finding]:
     for found in exchanged.stale(file):
         exchange = found.exchange
-        given, line = file.text(found.share.module), _line(file, found.optimizer)
+        given, line = file.text(found.share.module), file.line(found.optimizer)
         if exchange.whole:
             what = f"Another model takes the name `{file.text(exchange.target)}`"
             rest = "no step updates the new one"
@@ -107,10 +107,6 @@ def check(file: File) -> Iterator[Finding]:
             trail=tuple(trail),
             fixes=fixes,
         )
-
-
-def _line(file: File, node: tree.Node) -> int:
-    return file.home(node).source.position(node.start)[1]
 
 
 def _fix(file: File, found: exchanged.Stale) -> tuple[tuple[Fix, ...], str]:

@@ -97,7 +97,7 @@ def _ranges(file: File) -> Iterator[Finding]:
         if not subsets.overlap(one, other) or not _share_files(file, one, other):
             continue
         told.add(other.call)
-        line = file.source.position(one.call.start)[1]
+        line = file.line(one.call)
         yield Finding(
             other.call,
             f"This {other.role} subset shares samples with the {one.role} subset in line {line}: "
@@ -152,7 +152,7 @@ def _random(file: File) -> Iterator[Finding]:
             subsets.identities(file, other.dataset)
         ):
             continue
-        line = file.source.position(one.call.start)[1]
+        line = file.line(one.call)
         yield Finding(
             other.call,
             f"This split draws its {second} part independently of the {first} part in line {line}, "

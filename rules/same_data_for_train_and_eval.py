@@ -97,7 +97,6 @@ RULE = Rule(
 MAX_STEPS = 12
 MAX_WRITTEN = 30  # rows in the source that show how a call is used, and are no sample of anything
 _ONCE = frozenset({"train_test_split", "slicing", "sample"})
-_PREDICTS = frozenset({"predict", "predict_proba", "decision_function"})
 # What such a model leaves over on its own rows is how well a line fits, which may be all one wants.
 _LINEAR = re.compile(
     r"\.linear_model\.(Linear|Ridge|Lasso|ElasticNet|Huber|TheilSen|Lars|Bayesian|ARD|Quantile|"
@@ -336,7 +335,7 @@ def _predicts_others(file: File, fits: list[scores.Fitted]) -> bool:
     known = {file.text(fit.data) for fit in fits}
     return any(
         isinstance(call.func, tree.Attribute)
-        and call.func.attr in _PREDICTS
+        and call.func.attr in scores.PREDICTS
         and call.args
         and file.text(call.args[0].value) not in known
         for call in file.calls

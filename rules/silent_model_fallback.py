@@ -71,7 +71,7 @@ RULE = Rule(
 @RULE.check
 def check(file: File) -> Iterator[Finding]:
     for found in fallbacks.fallbacks(file):
-        line = file.source.position(found.wanted.start)[1]
+        line = file.line(found.wanted)
         said = " but a message" if found.told else ""
         failed = Step(found.failed.node, "the failure ends here")
         span: tuple[int, int] | None = None

@@ -87,7 +87,7 @@ def check(file: File) -> Iterator[Finding]:
     for found in augmentation.shared(file):
         if is_dead(found.split):
             continue
-        line = file.source.position(found.transform.start)[1]
+        line = file.line(found.transform)
         dataset = " ".join(file.text(found.dataset).split())
         drawn = " ".join(file.text(found.transform).split())
         if len(drawn) > _LONG and isinstance(found.transform, tree.Call):

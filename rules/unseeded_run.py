@@ -90,7 +90,7 @@ def check(file: File) -> Iterator[Finding]:
     kinds = [kind for kind, _ in found.drawn]
     missing = f"generator of {kinds[0]}" if len(kinds) == 1 else f"generators of {_listed(kinds)}"
     first = found.drawn[0][1]
-    line = file.source.position(first.start)[1]
+    line = file.line(first)
     yield Finding(
         found.seed,
         f"Beside `{file.text(found.seed)}` nothing seeds the {missing}, from which "

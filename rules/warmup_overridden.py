@@ -86,7 +86,7 @@ RULE = Rule(
 def check(file: File) -> Iterator[Finding]:
     for found in rate_clashes.overwritten(file):
         rate, short = found.rate, found.name.rpartition(".")[2]
-        line = file.source.position(found.schedule.site.start)[1]
+        line = file.line(found.schedule.site)
         if found.by_schedule:
             told = (
                 f"No update uses this rate: line {line} steps `{short}` before the optimizer steps "

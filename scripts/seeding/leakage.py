@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from .operators import operator
 from .program import Fault, Program, dotted
 
-FITTED = ("StandardScaler", "RobustScaler", "MinMaxScaler")
-
 
 @dataclass(frozen=True, slots=True)
 class Split:

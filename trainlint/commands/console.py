@@ -43,15 +43,15 @@ def is_terminal(stream: TextIO) -> bool:
         return False
 
 
-def wants_color(choice: str, stream: TextIO | None = None) -> bool:
-    """Whether to colour what goes to the stream; the option first, then the environment."""
+def wants_color(choice: str) -> bool:
+    """Whether to colour what is printed; the option first, then the environment."""
     if choice != "auto":
         return choice == "always"
     if os.environ.get("NO_COLOR"):
         return False
     if os.environ.get("FORCE_COLOR"):
         return True
-    return is_terminal(stream or sys.stdout) and os.environ.get("TERM") != "dumb"
+    return is_terminal(sys.stdout) and os.environ.get("TERM") != "dumb"
 
 
 def width(stream: TextIO | None = None) -> int:

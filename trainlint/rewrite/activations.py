@@ -117,7 +117,7 @@ def change_activation(
 def place_of(file: File, node: tree.Node) -> str:
     """The line in which a node begins, with its file where that is another one."""
     home = file.home(node)
-    line = f"line {home.source.position(node.start)[1]}"
+    line = f"line {home.line(node)}"
     return line if home is file else f"{home.path}, {line}"
 
 

@@ -152,10 +152,10 @@ class _Kept:
         for statement in reversed(block):
             if self._has(statement, self.sites):
                 kept.append(self._statement(statement))
-                wanted |= _read(statement)
+                wanted |= tree.names_in(statement)
             elif self._gives(statement, wanted) or self._counts(statement):
                 kept.append(self._lines(statement))
-                wanted |= _read(statement)
+                wanted |= tree.names_in(statement)
         return [line for lines in reversed(kept) for line in lines]
 
     def _has(self, statement: Stmt, sites: Iterable[Node]) -> bool:
@@ -233,7 +233,3 @@ class _Kept:
 
 def _deeper(lines: Sequence[str]) -> list[str]:
     return [f"    {line}" if line else line for line in lines]
-
-
-def _read(statement: Stmt) -> set[str]:
-    return {node.id for node in statement.walk() if isinstance(node, tree.Name)}

@@ -231,7 +231,7 @@ def _imports(file: File) -> Iterator[tuple[Alias, tree.Import | tree.ImportFrom,
 
 def _known(file: File, module: str, target: str, at: Node) -> str | None:
     """The shortest text that means ``target`` by the imports visible at a place."""
-    used = {node.id for node in at.walk() if isinstance(node, tree.Name)}
+    used = tree.names_in(at)
     found: list[str] = []
     for alias, stmt, binding in _imports(file):
         known, seen = binding.qualified or "", file.names.find(alias.bound, at)

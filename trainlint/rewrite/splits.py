@@ -88,7 +88,7 @@ def _fit_and_transform(
     position = _position(split, target.id)
     if position is None:
         raise Unfixable("the data changes between the fit and the split")
-    _refuse_mentions(first, second, {target.id, *_names(fit)})
+    _refuse_mentions(first, second, {target.id, *tree.names_in(fit)})
     _refuse_readers(file, target, split.inputs[position])
     train, test = _parts(split, position)
     lines = []
@@ -159,15 +159,11 @@ def _labels(fit: tree.Call, split: Split) -> str:
     raise Unfixable("it is fitted with more than the data")
 
 
-def _names(node: tree.Node) -> set[str]:
-    return {inner.id for inner in node.walk() if isinstance(inner, tree.Name)}
-
-
 def _refuse_mentions(first: tree.Stmt, second: tree.Stmt, names: set[str]) -> None:
     block = tree.block_of(second)
     between: Sequence[tree.Stmt] = block[block.index(first) + 1 : block.index(second)]
     for statement in between:
-        mentioned = sorted(_names(statement) & names)
+        mentioned = sorted(tree.names_in(statement) & names)
         if mentioned:
             raise Unfixable(f"`{mentioned[0]}` is used between the fit and the split")
 

@@ -171,7 +171,7 @@ class ClassValues:
             case "map" if call.args:
                 return self._mapped(use, call.args[0].value, depth)
             case "fit_transform" | "transform" | "predict":
-                return self._estimated(use, call, func, depth)
+                return self._estimated(use, func, depth)
             case _ if func.attr in _METHODS:
                 return self._of(use.at(func.value), depth + 1)
             case _:
@@ -211,9 +211,7 @@ class ClassValues:
 
     # Models
 
-    def _estimated(
-        self, use: Use, call: tree.Call, func: tree.Attribute, depth: int
-    ) -> Classes | None:
+    def _estimated(self, use: Use, func: tree.Attribute, depth: int) -> Classes | None:
         for found in self.file.values.of(func.value, use.frame):
             value = self._estimator(found)
             if not isinstance(value, Instance) or not value.name.startswith("sklearn."):

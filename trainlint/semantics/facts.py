@@ -94,6 +94,10 @@ class File:
         """The source text of a node, without the parentheses around it."""
         return self.view.text(node)
 
+    def line(self, node: tree.Node) -> int:
+        """The number of the line in which a node begins, in its own file."""
+        return self.view.home(node).source.position(node.start)[1]
+
     def target(self, library: str) -> Range:
         """The releases of a library that the project must work on.
 

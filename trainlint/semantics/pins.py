@@ -14,6 +14,8 @@ from trainlint.config.companions import torch_beside
 from trainlint.config.installs import installed_entries
 from trainlint.config.targets import Range, Version, newest, parse_version, stated_ranges
 from trainlint.semantics import tree
+from trainlint.semantics.guards import EXITS
+from trainlint.semantics.numeric import NEGATED, TURNED
 from trainlint.semantics.tree import Expr
 
 if TYPE_CHECKING:
@@ -21,9 +23,6 @@ if TYPE_CHECKING:
     from trainlint.text.source import Source
 
 _LIBRARY = "torch"
-_EXITS = frozenset({"sys.exit", "os._exit", "builtins.exit", "builtins.quit"})
-_NEGATED = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
-_TURNED = {"==": "==", "!=": "!=", "<": ">", ">=": "<=", ">": "<", "<=": ">="}
 _INSTALL = r"(?m)^[^\n]*\binstall[ \t](?:[^\n]*\\[ \t]*\n)*[^\n]*$"
 
 
@@ -82,7 +81,7 @@ def _ends(file: File, statement: tree.Stmt) -> bool:
         case tree.Raise():
             return True
         case tree.ExprStmt(value=tree.Call(func=func)):
-            return file.names.qualified(func) in _EXITS
+            return file.names.qualified(func) in EXITS
         case _:
             return False
 
@@ -95,9 +94,9 @@ def _where(file: File, test: Expr, *, holds: bool) -> Range | None:
         case tree.BoolOp(op="and" | "or") if (test.op == "and") == holds:
             left = _where(file, test.left, holds=holds)
             return _both(left, _where(file, test.right, holds=holds))
-        case tree.Compare(ops=[op], comparators=[right]) if op in _NEGATED:
-            made = _compared(file, test.left, op if holds else _NEGATED[op], right)
-            turned = _TURNED[op if holds else _NEGATED[op]]
+        case tree.Compare(ops=[op], comparators=[right]) if op in NEGATED:
+            made = _compared(file, test.left, op if holds else NEGATED[op], right)
+            turned = TURNED[op if holds else NEGATED[op]]
             return made or _compared(file, right, turned, test.left)
         case tree.Call(func=tree.Attribute(value=value, attr="startswith")) if holds:
             version = _version(test.args[0].value) if len(test.args) == 1 else None

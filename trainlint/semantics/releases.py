@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
+from trainlint.semantics.guards import EXITS
 from trainlint.semantics.tree import Expr, Node
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ _FEATURE_TESTS = frozenset(
         "pkg_resources.get_distribution",
     }
 )
-_EXITS = frozenset({"sys.exit", "os._exit", "builtins.exit", "builtins.quit"})
 _MAX_DEPTH = 4
 
 
@@ -175,7 +175,7 @@ def _ends_program(file: File, handler: tree.Handler) -> bool:
     """Whether nothing goes on behind a handler, so that it is no other way."""
     last = handler.body[-1]
     if isinstance(last, tree.ExprStmt) and isinstance(last.value, tree.Call):
-        return file.names.qualified(last.value.func) in _EXITS
+        return file.names.qualified(last.value.func) in EXITS
     return isinstance(last, tree.Raise)
 
 

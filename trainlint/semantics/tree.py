@@ -623,6 +623,11 @@ def words_of(node: Node) -> Iterator[str]:
             yield inner.attr
 
 
+def names_in(node: Node) -> set[str]:
+    """The names in a node."""
+    return {inner.id for inner in node.walk() if isinstance(inner, Name)}
+
+
 def is_none(expr: Expr | None) -> bool:
     """Whether ``None`` is what stands there."""
     return isinstance(expr, Constant) and expr.value is None

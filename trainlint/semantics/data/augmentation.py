@@ -27,7 +27,7 @@ _RANDOM = frozenset(
     "ColorJitter AutoAugment RandAugment TrivialAugmentWide AugMix ElasticTransform GaussianNoise "
     "GaussianBlur TimeMasking FrequencyMasking SpecAugment ScaleJitter".split()
 )
-_HOLDERS = frozenset("Compose Sequential OneOf SomeOf RandomApply RandomChoice RandomOrder".split())
+HOLDERS = frozenset("Compose Sequential OneOf SomeOf RandomApply RandomChoice RandomOrder".split())
 # What of albumentations gives the same result each time.
 _FIXED = frozenset(
     "Normalize Resize CenterCrop LongestMaxSize SmallestMaxSize PadIfNeeded ToFloat FromFloat "
@@ -221,7 +221,7 @@ def _of_object(file: File, owner: Object) -> tree.Node | None:
             if not (isinstance(value, Unknown) and value.node is owner.node)
         ]
         found = _first(file, values, _DEPTH)
-        if found is not None and all(_is_applied(file, value) for value in values):
+        if found is not None and all(_is_applied(value) for value in values):
             return found
     return None
 
@@ -235,7 +235,7 @@ def _is_always_called(method: tree.Attribute, getter: tree.FunctionDef) -> bool:
     return isinstance(statement, tree.Assign | tree.Return) and statement.parent is getter
 
 
-def _is_applied(file: File, value: Value) -> bool:
+def _is_applied(value: Value) -> bool:
     """False for alternatives that turn a transform off: None, or what nothing is known of."""
     return isinstance(value, Instance) or (isinstance(value, Literal) and value.value is True)
 
@@ -246,7 +246,7 @@ def _first(file: File, values: list[Value], depth: int) -> tree.Node | None:
         match value:
             case Instance() if value.name.startswith(_LIBRARIES):
                 short = value.name.rpartition(".")[2]
-                if short in _HOLDERS:
+                if short in HOLDERS:
                     given = value.call.arg(0, "transforms")
                     inner = file.values.of(given, value.frame) if given is not None else []
                     found = _first(file, inner, depth - 1)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
+from trainlint.semantics.data.learners import TABLES_OF_TREES
 from trainlint.semantics.data.splits import CROSS_VALIDATIONS
 from trainlint.semantics.kinds import Instance, Object, Symbol
 from trainlint.semantics.names import Binding
@@ -34,7 +35,6 @@ _CONVERSIONS = frozenset(
     "array asarray tensor as_tensor from_numpy FloatTensor LongTensor Tensor DataFrame "
     "get_dummies".split()
 )
-_TABLES = frozenset({"xgboost.DMatrix", "lightgbm.Dataset", "catboost.Pool"})
 _TENSORS = "torch.utils.data.TensorDataset"
 _SELECTORS = (
     "ColumnTransformer",
@@ -104,7 +104,7 @@ def _learned(file: File, call: tree.Call) -> Iterator[tuple[Expr, Expr, bool]]:
         return
     if name in CROSS_VALIDATIONS:
         pair = call.arg(1, "X"), call.arg(2, "y")
-    elif name in _TABLES:
+    elif name in TABLES_OF_TREES:
         pair = call.arg(0, "data"), call.arg(1, "label")
     elif name == _TENSORS and len(call.args) == 2:
         pair = call.arg(0), call.arg(1)

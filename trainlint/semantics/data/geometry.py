@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.bodies import own_nodes
-from trainlint.semantics.data import loading
+from trainlint.semantics.data import augmentation, loading
 from trainlint.semantics.kinds import Display, Instance, Value
 from trainlint.semantics.tree import Expr, Node
 
@@ -75,7 +75,6 @@ _CLASSES = {
     "RandomResizedCrop": _CROPPED,
     "RandomSizedCrop": _CROPPED,
 }
-_HOLDERS = frozenset("Compose Sequential OneOf SomeOf RandomApply RandomChoice RandomOrder".split())
 # What gives an array another type or layout, and leaves each pixel and point where it lies.
 _SAME_METHODS = frozenset(
     "astype float long int bool half double byte copy clone unsqueeze to numpy permute contiguous "
@@ -344,7 +343,7 @@ def _geometric(file: File, values: list[Value], depth: int) -> tuple[str, Node] 
                 short = value.name.rpartition(".")[2]
                 if short in _CLASSES and not _is_off(file, value.call):
                     return _CLASSES[short], value.call
-                given = value.call.arg(0, "transforms") if short in _HOLDERS else None
+                given = value.call.arg(0, "transforms") if short in augmentation.HOLDERS else None
                 inner = file.values.of(given, value.frame) if given is not None else []
             case Display(expr=tree.Sequence() as listed):
                 inner = [v for item in listed.elts for v in file.values.of(item, value.frame)]

@@ -32,7 +32,7 @@ _WRAPPERS = SEARCHES | frozenset(
     "OneVsRestClassifier OneVsOneClassifier MultiOutputClassifier MultiOutputRegressor "
     "CalibratedClassifierCV".split()
 )
-_TABLES_OF_TREES = frozenset({"xgboost.DMatrix", "lightgbm.Dataset", "catboost.Pool"})
+TABLES_OF_TREES = frozenset({"xgboost.DMatrix", "lightgbm.Dataset", "catboost.Pool"})
 _UNLESS = (("booster", "gblinear"), ("linear_tree", True))
 MAX_PARTS = 4
 
@@ -91,7 +91,7 @@ class Learners:
     def _of(self, call: tree.Call) -> Iterator[Learner]:
         func = call.func
         name = self.file.names.qualified(func)
-        if name in _TABLES_OF_TREES and (data := call.arg(0, "data")) is not None:
+        if name in TABLES_OF_TREES and (data := call.arg(0, "data")) is not None:
             linear = any("gblinear" in self.file.text(c) for c in self.file.all(tree.Constant))
             yield Learner(call, data, not linear)
         elif name in CROSS_VALIDATIONS and (data := call.arg(1, "X")) is not None:

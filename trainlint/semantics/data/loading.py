@@ -28,7 +28,7 @@ _LOOKUPS = frozenset(
     for name in "KeyError IndexError AttributeError ImportError ModuleNotFoundError StopIteration "
     "TypeError".split()
 )
-_EXISTS = frozenset({"exists", "isfile", "is_file"})
+EXISTS = frozenset({"exists", "isfile", "is_file"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def is_load(call: tree.Call) -> bool:
 
 def is_test(call: tree.Call) -> bool:
     """True when a call asks whether a file is there."""
-    return tree.word_of(call.func) in _EXISTS
+    return tree.word_of(call.func) in EXISTS
 
 
 def failures(file: File, method: tree.FunctionDef) -> Iterator[Failure]:

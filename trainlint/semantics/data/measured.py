@@ -81,7 +81,7 @@ def _operands(file: File, loaders: Loaders, use: Use, found: list[Fed]) -> Itera
             if isinstance(expr.func, tree.Attribute) and name is None:
                 yield use.at(expr.func.value, use.path if expr.func.attr == "get" else ())
             for arg in expr.args:
-                if not _is_loader(file, loaders, use.at(arg.value)):
+                if not _is_loader(loaders, use.at(arg.value)):
                     yield use.at(arg.value)
         case tree.Subscript():
             key = file.values.literal(expr.index[0] if len(expr.index) == 1 else None, use.frame)
@@ -99,7 +99,7 @@ def _operands(file: File, loaders: Loaders, use: Use, found: list[Fed]) -> Itera
                     yield use.at(child)
 
 
-def _is_loader(file: File, loaders: Loaders, use: Use) -> bool:
+def _is_loader(loaders: Loaders, use: Use) -> bool:
     if isinstance(use.expr, tree.Call):
         return loaders.is_loader(use.expr, use)
     return _LOADERS.search(tree.last_name(use.expr)) is not None
@@ -114,6 +114,6 @@ def _evaluated(file: File, loaders: Loaders, use: Use, call: tree.Call) -> Itera
     """``evaluate(model, test_loader)`` of a function that another file defines."""
     if not evaluates(call):
         return
-    given = [a.value for a in call.args if _is_loader(file, loaders, use.at(a.value))]
+    given = [a.value for a in call.args if _is_loader(loaders, use.at(a.value))]
     if len(given) == 1:
         yield from loaders.of(use.at(given[0]))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.guards import Guard, guards
+from trainlint.semantics.numeric import TURNED
 from trainlint.semantics.tree import Expr, Node
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ _SAME_METHODS = frozenset(
     "to_numpy numpy cpu detach tolist ravel flatten astype copy reshape squeeze".split()
 )
 _ALTERNATIVES = (tree.If, tree.IfExp, tree.BoolOp, tree.Try, tree.For, tree.While, tree.Lambda)
-_FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 _CROSS_VALIDATED = frozenset(
     f"sklearn.model_selection.cross_val{name}" for name in ("_score", "_predict", "idate")
 )
@@ -115,7 +115,7 @@ def _is_counted(file: File, guard: Guard, same: object) -> bool:
     left, right, op = test.left, test.comparators[0], test.ops[0]
     number = file.values.literal(right)
     if not isinstance(number, int):
-        left, number, op = right, file.values.literal(left), _FLIPPED.get(op, op)
+        left, number, op = right, file.values.literal(left), TURNED.get(op, op)
     if not isinstance(number, int) or not _counts(file, left, same):
         return False
     if guard.outcome:

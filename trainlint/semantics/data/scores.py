@@ -29,7 +29,7 @@ METRICS = frozenset(
     "mean_squared_log_error average_precision_score".split()
 )
 _RESHAPES = frozenset("argmax round astype ravel flatten reshape squeeze".split())
-_PREDICTS = frozenset({"predict", "predict_proba", "decision_function"})
+PREDICTS = frozenset({"predict", "predict_proba", "decision_function"})
 _MEASURES = re.compile(
     r"score|error|rms|ma?p?e$|loss|metric|accura|auc|gini|kappa|r2|f1|report|evaluat", re.I
 )
@@ -123,7 +123,7 @@ def _predictions(file: File, expr: Expr, frame: Frame | None, depth: int = 4) ->
     for value in file.values.of(expr, frame):
         inner: Expr | None = None
         if isinstance(value, Method):
-            if value.name in _PREDICTS and value.call.args:
+            if value.name in PREDICTS and value.call.args:
                 yield value
             elif value.name in _RESHAPES:
                 inner = value.receiver
@@ -137,7 +137,7 @@ def predicted(file: File, made: tree.Node) -> Iterator[Expr]:
     """The data that a model predicts for."""
     for call in file.calls:
         func = call.func
-        if not isinstance(func, tree.Attribute) or func.attr not in _PREDICTS or not call.args:
+        if not isinstance(func, tree.Attribute) or func.attr not in PREDICTS or not call.args:
             continue
         if any(value.call is made for value in _estimators(file, func.value)):
             yield call.args[0].value

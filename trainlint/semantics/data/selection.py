@@ -84,7 +84,7 @@ def _comparisons(file: File) -> Iterator[Selection]:
         if len(compare.ops) != 1 or compare.ops[0] not in {"<", ">", "<=", ">="}:
             continue
         sides = (compare.left, compare.comparators[0])
-        best = [side for side in sides if _is_best(file, side)]
+        best = [side for side in sides if _is_best(side)]
         if len(best) != 1:
             continue
         metric = sides[1] if best[0] is sides[0] else sides[0]
@@ -95,7 +95,7 @@ def _comparisons(file: File) -> Iterator[Selection]:
             yield Selection(what, compare, metric)
 
 
-def _is_best(file: File, side: Expr) -> bool:
+def _is_best(side: Expr) -> bool:
     """``best_loss``, ``self.best["loss"]``, ``best - min_delta``."""
     if isinstance(side, tree.BinOp):
         side = side.left

@@ -66,7 +66,7 @@ def starts(file: File) -> Iterator[Start]:
         sample = _sample(file, size)
         if sample is None or not _is_fixed(file, width, sample):
             continue
-        if _is_looked_at(file, function, call, sample, size):
+        if _is_looked_at(function, call, sample, size):
             continue
         base = tree.base_of(sample)
         kinds = {b.kind for b in file.values.definitions(base)[0]} if base is not None else set()
@@ -211,9 +211,7 @@ def _part(binding: Binding) -> Expr | None:
     return value
 
 
-def _is_looked_at(
-    file: File, function: tree.FunctionDef, call: tree.Call, sample: Expr, size: Expr
-) -> bool:
+def _is_looked_at(function: tree.FunctionDef, call: tree.Call, sample: Expr, size: Expr) -> bool:
     """True where a test, an error handler or another size keeps the bound from being too small."""
     words = {tree.dotted(sample), tree.dotted(size)} - {None}
     tests = [guard.test for guard in guards(call)]

@@ -13,7 +13,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.training.amounts import Number, amounts, named
+from trainlint.semantics.numeric import Number
+from trainlint.semantics.training.amounts import amounts, named
 from trainlint.semantics.training.batches import batches, is_sized
 from trainlint.semantics.training.boundary import (
     Atom,

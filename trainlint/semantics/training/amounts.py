@@ -7,32 +7,16 @@ from collections.abc import Callable, Iterator
 from itertools import product
 from typing import TYPE_CHECKING
 
-from trainlint.semantics import tree
+from trainlint.semantics import numeric, tree
 from trainlint.semantics.kinds import Computed, Frame, Instance, Literal, Value
+from trainlint.semantics.numeric import Number
 from trainlint.semantics.tree import Expr
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
-Number = int | float
 MAX_DEPTH = 8
 MAX_AMOUNTS = 16
-_OPERATORS: dict[str, Callable[[Number, Number], Number]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "/": operator.truediv,
-    "//": operator.floordiv,
-    "%": operator.mod,
-}
-_FUNCTIONS: dict[str, Callable[..., Number]] = {
-    "builtins.max": max,
-    "builtins.min": min,
-    "builtins.int": int,
-    "builtins.float": float,
-    "builtins.abs": abs,
-    "builtins.round": round,
-}
 
 
 def amounts(
@@ -105,14 +89,14 @@ def _of(file: File, value: Value, depth: int) -> frozenset[Number | None]:
             pass
         case Literal(value=int() | float() as number):
             return frozenset({number})
-        case Computed(expr=tree.BinOp() as expr) if expr.op in _OPERATORS:
-            return _applied(file, _OPERATORS[expr.op], [expr.left, expr.right], value, depth)
+        case Computed(expr=tree.BinOp() as expr) if expr.op in numeric.OPERATORS:
+            return _applied(file, numeric.OPERATORS[expr.op], [expr.left, expr.right], value, depth)
         case Computed(expr=tree.UnaryOp(op="-") as expr):
             return _applied(file, operator.neg, [expr.operand], value, depth)
-        case Instance() if value.name in _FUNCTIONS and not value.call.has_star:
+        case Instance() if value.name in numeric.FUNCTIONS and not value.call.has_star:
             if value.call.args and not any(arg.keyword for arg in value.call.args):
                 given = [arg.value for arg in value.call.args]
-                return _applied(file, _FUNCTIONS[value.name], given, value, depth)
+                return _applied(file, numeric.FUNCTIONS[value.name], given, value, depth)
         case _:
             pass
     return frozenset({None})

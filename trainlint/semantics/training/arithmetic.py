@@ -7,7 +7,7 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from trainlint.semantics import tree
+from trainlint.semantics import numeric, tree
 from trainlint.semantics.tree import Expr
 
 if TYPE_CHECKING:
@@ -17,30 +17,10 @@ Counted = Mapping[str, float]
 """The values of the variables, by their names in one function."""
 
 MAX_DEPTH = 12
+_OPERATORS: dict[str, Callable[[float, float], float]] = {**numeric.OPERATORS, "**": operator.pow}
 LARGEST = 1e6  # of an exponent; beyond it nothing is a learning rate
-_OPERATORS: dict[str, Callable[[float, float], float]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "/": operator.truediv,
-    "//": operator.floordiv,
-    "%": operator.mod,
-    "**": operator.pow,
-}
-_COMPARES: dict[str, Callable[[float, float], bool]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "==": operator.eq,
-    "!=": operator.ne,
-}
 _FUNCTIONS: dict[str, Callable[..., float]] = {
-    "builtins.max": max,
-    "builtins.min": min,
-    "builtins.int": int,
-    "builtins.float": float,
-    "builtins.abs": abs,
+    **numeric.FUNCTIONS,
     **{
         f"{library}.{name}": function
         for library in ("math", "numpy")
@@ -84,9 +64,9 @@ def holds(file: File, test: Expr, counted: Counted) -> bool | None:
             chain = [value(file, one, counted) for one in (left, *comparators)]
             found: bool | None = True
             for op, one, other in zip(ops, chain, chain[1:], strict=False):
-                if one is None or other is None or op not in _COMPARES:
+                if one is None or other is None or op not in numeric.COMPARISONS:
                     return None
-                found = found and _COMPARES[op](one, other)
+                found = found and numeric.COMPARISONS[op](one, other)
             return found
         case _:
             return None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.kinds import ClassValue, Display, FunctionValue, Instance, Object
+from trainlint.semantics.shapes.functions import FILLED
 from trainlint.semantics.training.boundary import definition, same
 from trainlint.semantics.training.counting import unwrapped
 from trainlint.semantics.tree import Expr
@@ -17,9 +18,7 @@ if TYPE_CHECKING:
 
 _ENDLESS = re.compile(r"cycle|infinit|endless|forever|(^|_)inf(_|$)", re.I)
 _MAX_ALIASES = 6
-_TENSORS = frozenset(
-    f"torch.{name}" for name in "randn rand zeros ones empty randint arange full".split()
-)
+_TENSORS = frozenset(f"torch.{name}" for name in FILLED | {"arange"})
 
 
 def is_endless(file: File, source: Expr) -> bool:

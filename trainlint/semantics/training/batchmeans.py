@@ -114,5 +114,5 @@ def _size(mean: means.Mean, loss: losses.LossEvaluation) -> str | None:
     target = loss.target
     if not isinstance(target, tree.Name):
         return None
-    taken = {node.id for node in mean.loop.target.walk() if isinstance(node, tree.Name)}
+    taken = tree.names_in(mean.loop.target)
     return f"{target.id}.size(0)" if target.id in taken else None

@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
+from trainlint.semantics.numeric import NEGATED, TURNED
 from trainlint.semantics.tree import Expr, Node, Stmt
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
 MAX_FLAGS = 4  # flags set from flags
-_SWAPPED = {"==": "==", "!=": "!=", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
-_NEGATED = {"==": "!=", "!=": "==", "<": ">=", ">": "<=", "<=": ">", ">=": "<"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,7 @@ def guards(node: Node, stop: Node) -> Iterator[Guard]:
     """The tests between a node and an ancestor of it, the innermost first."""
     below = node
     for ancestor in node.ancestors():
-        yield from _early_exits(ancestor, below)
+        yield from _early_exits(below)
         match ancestor:
             case tree.If() if below in ancestor.body:
                 yield Guard(ancestor, ancestor.test, True, tuple(ancestor.body))
@@ -97,7 +96,7 @@ def guards(node: Node, stop: Node) -> Iterator[Guard]:
         below = ancestor
 
 
-def _early_exits(parent: Node, below: Node) -> Iterator[Guard]:
+def _early_exits(below: Node) -> Iterator[Guard]:
     """``if ...: continue`` (or ``return``) above a statement of the same block."""
     if not isinstance(below, Stmt):
         return
@@ -161,8 +160,8 @@ def boundary(file: File, atom: Atom) -> Boundary | None:
         case tree.Compare(ops=[op], comparators=[right]):
             left = expr.left
             if _remainder(file, left) is None and _remainder(file, right) is not None:
-                left, right, op = right, left, _SWAPPED.get(op, op)
-            op = op if atom.wanted else _NEGATED.get(op, op)
+                left, right, op = right, left, TURNED.get(op, op)
+            op = op if atom.wanted else NEGATED.get(op, op)
             division = _remainder(file, left)
             if division is None:
                 return _threshold(file, expr, atom.wanted, left, op, right)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
+from trainlint.semantics.data.loading import EXISTS
 from trainlint.semantics.flow import is_dead
 from trainlint.semantics.guards import guards
 from trainlint.semantics.kinds import Instance
@@ -38,7 +39,6 @@ _MOVES = frozenset("os.replace os.rename shutil.move os.renames".split())
 _COPIES = frozenset("shutil.copy shutil.copy2 shutil.copyfile shutil.copytree os.link".split())
 _TEMPORARY = re.compile(r"te?mp|partial|incomplete", re.I)
 _OPENS = frozenset("builtins.open io.open gzip.open lzma.open bz2.open codecs.open".split())
-_EXISTS = frozenset({"exists", "isfile", "is_file", "lexists"})
 # What gives a file that was written its own name, or keeps another one of it elsewhere.
 _SETTLES = re.compile(
     r"(^|_)(replace|rename|move|mv|commit|publish|promote|swap|backup|back_up|copy|cp|upload|put|"
@@ -346,7 +346,7 @@ def has_older(file: File, save: LoopSave) -> bool:
     if any(_asks_for_one(guard.test) and guard.outcome for guard in guarded):
         return True
     if any(
-        isinstance(node, tree.Call) and tree.last_name(node.func) in _EXISTS
+        isinstance(node, tree.Call) and tree.last_name(node.func) in EXISTS | {"lexists"}
         for guard in guarded
         for node in guard.test.walk()
     ):

@@ -10,7 +10,7 @@ from trainlint.semantics import tree
 from trainlint.semantics.bodies import own_nodes
 from trainlint.semantics.kinds import Display, Element, FunctionValue, Instance, Unknown
 from trainlint.semantics.training import models, updates
-from trainlint.semantics.training.script import BACKWARD, ZERO_GRAD, Body, Event
+from trainlint.semantics.training.script import BACKWARD, ENGINES, ZERO_GRAD, Body, Event
 from trainlint.semantics.training.updates import UpdateWindow
 from trainlint.semantics.tree import Expr
 
@@ -31,12 +31,11 @@ _OPTIMIZERS = (
     "lion_pytorch.",
     "accelerate.",
 )
-_CLEAR_THEMSELVES = frozenset({"deepspeed", "colossalai", "fastai", "ignite"})
 
 
 def uncleared(file: File, window: UpdateWindow) -> tuple[Event, ...]:
     """The steps of a window whose gradients nothing clears, as far as the file tells."""
-    if file.script.frameworks & _CLEAR_THEMSELVES or _cleared_out_of_sight(file, window):
+    if file.script.frameworks & ENGINES or _cleared_out_of_sight(file, window):
         return ()
     clears = _clears_beside(file, window)
     found: dict[str, Event] = {}
@@ -92,9 +91,9 @@ def cleared_before(file: File, window: UpdateWindow, step: Event) -> Event | Non
     """
     if step.receiver is None or updates.steps_now_and_then(file, window, step):
         return None
-    if file.script.frameworks & _CLEAR_THEMSELVES or _cleared_out_of_sight(file, window):
+    if file.script.frameworks & ENGINES or _cleared_out_of_sight(file, window):
         return None
-    if not _clears_nothing_itself(file, step, window) or _is_handed_on(file, step, window.loop):
+    if not _clears_nothing_itself(file, step, window) or _is_handed_on(step, window.loop):
         return None
     if _cleared_by_methods(file, window):
         return None
@@ -124,7 +123,7 @@ def _in_rounds(file: File, window: UpdateWindow) -> set[Body]:
     }
 
 
-def _is_handed_on(file: File, step: Event, loop: tree.Loop) -> bool:
+def _is_handed_on(step: Event, loop: tree.Loop) -> bool:
     """True when a call in the loop gets the optimizer and may clear by it."""
     assert step.receiver is not None
     name = tree.word_of(step.receiver)

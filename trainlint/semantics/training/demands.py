@@ -23,7 +23,6 @@ _GPU_ONLY = frozenset(
     "apex deepspeed flash_attn triton bitsandbytes vllm cupy cudf cuml tensorrt torch_tensorrt "
     "unsloth numba pycuda".split()
 )
-_QUESTIONS = ("is_available", "device_count", "current_accelerator")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +78,11 @@ def _imported(file: File) -> Iterator[str]:
 
 
 def _others(file: File) -> list[File]:
-    return file.view.mentioning(_QUESTIONS, file)
+    return file.view.mentioning(devices.QUESTIONS, file)
 
 
 def _asks(file: File) -> bool:
-    return any(node.attr in _QUESTIONS for node in file.all(tree.Attribute))
+    return any(node.attr in devices.QUESTIONS for node in file.all(tree.Attribute))
 
 
 # The one place that names the device

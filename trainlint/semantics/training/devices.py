@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.guards import guards
+from trainlint.semantics.guards import guards, required
 from trainlint.semantics.kinds import Display, Instance, Literal, Unknown, Value
 from trainlint.semantics.tree import Expr, Node
 
@@ -33,7 +33,7 @@ _OF_A_GPU = frozenset(
         "synchronize",
     )
 )
-_QUESTIONS = frozenset({"is_available", "device_count", "current_accelerator"})
+QUESTIONS = frozenset({"is_available", "device_count", "current_accelerator"})
 
 
 class Device(Enum):
@@ -108,18 +108,9 @@ def _is_gpu(value: Value) -> bool:
 def is_only_with_gpu(node: Node) -> bool:
     """True inside ``if use_cuda: ...``, which a run without a GPU leaves out."""
     return any(
-        guard.outcome and any(_says_gpu(part) for part in _sides(guard.test))
+        guard.outcome and any(_says_gpu(part) for part in required(guard.test))
         for guard in guards(node)
     )
-
-
-def _sides(test: Expr) -> Iterator[Expr]:
-    """The tests that all hold where one holds."""
-    if isinstance(test, tree.BoolOp) and test.op == "and":
-        yield from _sides(test.left)
-        yield from _sides(test.right)
-    else:
-        yield test
 
 
 def _says_gpu(test: Expr) -> bool:
@@ -167,7 +158,7 @@ def _moved_to(file: File, call: tree.Call) -> Device:
 def _asks(file: File, node: tree.Attribute) -> bool:
     """True for ``torch.cuda.is_available`` and its kin, where a missing GPU ends nothing."""
     name = node.attr
-    if name not in _QUESTIONS:
+    if name not in QUESTIONS:
         return False
     qualified = file.names.qualified(node) or ""
     if not qualified.startswith("torch."):
@@ -209,7 +200,7 @@ def is_spread(file: File) -> bool:
 def _is_guarded(node: Node) -> bool:
     """True for ``if use_cuda: model.cuda()``."""
     return any(
-        tree.word_of(part) in _QUESTIONS or _DEVICE.search(tree.word_of(part)) is not None
+        tree.word_of(part) in QUESTIONS or _DEVICE.search(tree.word_of(part)) is not None
         for above in node.ancestors()
         if isinstance(above, tree.If | tree.IfExp)
         for part in above.test.walk()

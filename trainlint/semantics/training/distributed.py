@@ -13,8 +13,8 @@ from trainlint.semantics.data import feeding
 from trainlint.semantics.data.feeding import Feed
 from trainlint.semantics.kinds import Instance, Object, Part, is_none
 from trainlint.semantics.training import runs
-from trainlint.semantics.training.evaluation import names_behind
-from trainlint.semantics.training.script import BACKWARD
+from trainlint.semantics.training.evaluation import is_detached, names_behind
+from trainlint.semantics.training.script import BACKWARD, FRAMEWORKS
 from trainlint.semantics.tree import Expr
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ WRAPPERS = frozenset(
     }
 )
 # These tell a sampler its epoch, or share out the data, by themselves.
-_CARING = frozenset({"accelerate", "lightning", "fastai", "ignite", "colossalai"})
+_CARING = FRAMEWORKS - {"deepspeed"}
 _MAX_STEPS = 60
 
 _RANK = re.compile(r"(^|_)(rank|world|shard|shards|replicas?|node|partition)(_|$|s$)", re.I)
@@ -98,17 +98,8 @@ def _differentiated(file: File, loss: Expr) -> Iterator[tree.Call]:
                 exprs.append(binding.value)
     for expr in dict.fromkeys(exprs):
         for node in expr.walk():
-            if isinstance(node, tree.Call) and not _is_detached(node, expr):
+            if isinstance(node, tree.Call) and not is_detached(node, expr):
                 yield node
-
-
-def _is_detached(node: tree.Node, root: Expr) -> bool:
-    below = node
-    while below is not root and below.parent is not None:
-        below = below.parent
-        if isinstance(below, tree.Attribute) and below.attr in {"detach", "item", "data"}:
-            return True
-    return False
 
 
 def _inside(file: File, call: tree.Call) -> tree.Call | None:

@@ -153,7 +153,7 @@ def _feeds_backward(file: File, loop: Rounds, body: Body) -> bool:
 def names_behind(file: File, expr: tree.Expr, hops: int = _DEPTH) -> list[tree.Name]:
     """The names whose graphs an expression continues, through their definitions."""
     found = [
-        node for node in expr.walk() if isinstance(node, tree.Name) and not _is_detached(node, expr)
+        node for node in expr.walk() if isinstance(node, tree.Name) and not is_detached(node, expr)
     ]
     if hops:
         for name in tuple(found):
@@ -163,9 +163,9 @@ def names_behind(file: File, expr: tree.Expr, hops: int = _DEPTH) -> list[tree.N
     return found
 
 
-def _is_detached(name: tree.Name, expr: tree.Expr) -> bool:
-    """True where only the numbers under a name are used: ``target.detach()``."""
-    below: tree.Node = name
+def is_detached(node: tree.Node, expr: tree.Expr) -> bool:
+    """True where only the numbers under a node are used: ``target.detach()``."""
+    below = node
     while below is not expr and below.parent is not None:
         below = below.parent
         if isinstance(below, tree.Attribute) and below.attr in {"detach", "item", "data"}:
@@ -208,7 +208,7 @@ def named_evaluation(file: File, loop: Rounds, body: Body) -> bool:
         return "train" not in body.name.lower()
     if not isinstance(loop, tree.For):
         return False
-    names = {n.id for n in loop.iter.walk() if isinstance(n, tree.Name)}
+    names = tree.names_in(loop.iter)
     names |= {n.attr for n in loop.iter.walk() if isinstance(n, tree.Attribute)}
     return any(_EVALUATES.search(name) for name in names)
 

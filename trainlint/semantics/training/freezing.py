@@ -78,11 +78,11 @@ def _loop_over(taken: Expr) -> tree.For | None:
         if isinstance(above, tree.FunctionDef | tree.While):
             break
         if isinstance(above, tree.For):
-            bound = {n.id for n in above.target.walk() if isinstance(n, tree.Name)}
+            bound = tree.names_in(above.target)
             if names.isdisjoint(bound):
                 break
             found = above
-            names = {n.id for n in above.iter.walk() if isinstance(n, tree.Name)}
+            names = tree.names_in(above.iter)
     return found
 
 

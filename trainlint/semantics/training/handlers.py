@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tree
 from trainlint.semantics.bodies import own_nodes
 from trainlint.semantics.data import loading
+from trainlint.semantics.guards import EXITS
 from trainlint.semantics.training import evaluation
 from trainlint.semantics.training.script import BACKWARD, STEP, ZERO_GRAD, Body
 
@@ -24,9 +25,7 @@ _REPORTS = re.compile(
 )
 # What a handler may do beside reporting and still leave everybody in the dark.
 _TIDIES = frozenset({"empty_cache", "collect", "zero_grad", "ipc_collect", "synchronize"})
-_LEAVES = frozenset(
-    {"builtins.exit", "builtins.quit", "sys.exit", "os._exit", "os.abort", "os.kill"}
-)
+_LEAVES = EXITS | {"os.abort", "os.kill"}
 # What removes something, or ends it, that is no longer needed.
 _CLEANS_UP = re.compile(
     r"^(unlink|rmtree|rmdir|close|terminate|kill|release|shutdown|quit|cleanup|destroy\w*|"

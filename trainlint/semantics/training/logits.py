@@ -160,14 +160,10 @@ def other_callers(file: File, source: Source) -> list[str]:
             if isinstance(callee, FunctionValue) and isinstance(callee.function, tree.FunctionDef)
         ]
         if not functions:
-            found.append(f"line {_line(file, call)}: who else calls this is not known")
+            found.append(f"line {file.line(call)}: who else calls this is not known")
         for function in functions:
             found += [
-                f"line {_line(file, escape.node)}: {escape.why}"
+                f"line {file.line(escape.node)}: {escape.why}"
                 for escape in escapes.of_function(file, function)
             ]
     return found
-
-
-def _line(file: File, node: Node) -> int:
-    return file.home(node).source.position(node.start)[1]

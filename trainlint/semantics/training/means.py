@@ -135,7 +135,7 @@ def _mean(
     loop = loops.pop() if len(loops) == 1 else None
     if not isinstance(loop, tree.For) or loop in division.ancestors():
         return None
-    if not _is_emptied(file, loop, total):
+    if not _is_emptied(loop, total):
         return None
     source = iterated(file, loop)
     found = _divisor(file, divided, loop, source, added)
@@ -149,7 +149,7 @@ def _mean(
     return mean
 
 
-def _is_emptied(file: File, loop: tree.For, total: str) -> bool:
+def _is_emptied(loop: tree.For, total: str) -> bool:
     """True where the sum begins anew each time that the loop does."""
     blocks: list[tree.Stmt] = list(tree.block_of(loop))
     for statement in blocks[: blocks.index(loop)]:

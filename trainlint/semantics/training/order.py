@@ -14,14 +14,11 @@ from trainlint.semantics import tree
 from trainlint.semantics.flow import Flow, is_dead
 from trainlint.semantics.kinds import FunctionValue, Instance
 from trainlint.semantics.training import models
-from trainlint.semantics.training.script import BACKWARD, STEP, ZERO_GRAD, Body, Event
+from trainlint.semantics.training.script import BACKWARD, ENGINES, STEP, ZERO_GRAD, Body, Event
 from trainlint.semantics.tree import Expr
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
-
-# Engines and callbacks that propagate, step and clear by themselves.
-_MANAGED = frozenset({"deepspeed", "colossalai", "fastai", "ignite"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +55,7 @@ class Acts:
 def bodies(file: File) -> Iterator[Acts]:
     """The bodies that propagate, step or clear by themselves."""
     script = file.script
-    if script.frameworks & _MANAGED:
+    if script.frameworks & ENGINES:
         return
     for body, own in script.own_events.items():
         if own:

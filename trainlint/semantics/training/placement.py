@@ -231,12 +231,13 @@ def _has_another_way(file: File, load: tree.Call) -> bool:
                 return False
             case _:
                 continue
-        if any(_is_load(file, node) for other in others for node in other.walk()):
+        if any(is_load(file, node) for other in others for node in other.walk()):
             return True
     return False
 
 
-def _is_load(file: File, node: Node) -> bool:
+def is_load(file: File, node: Node) -> bool:
+    """True for a call of ``torch.load``."""
     return isinstance(node, tree.Call) and file.names.qualified(node.func) == "torch.load"
 
 

@@ -74,7 +74,7 @@ def _clash(file: File, rate: RateSet, event: Event) -> Overwritten | None:
     at, stepped = flow.point(rate.place), flow.point(event.site)
     if not steps or at == stepped or at in steps or stepped in steps:
         return None
-    if _is_absolute(made) and _is_lost(file, rate, event, flow, steps):
+    if _is_absolute(made) and _is_lost(rate, event, flow, steps):
         return Overwritten(rate, made.call, made.name, event, True)
     if _is_dead_schedule(file, rate, event, flow, steps):
         return Overwritten(rate, made.call, made.name, event, False)
@@ -87,7 +87,7 @@ def _is_absolute(made: Instance) -> bool:
     return made.name.startswith("transformers.") and "_schedule" in made.name
 
 
-def _is_lost(file: File, rate: RateSet, event: Event, flow: Flow, steps: set[int]) -> bool:
+def _is_lost(rate: RateSet, event: Event, flow: Flow, steps: set[int]) -> bool:
     """Whether the schedule always steps between a rate and the next step of the optimizer."""
     at, stepped = flow.point(rate.place), flow.point(event.site)
     if any(True for _ in guards(event.site)):

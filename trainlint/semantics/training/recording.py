@@ -321,16 +321,12 @@ def other_use(file: File, function: tree.FunctionDef) -> str:
         return f"nothing in this file calls `{function.name}`"
     for node in (*file.all(tree.Name), *file.all(tree.Attribute)):
         if tree.word_of(node) == function.name and node not in called:
-            return f"`{function.name}` is handed on in line {_line(file, node)}"
+            return f"`{function.name}` is handed on in line {file.line(node)}"
     loops = [training.loop for training in file.script.training_loops]
     for call in callers:
         if tree.enclosing_loop(call) in loops:
-            return f"line {_line(file, call)} calls `{function.name}` in training"
+            return f"line {file.line(call)} calls `{function.name}` in training"
     return ""
-
-
-def _line(file: File, node: tree.Node) -> int:
-    return file.source.position(node.start)[1]
 
 
 def _is_trained_on(file: File, call: tree.Call) -> bool:

@@ -219,7 +219,7 @@ def telling(file: File, found: Unshuffled) -> Telling:
         raise Unfixable("a batch sampler hides the sampler")
     if tree.dotted(given) is not None and visible(file, given, head):
         return _told(file.text(given), epoch, file.values.of(given), known=True)
-    loader = _loader_at(file, found)
+    loader = _loader_at(found)
     if loader is None or not visible(file, loader, head):
         raise Unfixable("neither the sampler nor its loader has a name in the loop over the epochs")
     known = feeding.is_only_loaders(file, loader)
@@ -236,7 +236,7 @@ def _told(sampler: str, epoch: str, values: Sequence[Value | None], known: bool)
     return Telling((f'if hasattr({sampler}, "set_epoch"):', f"    {call}"), known)
 
 
-def _loader_at(file: File, found: Unshuffled) -> Expr | None:
+def _loader_at(found: Unshuffled) -> Expr | None:
     """The loader as the loop over the epochs names it, None where it has no name there."""
     taken, site = found.feed.taken, found.site
     function = tree.function_of(found.loop)

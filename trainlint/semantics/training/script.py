@@ -46,8 +46,10 @@ CLIPS = frozenset(
     for module in ("", "clip_grad.")
     for name in ("clip_grad_norm_", "clip_grad_value_", "clip_grad_norm")
 )
+# Engines and callbacks that propagate, step and clear by themselves.
+ENGINES = frozenset({"deepspeed", "fastai", "ignite", "colossalai"})
 # Calls that do a backward or a step for the script; what they hide, no rule may miss.
-FRAMEWORKS = frozenset({"accelerate", "lightning", "deepspeed", "fastai", "ignite", "colossalai"})
+FRAMEWORKS = ENGINES | {"accelerate", "lightning"}
 
 _OPTIMIZER = re.compile(r"(^|_)(optim|optimizer|optimiser|opt)s?(_|\d|$)|optim", re.I)
 # Classes of optimizers in libraries: transformers.AdamW, apex.optimizers.FusedLAMB, ...

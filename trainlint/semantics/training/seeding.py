@@ -192,7 +192,7 @@ def _around(call: tree.Call) -> Iterator[str]:
     statement = tree.statement_of(call)
     if isinstance(statement, tree.Assign):
         for target in statement.targets:
-            yield from (node.id for node in target.walk() if isinstance(node, tree.Name))
+            yield from tree.names_in(target)
     for above in call.ancestors():
         if above is statement:
             return

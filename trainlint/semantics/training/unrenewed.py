@@ -10,7 +10,15 @@ from trainlint.semantics import tree
 from trainlint.semantics.bodies import own_nodes
 from trainlint.semantics.flow import Flow
 from trainlint.semantics.kinds import FunctionValue, Instance, Literal, Unknown, Value
-from trainlint.semantics.training.script import BACKWARD, SCALERS, STEP, UPDATE, Body, Event
+from trainlint.semantics.training.script import (
+    BACKWARD,
+    ENGINES,
+    SCALERS,
+    STEP,
+    UPDATE,
+    Body,
+    Event,
+)
 from trainlint.semantics.tree import Expr
 
 if TYPE_CHECKING:
@@ -18,7 +26,7 @@ if TYPE_CHECKING:
 
 _MAX_CALLERS = 4
 # Libraries whose engines are handed what they need and update the scaler by themselves.
-_UPDATE_THEMSELVES = frozenset({"lightning", "deepspeed", "fastai", "ignite", "colossalai"})
+_UPDATE_THEMSELVES = ENGINES | {"lightning"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,7 +117,7 @@ def _takes_optimizer(loop: tree.Loop, step: Event) -> bool:
     """True for a loop over optimizers, in which each of them steps once."""
     if not isinstance(loop, tree.For) or step.receiver is None:
         return isinstance(loop, tree.For)
-    taken = {n.id for n in loop.target.walk() if isinstance(n, tree.Name)}
+    taken = tree.names_in(loop.target)
     return any(isinstance(n, tree.Name) and n.id in taken for n in step.receiver.walk())
 
 

@@ -17,6 +17,7 @@ from trainlint.semantics.kinds import (
     Unknown,
     Value,
 )
+from trainlint.semantics.shapes.functions import FILLED
 from trainlint.semantics.training import evaluation, models
 from trainlint.semantics.training.evaluation import EvaluationPass, Rounds
 from trainlint.semantics.training.models import Forward
@@ -54,7 +55,7 @@ _TRAINING = (
     "efficientnet_pytorch.",
     "segmentation_models_pytorch.",
 )
-_MADE_UP = frozenset(f"torch.{n}" for n in "randn rand zeros ones randint empty full".split())
+_MADE_UP = frozenset(f"torch.{name}" for name in FILLED)
 _DROPS = ("torch.nn.Dropout", "torch.nn.AlphaDropout", "torch.nn.FeatureAlphaDropout")
 _NORMS = ("torch.nn.BatchNorm", "torch.nn.SyncBatchNorm", "torch.nn.LazyBatchNorm")
 _ATTENDS = frozenset(
@@ -237,13 +238,13 @@ def _switched_on(file: File, node: tree.Node, model: Expr, depth: int) -> Event 
     if events or not depth or not isinstance(body, tree.FunctionDef):
         return None
     for call, _owner in file.values.graph.callers(body):
-        found = _switched_on(file, call, _as_given(file, body, call, model), depth - 1)
+        found = _switched_on(file, call, _as_given(body, call, model), depth - 1)
         if found is not None:
             return found
     return None
 
 
-def _as_given(file: File, function: tree.FunctionDef, call: tree.Call, model: Expr) -> Expr:
+def _as_given(function: tree.FunctionDef, call: tree.Call, model: Expr) -> Expr:
     """The model of a function as a call of it names it."""
     if isinstance(model, tree.Name):
         param = function.param(model.id)

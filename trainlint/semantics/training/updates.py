@@ -141,7 +141,7 @@ def certain(file: File, steps: tuple[Event, ...]) -> bool:
 # Where a window begins
 
 
-def is_conditional(file: File, window: UpdateWindow, step: Event) -> tree.If | None:
+def condition_of(window: UpdateWindow, step: Event) -> tree.If | None:
     """The condition under which a step runs and its backward does not stand, if there is one."""
     site, inner = step.site, window.site
     if tree.function_of(step.call) is tree.function_of(window.backward.call):
@@ -160,7 +160,7 @@ def is_conditional(file: File, window: UpdateWindow, step: Event) -> tree.If | N
 
 def steps_now_and_then(file: File, window: UpdateWindow, step: Event) -> bool:
     """True when a round can run its backward without the step, but by counting batches."""
-    condition = is_conditional(file, window, step)
+    condition = condition_of(window, step)
     if condition is not None:
         return not counts_batches(condition)
     if step.call is not step.site and tree.enclosing(step.call, tree.If) is not None:

@@ -222,12 +222,12 @@ def is_read_elsewhere(file: File, name: Expr, made: tree.Call) -> bool:
             continue
         statement = tree.statement_of(node)
         set_here = isinstance(statement, tree.Assign) and node in statement.targets
-        if not set_here and not _sets_another_factor(file, statement, made):
+        if not set_here and not _sets_another_factor(statement, made):
             return True
     return False
 
 
-def _sets_another_factor(file: File, statement: tree.Stmt | tree.Module, made: tree.Call) -> bool:
+def _sets_another_factor(statement: tree.Stmt | tree.Module, made: tree.Call) -> bool:
     """True for ``total = epochs * steps`` where only the schedule reads ``total``."""
     if not isinstance(statement, tree.Assign) or len(statement.targets) != 1:
         return False

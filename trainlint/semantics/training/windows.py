@@ -41,7 +41,7 @@ def windows(script: Script) -> list[AccumulationWindow]:
 def _window(
     file: File, body: Body, loop: tree.Loop, events: tuple[Event, ...]
 ) -> AccumulationWindow | None:
-    if any(e.by in _MANAGED for e in events) or _is_managed(file, loop, events):
+    if any(e.by in _MANAGED for e in events) or _is_managed(events):
         return None
     steps = tuple(e for e in events if e.kind == STEP)
     chosen: tuple[Guard, Boundary, Clause, Index] | None = None
@@ -76,7 +76,7 @@ def _inner(event: Event) -> Node:
     return event.call
 
 
-def _is_managed(file: File, loop: tree.Loop, events: tuple[Event, ...]) -> bool:
+def _is_managed(events: tuple[Event, ...]) -> bool:
     """True under ``accelerator.accumulate(model)``."""
     for event in events:
         for node in (event.site, event.call):
