@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import textwrap
 from pathlib import Path
 
@@ -9,12 +10,13 @@ import pytest
 
 from trainlint.check import check_source
 from trainlint.project.graph import Graph
-from trainlint.project.imports import Import, added_to_path, imports
+from trainlint.project.imports import Import, added_to_path, code, imports
 from trainlint.registry import shipped
 from trainlint.run import Checked, Options, check
 from trainlint.semantics.facts import Surroundings
 from trainlint.testing import Memory, project_of
 from trainlint.text.source import decode
+from trainlint.work import parsing
 
 MODEL = """
     import torch
@@ -99,6 +101,22 @@ def trail(project: dict[str, str], path: str) -> list[str]:
 )
 def test_imports_are_read_without_a_parse(line, found):
     assert list(imports(line.encode())) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "bare"),
+    [
+        ("a = 1  # one\n\n# two\nb = 2\n", "a = 1\nb = 2\n"),
+        ("a = '#1'  # 'one'\n", "a = '#1'\n"),
+        (r'a = "\"#1"  # "one"' + "\n", r'a = "\"#1"' + "\n"),
+        ('"""It\'s\n# no comment\n"""  # one\n', '"""It\'s\n# no comment\n"""\n'),
+        ("'''a\"\"\"#b'''#c\nd\n", "'''a\"\"\"#b'''\nd\n"),
+        ("a  # don't\nb = 'x'  # it's\n", "a\nb = 'x'\n"),
+        ("# one\ra = 1\r", "\ra = 1\r"),
+    ],
+)
+def test_comments_and_blank_lines_are_no_code(text, bare):
+    assert code(text.encode()).decode() == bare
 
 
 def test_folders_added_to_the_path_are_read():
@@ -274,6 +292,41 @@ def test_an_edit_elsewhere_leaves_the_results_of_a_component_alone(root):
     run(root)
     write(root / "other" / "alone.py", "value = 1\n")
     assert looked_into(run(root)) == ["other/alone.py"]
+
+
+def test_a_comment_elsewhere_leaves_results_alone_that_name_no_place_there(root):
+    settle(root)
+    run(root)
+    write(root / "model.py", "# the network\n\n" + (root / "model.py").read_text())
+    again = run(root)
+    assert looked_into(again) == ["model.py", "trainer.py"]
+    places = [p.location for d in again.report.diagnostics if d.code == "AMP001" for p in d.related]
+    lines = (root / "model.py").read_text().splitlines()
+    assert ["sigmoid" in lines[p.line - 1] for p in places if p.path == "model.py"][:1] == [True]
+
+
+def test_a_tree_that_is_checked_out_again_is_not_looked_into_again(root, monkeypatch):
+    settle(root)
+    before = found(run(root))
+    copy = root.parent / "copy"
+    shutil.copytree(root, copy, copy_function=shutil.copyfile)
+    monkeypatch.chdir(copy)
+    again = run(copy)
+    assert (looked_into(again), found(again)) == ([], before)
+
+
+def test_what_was_found_while_a_file_changed_is_not_kept(root, monkeypatch):
+    parse = parsing.parse
+
+    def meanwhile(*given):
+        parse(*given)
+        write(root / "model.py", (root / "model.py").read_text() + "\nlater = 1\n")
+
+    settle(root)
+    with monkeypatch.context() as patch:
+        patch.setattr(parsing, "parse", meanwhile)
+        run(root)
+    assert looked_into(run(root)) == ["main.py", "model.py", "other/alone.py", "trainer.py"]
 
 
 @pytest.mark.parametrize("change", ["new", "gone", "renamed"])

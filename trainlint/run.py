@@ -191,16 +191,27 @@ def recall(run: Run, items: Iterable[Item]) -> Iterator[Item]:
             payload = session.lookup(item.path, item.status)
             if payload is not None:
                 item.digest = session.digest(item.path, item.status) or ""
-                if not _take(run, item, payload) and item.digest:
-                    payload = session.lookup_content(item.digest, item.role)
-                    if payload is not None and _take(run, item, payload):
-                        session.store(item.path, item.status, item.digest, item.role, payload)
+                if not _take(run, item, payload):
+                    _take_by_content(run, item)
         yield item
+
+
+def _take_by_content(run: Run, item: Item) -> bool:
+    """Accept what the same bytes gave in one of the file's roles, wherever they were seen."""
+    if not item.digest or item.status is None:
+        return False
+    session = run.session(item.terms.rulebook)
+    for role in item.roles:
+        payload = session.lookup_content(item.digest, role)
+        if payload is not None and _take(run, item, payload):
+            session.store(item.path, item.status, item.digest, role, payload)
+            return True
+    return False
 
 
 def _take(run: Run, item: Item, payload: bytes) -> bool:
     """Accept a kept result if nothing that it depends on is different now."""
-    kept = Kept.from_bytes(payload, item.role)
+    kept = Kept.from_bytes(payload, item.roles)
     if kept is None or kept.result.depth < item.depth:
         return False
     if kept.local != sorted(run.local_among(kept.imports, item.file)):
@@ -224,11 +235,8 @@ def scan(run: Run, items: Iterable[Item]) -> Iterator[Item]:
                 item.result = _unreadable(item, error)
                 continue
         if item.status is not None:
-            session = run.session(item.terms.rulebook)
             item.digest = content_digest(item.data)
-            payload = session.lookup_content(item.digest, item.role)
-            if payload is not None and _take(run, item, payload):
-                session.store(item.path, item.status, item.digest, item.role, payload)
+            if _take_by_content(run, item):
                 item.data = None
                 continue
         assert item.data is not None
@@ -239,6 +247,7 @@ def scan(run: Run, items: Iterable[Item]) -> Iterator[Item]:
             item.imports = import_words(item.data.decode("utf-8", "replace"))
             item.data = None
     around = _words_around(fresh)
+    silent = []
     for item in fresh:
         is_wanted = item.terms.can_fire(item.words, around.get(id(item.context)))
         if is_wanted:
@@ -249,7 +258,8 @@ def scan(run: Run, items: Iterable[Item]) -> Iterator[Item]:
             yield item
         else:
             item.result = Result()
-            keep(run, [item])
+            silent.append(item)
+    keep(run, silent)
 
 
 def _words_around(items: Iterable[Item]) -> dict[int, frozenset[bytes]]:
@@ -268,15 +278,20 @@ def _unreadable(item: Item, error: OSError) -> Result:
     return Result(failures=[Failure(item.path, "read", error.strerror or str(error))])
 
 
-def keep(run: Run, items: Iterable[Item]) -> None:
-    """Hand new results to the cache."""
+def keep(run: Run, items: Sequence[Item]) -> None:
+    """Hand new results to the cache, but for those of a project that changed meanwhile."""
+    around = {id(item.context): item.context for item in items if item.context is not None}
+    changed = {key for key, context in around.items() if not context.is_settled()}
     for item in items:
         if item.status is None or item.result is None or not item.result.keepable:
             continue
-        kept = Kept(item.role, item.imports, sorted(item.local), item.result)
+        if id(item.context) in changed:
+            continue
+        role = item.roles[item.result.names_others(item.path)]
+        kept = Kept(role, item.imports, sorted(item.local), item.result)
         item.data = None
         session = run.session(item.terms.rulebook)
-        session.store(item.path, item.status, item.digest, item.role, kept.to_bytes())
+        session.store(item.path, item.status, item.digest, role, kept.to_bytes())
 
 
 def collect(run: Run, items: Sequence[Item], failures: Sequence[Failure]) -> Report:

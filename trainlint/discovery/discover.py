@@ -50,6 +50,13 @@ class File:
     size: int
     stamp: tuple[int, ...] = ()  # differs where the file was written or replaced meanwhile
 
+    def is_unchanged(self) -> bool:
+        """Whether the file on the disk still is the one that was found."""
+        try:
+            return not self.stamp or _stamp(os.stat(self.path)) == self.stamp
+        except OSError:
+            return False
+
 
 @dataclass(frozen=True, slots=True)
 class Discovery:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import Protocol
 
+from trainlint.digests import framed
 from trainlint.project.imports import Import, Sketch, identifiers, sketched
 from trainlint.project.places import Places
 
@@ -66,7 +67,7 @@ class Graph:
         other = Graph(_Replaced(self.texts, texts))
         other._base, other._new = self, frozenset(texts)
         other.places = self.places
-        other._sketches = {path: sketched(data) for path, data in texts.items()}
+        other._sketches = {path: sketched(data)[0] for path, data in texts.items()}
         if all(new[:2] == self._sketch(path)[:2] for path, new in other._sketches.items()):
             other._graph, other._importers = self._graph, self._importers
             other._reachable = self._reachable
@@ -166,9 +167,13 @@ class Graph:
             _reach(path, self._beside, order)
         return {path: rank for rank, path in enumerate(order)}
 
-    def targets(self, path: str) -> list[str]:
-        """The modules that a file imports."""
-        return sorted(self._graph.get(path, ()))
+    def marks(self, path: str) -> tuple[bytes, bytes]:
+        """What tells the code of a file, and its whole text, from what they were.
+
+        The modules that it imports are a part of both.
+        """
+        sketch, targets = self._sketch(path), sorted(self._graph.get(path, ()))
+        return framed(path, sketch.digest, *targets, ""), framed(path, sketch.exact, *targets, "")
 
     # What they are answered from
 
@@ -221,7 +226,7 @@ class Graph:
         if self._base is not None and path not in self._new:
             return self._base._sketch(path)
         if path not in self._sketches:
-            self._sketches[path] = sketched(self.texts.read(path) or b"")
+            self._sketches[path], _ = sketched(self.texts.read(path) or b"")
         return self._sketches[path]
 
     @cached_property
@@ -231,10 +236,8 @@ class Graph:
             return self._base._by_word
         found: dict[bytes, set[str]] = {}
         for path in self.texts.paths:
-            data = self.texts.read(path) or b""
-            if path not in self._sketches:
-                self._sketches[path] = sketched(data)
-            for word in identifiers(data):
+            self._sketches[path], code = sketched(self.texts.read(path) or b"")
+            for word in identifiers(code):
                 found.setdefault(word, set()).add(path)
         return {word.decode("utf-8", "replace"): at for word, at in found.items()}
 

@@ -1,4 +1,4 @@
-"""The imports and the identifiers of a file, read from its bytes without a parse."""
+"""The imports, the identifiers and the bare code of a file, read from its bytes without a parse."""
 
 from __future__ import annotations
 
@@ -6,12 +6,23 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from trainlint.digests import content_digest
+
 _NAME = re.compile(r"([\w.]+)(?:\s+as\s+\w+)?|\*")
 _COMMENT = re.compile(r"#[^\n]*")
 _IDENTIFIER = re.compile(rb"[A-Za-z_]\w*")
 _DEFINITION = re.compile(rb"^(?:def|class|async def) (\w+)", re.M)
 _ADDED = re.compile(rb"sys\.path\.(?:insert|append|extend)\(([^\n]*)")
 _QUOTED = re.compile(r"""["']([\w./ -]+)["']""")
+_TEXT_OR_COMMENT = re.compile(
+    rb'''"""(?:[^"\\]|\\.|"(?!""))*"""'''
+    rb"""|'''(?:[^'\\]|\\.|'(?!''))*'''"""
+    rb'''|"(?:[^"\\\n]|\\.)*"'''
+    rb"""|'(?:[^'\\\n]|\\.)*'"""
+    rb"|(#[^\r\n]*)",
+    re.S,
+)
+_BLANK = re.compile(rb"[ \t\r]*\n(?:[ \t\r]*\n)*")
 _BEHIND = (b" ", b"\t", b"(", b"*", b"\\")
 _BEFORE = b' \t"'  # in a notebook a line of code is a JSON string
 
@@ -71,15 +82,41 @@ def added_to_path(data: bytes) -> tuple[str, ...]:
 
 
 class Sketch(NamedTuple):
-    """What one look at a text gives: its imports, the folders that it adds, what it defines."""
+    """What one look at a text gives: its imports, the folders that it adds, what it defines.
+
+    ``digest`` is that of its code, and ``exact`` that of all its bytes.
+    """
 
     imports: list[Import]
     added: tuple[str, ...]
     defined: frozenset[bytes]
+    digest: str
+    exact: str
 
 
-def sketched(data: bytes) -> Sketch:
-    return Sketch(list(imports(data)), added_to_path(data), frozenset(_DEFINITION.findall(data)))
+def sketched(data: bytes) -> tuple[Sketch, bytes]:
+    """The sketch of a text, and its bare code."""
+    bare = code(data)
+    sketch = Sketch(
+        list(imports(bare)),
+        added_to_path(bare),
+        frozenset(_DEFINITION.findall(bare)),
+        content_digest(bare),
+        content_digest(data),
+    )
+    return sketch, bare
+
+
+def code(data: bytes) -> bytes:
+    """A text without comments and blank lines (also those inside of strings)."""
+    if b"#" in data:
+        parts, at = [], 0
+        for found in _TEXT_OR_COMMENT.finditer(data):
+            if found.lastindex is not None:
+                parts.append(data[at : found.start()])
+                at = found.end()
+        data = b"".join((*parts, data[at:]))
+    return _BLANK.sub(b"\n", data)
 
 
 def identifiers(data: bytes) -> set[bytes]:

@@ -12,7 +12,7 @@ from trainlint.config.settings import Settings
 from trainlint.discovery.discover import File, discover
 from trainlint.discovery.localmodules import LocalModules
 from trainlint.project.graph import Graph
-from trainlint.storage.checked import blake2b, framed
+from trainlint.storage.checked import blake2b
 
 if TYPE_CHECKING:
     from trainlint.project.modules import Modules
@@ -33,8 +33,9 @@ class Context:
     _modules: Modules | None = field(default=None, repr=False, compare=False)
     _views: dict[str, View] = field(default_factory=dict, repr=False, compare=False)
     _group: frozenset[str] | None = field(default=None, repr=False, compare=False)
-    _keys: dict[frozenset[str], str] = field(default_factory=dict, repr=False, compare=False)
-    _marks: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False)
+    _keys: dict[frozenset[str], tuple[str, str]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     def __reduce__(self) -> tuple[object, ...]:
         return Context, (self.folder, self.root, self.files)  # the rest is found again
@@ -46,25 +47,29 @@ class Context:
             self._graph = Graph(Disk(self))
         return self._graph
 
-    def key(self, path: str) -> str:
-        """A text that changes whenever an answer about that file may have become another."""
-        if len(self.files) < 2:
-            return ""
-        return " ".join(map(self._digest, self.graph.units(path)))
+    def keys(self, path: str) -> tuple[str, str]:
+        """Texts that change whenever an answer about a file may have become another.
 
-    def _digest(self, paths: frozenset[str]) -> str:
+        The first one covers the code of the other files, for answers that name no place in them;
+        the second one their comments and lines, too.
+        """
+        if len(self.files) < 2:
+            return "", ""
+        digests = [self._digests(unit) for unit in self.graph.units(path)]
+        return " ".join(code for code, _ in digests), " ".join(text for _, text in digests)
+
+    def _digests(self, paths: frozenset[str]) -> tuple[str, str]:
         if paths not in self._keys:
-            parts = b"".join(map(self._mark, sorted(paths)))
-            self._keys[paths] = blake2b(parts, digest_size=12).hexdigest()
+            marks = [self.graph.marks(path) for path in sorted(paths)]
+            self._keys[paths] = (
+                blake2b(b"".join(code for code, _ in marks), digest_size=12).hexdigest(),
+                blake2b(b"".join(text for _, text in marks), digest_size=12).hexdigest(),
+            )
         return self._keys[paths]
 
-    def _mark(self, path: str) -> bytes:
-        """What tells a file, and the modules that it imports, from what it was."""
-        if path not in self._marks:
-            file = self.files[path]
-            stamp = map(str, (file.size, *file.stamp))
-            self._marks[path] = framed(path, *stamp, *self.graph.targets(path), "")
-        return self._marks[path]
+    def is_settled(self) -> bool:
+        """Whether no file has become another since the files were found."""
+        return all(map(File.is_unchanged, self.files.values()))
 
     def modules(self) -> Modules:
         """The modules of the project."""

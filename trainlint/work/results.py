@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -25,6 +26,14 @@ class Result:
         """False for what another run might see otherwise: a crash, a deadline, a rule's defect."""
         known = self.depth > SCANNED
         return all(known and failure.stage in ("decode", "parse") for failure in self.failures)
+
+    def names_others(self, path: str) -> bool:
+        """Whether a finding in the file at a path names, or may name, a place in another file."""
+        return any(
+            fix.note or any(edit.location.path != path for edit in fix.edits)
+            for found in self.diagnostics
+            for fix in found.fixes
+        ) or any(step.location.path != path for found in self.diagnostics for step in found.related)
 
     def to_bytes(self) -> bytes:
         """The result as plain JSON."""
@@ -65,11 +74,11 @@ class Kept:
         return head.encode() + b"\n" + self.result.to_bytes()
 
     @staticmethod
-    def from_bytes(payload: bytes, role: str) -> Kept | None:
-        """The kept result if it was stored in that role."""
+    def from_bytes(payload: bytes, roles: Collection[str]) -> Kept | None:
+        """The kept result if it was stored in one of these roles."""
         head, _, body = payload.partition(b"\n")
         with suppress(ValueError, TypeError, LookupError):
             kept_role, imports, local = json.loads(head)
-            if kept_role == role:
-                return Kept(role, imports, local, Result.from_bytes(body))
+            if kept_role in roles:
+                return Kept(kept_role, imports, local, Result.from_bytes(body))
         return None

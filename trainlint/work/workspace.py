@@ -62,10 +62,14 @@ class Item:
         return self.file.reported
 
     @property
-    def role(self) -> str:
-        """What its result depends on, beside its bytes and its local modules."""
-        around = self.context.key(self.path) if self.context is not None else ""
-        return f"{self.terms.key} {around} {self.path}"
+    def roles(self) -> tuple[str, str]:
+        """What its result depends on, beside its bytes and its local modules.
+
+        The first one is enough for a result that names no place in another file.
+        """
+        code, text = self.context.keys(self.path) if self.context is not None else ("", "")
+        key, path = self.terms.key, self.path
+        return f"{key} code {code} {path}", f"{key} text {text} {path}"
 
     @property
     def depth(self) -> int:
