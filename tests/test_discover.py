@@ -532,6 +532,23 @@ def test_a_folder_that_sets_up_a_machine_leaves_open_what_the_project_above_says
     assert found["tool"] == {"torch": "2.1.0"}
 
 
+def test_the_nearest_readme_tells_what_no_requirement_file_asks_for(project: Path) -> None:
+    _make("README.md", text="- PyTorch 1.4\n- NumPy 1.19\n- Pillow 7.1\n")
+    _make("requirements.txt", text="torch==2.1.*\nnumpy\n")
+    _make("own/Readme.rst", text="numpy==1.21.0\ntorch==1.5.0\n")
+    _make("own/notes.md", text="numpy==1.16.0\npandas==0.25.0\n")
+    targets = TargetFinder(SettingsFinder())
+    names = ("torch", "numpy", "pillow", "pandas")
+    found = {
+        folder: [str(targets(str(project / folder)).get(name)) for name in names]
+        for folder in (".", "own/deep")
+    }
+    assert found == {
+        ".": ["2.1", "1.19", "7.1", "None"],
+        "own/deep": ["2.1", "1.21.0", "7.1", "None"],
+    }
+
+
 @pytest.mark.parametrize(
     "head",
     [

@@ -14,6 +14,7 @@ from trainlint.config.targets import (
     NEWEST,
     Range,
     Version,
+    beside_readmes,
     newest,
     parse_target,
     parse_version,
@@ -507,6 +508,45 @@ def test_a_script_that_sets_up_a_machine_installs_what_its_commands_say(
     command: str, torch: str
 ) -> None:
     assert str(requirement_ranges({"setup_env.sh": command + "\n"}).get("torch")) == torch
+
+
+@pytest.mark.parametrize(
+    ("line", "torch"),
+    [
+        ("  * PyTorch==0.4.0", "0.4.0"),
+        ("- [PyTorch](https://pytorch.org/) 1.4", "1.4"),
+        ("2.**PyTorch** 0.4.1<br>", "0.4.1"),
+        ("| PyTorch | 1.4 |", "1.4"),
+        ("PyTorch version 1.4.x", "1.4"),
+        ("- pytorch (>= 1.7)  # with a GPU", ">=1.7"),
+        ("- PyTorch 1.8.1 and above", ">=1.8.1"),
+        ("- PyTorch: 2.0+", ">=2.0"),
+        ("Python 3.6.9, PyTorch 1.2.0 (with CUDA 10) and torchtext 0.2.3", "1.2.0"),
+        ("- python 3.6 + torchvision 0.5", "1.4"),
+        ("First run `pip install torch==1.4.0 rich`, then `python train.py`.", "1.4.0"),
+        ("    conda create -n own python=3.6", "..1.10.2"),
+        ("- Python 3.6", "None"),
+        ("### PyTorch 1.4", "None"),
+        ("- PyTorch 2.0 is faster than PyTorch 1.4", "None"),
+        ("- PyTorch 1.4 or 1.5", "None"),
+        ("- Python 3.6.9 and PyTorch 1.2.0 are what I had", "None"),
+        ("- PyTorch-Lightning 1.5", "None"),
+        ("- PyTorch 1.4, " + "a" * 200 + " 1.0", "None"),
+    ],
+)
+def test_a_readme_lists_releases_or_says_what_to_install(line: str, torch: str) -> None:
+    assert str(requirement_ranges({"README.md": f"# Own\n\n{line}\n"}).get("torch")) == torch
+
+
+def test_what_a_readme_tells_fills_what_is_asked_for_and_binds_nobody() -> None:
+    asked = {"torch": Range.parse(">=1.8"), "numpy": Range((2, 4), (2, 4), known=False)}
+    told = {name: Range.parse("==1.4.0") for name in ("torch", "numpy", "sklearn")}
+    found = beside_readmes(asked, told)
+    assert {name: (str(each), each.known) for name, each in found.items()} == {
+        "torch": (">=1.8", True),
+        "numpy": ("1.4.0", False),
+        "sklearn": ("1.4.0", False),
+    }
 
 
 def test_requirement_files_go_by_many_names(tmp_path: Path) -> None:

@@ -45,6 +45,8 @@ def requirement_entries(file: str, text: str) -> Iterator[Entry]:
         yield from _dockerfile(text)
     elif name.endswith(".sh"):
         yield from _installed(text)
+    elif name.startswith("readme"):
+        yield from _told(text)
     elif name.endswith((".yml", ".yaml")):
         yield from _conda(text)
     else:
@@ -140,6 +142,12 @@ def _installed(text: str) -> Iterator[Entry]:
     from trainlint.config.installs import installed_entries
 
     return installed_entries(text)
+
+
+def _told(text: str) -> Iterator[Entry]:
+    from trainlint.config.readmes import told_entries
+
+    return told_entries(text)
 
 
 def _setup_py(text: str) -> Iterator[Entry]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 Version = tuple[int, ...]
 
@@ -219,6 +219,19 @@ def named_libraries(files: Mapping[str, str]) -> frozenset[str]:
         for name, text in files.items()
         for distribution, _ in requirement_entries(name, text)
     )
+
+
+def beside_readmes(asked: Mapping[str, Range], told: Mapping[str, Range]) -> Mapping[str, Range]:
+    """What a project asks for, and for what that leaves open what its README tells.
+
+    That is what the author ran; nothing keeps others from another release.
+    """
+    open_ones = {
+        library: replace(found, known=False)
+        for library, found in told.items()
+        if library not in asked or not asked[library].known
+    }
+    return {**asked, **open_ones} if open_ones else asked
 
 
 def beside_machine(

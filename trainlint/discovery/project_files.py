@@ -12,6 +12,7 @@ from trainlint.config.settings import Settings, SettingsError, parse_settings
 from trainlint.config.targets import (
     Range,
     beside_machine,
+    beside_readmes,
     named_libraries,
     requirement_ranges,
 )
@@ -26,6 +27,7 @@ _REQUIREMENT_FILES = re.compile(
 )
 # How a machine is set up, for a project whose own files may stand elsewhere.
 _MACHINE_FILES = re.compile(r"Dockerfile(?:[-_.].*)?|.*\.[Dd]ockerfile|.*\.sh")
+_READMES = re.compile(r"readme(?:\.(?:md|markdown|rst|txt))?", re.I)
 _LARGEST = 1 << 20
 
 
@@ -78,6 +80,7 @@ class TargetFinder:
 
     The search ends with the repository, or with settings that say ``root = true``. A folder that
     only tells how a machine is set up leaves the libraries that it does not name to those above.
+    For what no requirement file asks for, the nearest README is read.
     """
 
     def __init__(self, settings_for: Callable[[str], Settings]) -> None:
@@ -91,6 +94,10 @@ class TargetFinder:
         return self._found[directory]
 
     def _look(self, directory: str) -> Mapping[str, Range]:
+        told = requirement_ranges(_files(directory, "", _READMES))
+        return beside_readmes(self._asked(directory), told)
+
+    def _asked(self, directory: str) -> Mapping[str, Range]:
         files = requirement_files(directory)
         ranges = requirement_ranges(files)
         settings = self._settings_for(directory)
@@ -107,21 +114,25 @@ class TargetFinder:
 
 def requirement_files(root: str) -> dict[str, str]:
     """The requirement files of a folder and of its ``requirements`` folder, by name."""
-    files: dict[str, str] = {}
-    for folder, prefix, pattern in (
-        (root, "", _REQUIREMENT_FILES),
-        (os.path.join(root, "requirements"), "requirements/", re.compile(r".*\.txt")),
-    ):
-        try:
-            names = sorted(os.listdir(folder))
-        except OSError:
-            continue
-        for name in names:
-            if pattern.fullmatch(name):
-                data = _bytes(os.path.join(folder, name))
-                if data is not None:
-                    files[prefix + name] = _decode(data)
-    return files
+    lists = os.path.join(root, "requirements")
+    return {
+        **_files(root, "", _REQUIREMENT_FILES),
+        **_files(lists, "requirements/", re.compile(r".*\.txt")),
+    }
+
+
+def _files(folder: str, prefix: str, pattern: re.Pattern[str]) -> dict[str, str]:
+    """The texts of the files of a folder whose names match."""
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError:
+        return {}
+    found = {
+        name: data
+        for name in names
+        if pattern.fullmatch(name) and (data := _bytes(os.path.join(folder, name))) is not None
+    }
+    return {prefix + name: _decode(data) for name, data in found.items()}
 
 
 def _settings_in(directory: str, names: Sequence[str] = SETTINGS_FILES) -> Settings | None:

@@ -1,0 +1,48 @@
+"""What a README tells of the releases that its author ran: install commands and lists of packages.
+
+Only a line that lists nothing but names and releases counts. What is told in sentences is left
+out, since it may as well speak of another project, or of what does not work.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from trainlint.config.installs import Entry, installed_entries
+
+# Expressions stay text until they are used: starting up must cost nothing.
+_BULLET = r"^[\s>|]*(?:[-*+•]\s+|\d+[.)]\s*)?"
+_MARKUP = r"[*`]|</?(?:br|li|p|b|code)\s*/?>|(?<=\])\([^)]*\)|[\[\]]"
+_COMMENT = r"(?:^|\s)#.*|\((?!\s*[<>=~]*\s*v?\d)[^)]*\)"
+_NEXT = r"\s*[,;&]\s*|\s+\+\s+|\s+and\s+(?!above|later|newer|higher|up\b)"
+_ITEM = (
+    r"(?P<name>[A-Za-z][\w.-]*(?: (?!version)[A-Za-z][\w-]*)?)\s*(?:[:|]|\bversion\b)?\s*\(?\s*"
+    r"(?P<op>[=~]=|[<>]=?|=)?\s*v?(?P<release>\d+(?:\.\d+)+)(?:\.[x*])?"
+    r"(?P<newer>\s*\+|\s*(?:and|or)\s+(?:above|later|newer|higher|up|greater))?\s*\)?[.]?"
+)
+_LONGEST = 200
+
+
+def told_entries(text: str) -> Iterator[Entry]:
+    """Distribution and specifier of what a README says to install, and of what it lists."""
+    yield from installed_entries(text.replace("`", "\n"))
+    for line in text.splitlines():
+        if len(line) <= _LONGEST and re.search(r"\d\.\d", line):
+            yield from _listed(line)
+
+
+def _listed(line: str) -> list[Entry]:
+    """The packages of a line, where it names a release for each and says nothing else."""
+    bare = re.sub(_COMMENT, "", re.sub(_MARKUP, "", re.sub(_BULLET, "", line))).strip(" \t|")
+    entries: list[Entry] = []
+    for item in re.split(_NEXT, bare) if bare else ():
+        found = re.fullmatch(_ITEM, item, re.I)
+        if found is None:
+            return []
+        op = found["op"] or (">=" if found["newer"] else "=")
+        name = "-".join(found["name"].split())
+        # Nobody means by "Python 3.6" that a newer one will not do.
+        if name.lower() != "python" or found["op"] in ("==", "="):
+            entries.append((name, f"{op}{found['release']}"))
+    return entries
