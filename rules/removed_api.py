@@ -215,8 +215,10 @@ def _told(
         fixes = (rewrite.in_new_form(file, use),)
     except Unfixable as error:
         message += "" if use.change.note else f" (no fix here: {error.reason})"
-    begins = f"{use.library.title} >= {use.library.short(version)}"
-    return Finding(use.node, message, fixes=fixes, severity=severity, target=begins)
+    concerned = f"{use.library.title} >= {use.library.short(version)}"
+    if (again := _again(use)) is not None:
+        concerned += f", < {again}"
+    return Finding(use.node, message, fixes=fixes, severity=severity, target=concerned)
 
 
 def _removed(file: File, use: changed.Use, version: Version) -> str:
@@ -234,7 +236,11 @@ def _removed(file: File, use: changed.Use, version: Version) -> str:
         then = "this call raises a TypeError" if not use.change.only else "this raises an error"
     else:
         then = "this import fails" if use.is_import else "this raises an AttributeError"
-    return f"{_what(file, use)} was removed in {release}: {then}{_instead(use)}"
+    if (again := _again(use)) is not None:
+        gone = f"was removed in {release} and is there again since {again}: in between {then}"
+    else:
+        gone = f"was removed in {release}: {then}"
+    return f"{_what(file, use)} {gone}{_instead(use)}"
 
 
 def _deprecated(file: File, use: changed.Use, version: Version) -> str:
@@ -243,7 +249,15 @@ def _deprecated(file: File, use: changed.Use, version: Version) -> str:
         release += " or before"
     gone = use.change.removed
     then = f" and was removed in {use.library.short(gone)}" if gone is not None else ""
+    if (again := _again(use)) is not None:
+        then = then.replace(" and", ",") + f" and is there again since {again}"
     return f"{_what(file, use)} is deprecated since {release}{then}{_instead(use)}"
+
+
+def _again(use: changed.Use) -> str | None:
+    """The release that has a removed name again."""
+    returned = use.change.returned
+    return None if returned is None else use.library.short(returned)
 
 
 def _what(file: File, use: changed.Use) -> str:

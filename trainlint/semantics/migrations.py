@@ -50,12 +50,16 @@ class Change:
     def is_removed(self, target: Range) -> bool:
         if self.removed is None or not target.overlaps_from(self.removed):
             return False
-        return self.returned is None or not target.wholly_from(self.returned)
+        return not self.is_back(target)
 
     def is_deprecated(self, target: Range) -> bool:
         """True where it warns or is discouraged, and works on all of the range."""
         old = self.deprecated is not None and target.overlaps_from(self.deprecated)
-        return old and not self.is_removed(target)
+        return old and not self.is_removed(target) and not self.is_back(target)
+
+    def is_back(self, target: Range) -> bool:
+        """True where all of the range has the old name again, in a meaning of its own."""
+        return self.returned is not None and target.wholly_from(self.returned)
 
 
 @dataclass(frozen=True, slots=True)
