@@ -9,7 +9,8 @@ each device, or never asks for a GPU in a project whose other programs save stat
 are the caller's, programs that cannot do without a GPU (by a move to it, or a Lightning trainer
 with a fixed number of GPUs, in the file or on all ways to the load), loads under `if use_cuda:`,
 tests, weights that the same run has trained before, loads that no call of their function lets
-happen, and states of optimizers in a project that saves none.
+happen, states of optimizers in a project that saves none, and weights that are trained on in a
+project that saves nothing.
 
 ## Why is this bad?
 A file that was written on a GPU cannot be read on a machine without one (RuntimeError:

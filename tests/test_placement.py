@@ -19,6 +19,14 @@ def _confidence(text: str) -> Confidence | None:
     return found[0].confidence if found else None
 
 
+SWITCH = NET + (
+    "import argparse\nparser = argparse.ArgumentParser()\n"
+    'parser.add_argument("--cuda", action={}, default={})\nargs = parser.parse_args()\n'
+)
+SWITCHED = (
+    'net = nn.Linear(3, 1)\nnet.load_state_dict(torch.load("net.pt"))\n'
+    "if args.cuda:\n    net.cuda()\n"
+)
 LIKELY = {
     "a GPU is used behind it where that is asked for": NET
     + "def restore(net, path, use_cuda):\n    net.load_state_dict(torch.load(path))\n"
@@ -89,7 +97,25 @@ LIKELY = {
     + "    net.load_state_dict(torch.load(path))\n"
     + "    for x, y in loader:\n"
     + "        nn.functional.mse_loss(net(x), y).backward()\n"
-    + "        optimizer.step()\n",
+    + "        optimizer.step()\n"
+    + "    torch.save(net.state_dict(), path)\n",
+    "weights are trained on that something else saves": NET
+    + CHOSEN
+    + "from .files import save_states\n"
+    + "def fit(net, loader, optimizer, path):\n"
+    + "    net.load_state_dict(torch.load(path))\n"
+    + "    for x, y in loader:\n"
+    + "        nn.functional.mse_loss(net(x), y).backward()\n"
+    + "        optimizer.step()\n"
+    + "    save_states(net, path)\n",
+    "only a loss goes to the CPU before it is saved": NET
+    + CHOSEN
+    + "def keep(net, path, loss):\n"
+    + '    torch.save({"net": net.state_dict(), "loss": loss.cpu()}, path)\n'
+    + 'def restore(net, path):\n    net.load_state_dict(torch.load(path)["net"])\n',
+    "a switch that can be turned off": SWITCH.format('"store_true"', False) + SWITCHED,
+    "a switch whose default another value replaces": SWITCH.format('"store_false"', True)
+    + SWITCHED,
 }
 LIKELY["a file of the inputs is loaded after a training"] = (
     NET
@@ -123,6 +149,17 @@ POSSIBLE = {
     + "from .loops import fit\n"
     + "def run(path, settings):\n    fit(path)\n    best = torch.load(path)\n"
     + '    best["settings"] = best["model"], settings\n    return best\n',
+    "a switch that is always on": SWITCH.format('"store_true"', True) + SWITCHED,
+    "a device that a switch always gives": SWITCH.format('"store_true"', True)
+    + 'device = torch.device("cuda" if args.cuda else "cpu")\n'
+    + 'net = nn.Linear(3, 1).to(device)\nnet.load_state_dict(torch.load("net.pt"))\n',
+    "weights are trained on and saved nowhere": NET
+    + CHOSEN
+    + "def fit(net, loader, optimizer, path):\n"
+    + "    net.load_state_dict(torch.load(path))\n"
+    + "    for x, y in loader:\n"
+    + "        nn.functional.mse_loss(net(x), y).backward()\n"
+    + "        optimizer.step()\n",
     "a file of data": NET + CHOSEN + 'graph = torch.load("graph.pt")\nprint(graph.num_nodes)\n',
     "a helper whose model is the caller's": NET
     + "def restore(net, path):\n    net.load_state_dict(torch.load(path))\n",
@@ -215,6 +252,12 @@ POSSIBLE = {
     + "def keep(net, path):\n"
     + "    torch.save({k: v.cpu() for k, v in net.state_dict().items()}, path)\n"
     + "def restore(net, path):\n    net.load_state_dict(torch.load(path))\n",
+    "states that went to the CPU are saved beside a number": NET
+    + CHOSEN
+    + "def keep(net, path, epoch):\n"
+    + "    states = {k: v.cpu() for k, v in net.state_dict().items()}\n"
+    + '    torch.save({"net": states, "epoch": epoch}, path)\n'
+    + 'def restore(net, path):\n    net.load_state_dict(torch.load(path)["net"])\n',
     "the model goes to the CPU before it is saved": NET
     + CHOSEN
     + "def keep(net, path):\n"

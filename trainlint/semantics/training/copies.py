@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.guards import guards
 from trainlint.semantics.kinds import Object
+from trainlint.semantics.training import switches
 from trainlint.semantics.tree import Expr
 from trainlint.semantics.values import SAME_OBJECT, WRAPPERS, argument
 
@@ -47,7 +47,7 @@ def _sources(file: File, expr: Expr) -> Iterator[Expr]:
     match expr:
         case tree.Name():
             bindings, _ = file.values.definitions(expr)
-            live = [b for b in bindings if not _is_dead(file, b.node)] or bindings
+            live = [b for b in bindings if not switches.is_dead_branch(file, b.node)] or bindings
             for binding in live:
                 if isinstance(binding.node, tree.Param):
                     yield from _given(file, binding.node)
@@ -76,36 +76,3 @@ def _given(file: File, param: tree.Param) -> Iterator[Expr]:
             given = argument(function, call, param)
             if given is not None:
                 yield given
-
-
-def _is_dead(file: File, node: tree.Node) -> bool:
-    """True in a branch that a switch which is always on never takes."""
-    return any(_is_always(file, guard.test) is (not guard.outcome) for guard in guards(node))
-
-
-def _is_always(file: File, test: Expr) -> bool | None:
-    """What a switch of the command line gives that can only be set to its default."""
-    if isinstance(test, tree.UnaryOp) and test.op == "not":
-        inner = _is_always(file, test.operand)
-        return None if inner is None else not inner
-    if not isinstance(test, tree.Attribute):
-        return None
-    options = [call for call in file.calls if _defines(file, call, test.attr)]
-    if len(options) != 1 or test.attr in file.contents.set_from_outside:
-        return None
-    action, default = options[0].arg(None, "action"), options[0].arg(None, "default")
-    stored = {"store_true": True, "store_false": False}.get(file.values.literal(action))
-    return stored if stored is not None and file.values.literal(default) is stored else None
-
-
-def _defines(file: File, call: tree.Call, name: str) -> bool:
-    """True for ``parser.add_argument("--name", ...)``."""
-    func = call.func
-    if not isinstance(func, tree.Attribute) or func.attr != "add_argument" or not call.args:
-        return False
-    given = call.arg(None, "dest")
-    if given is not None:
-        return bool(file.values.literal(given) == name)
-    flags = [file.values.literal(arg.value) for arg in call.args if not arg.keyword]
-    spelled = [f.lstrip("-").replace("-", "_") for f in flags if isinstance(f, str)]
-    return name in spelled

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tree
 from trainlint.semantics.guards import guards, required
 from trainlint.semantics.kinds import Display, Instance, Literal, Unknown, Value
+from trainlint.semantics.training import switches
 from trainlint.semantics.tree import Expr, Node
 
 if TYPE_CHECKING:
@@ -71,11 +72,11 @@ def demands(file: File, call: tree.Call) -> bool:
     """True for a call that fails where there is no GPU, and that nothing keeps from running."""
     name = file.names.qualified(call.func)
     if name is not None and name.startswith("lightning.") and name.endswith(".Trainer"):
-        return _trains_on_gpu(file, call) and not _is_guarded(call)
+        return _trains_on_gpu(file, call) and not _is_guarded(file, call)
     if not isinstance(call.func, tree.Attribute):
         return False
     moves = call.func.attr == "cuda" and name is None and not call.args
-    return (moves or name in _OF_A_GPU) and not _is_guarded(call)
+    return (moves or name in _OF_A_GPU) and not _is_guarded(file, call)
 
 
 def _trains_on_gpu(file: File, call: tree.Call) -> bool:
@@ -150,7 +151,7 @@ def _moved(call: tree.Call) -> str:
 
 def _moved_to(file: File, call: tree.Call) -> Device:
     if tree.word_of(call.func) == "cuda":
-        return Device.OPEN if _is_guarded(call) else Device.GPU
+        return Device.OPEN if _is_guarded(file, call) else Device.GPU
     given = call.arg(0, "device")
     return _placed(file, given) if given is not None else Device.UNSAID
 
@@ -197,12 +198,12 @@ def is_spread(file: File) -> bool:
     )
 
 
-def _is_guarded(node: Node) -> bool:
-    """True for ``if use_cuda: model.cuda()``."""
+def _is_guarded(file: File, node: Node) -> bool:
+    """True for ``if use_cuda: model.cuda()``, unless that switch cannot be set to anything else."""
     return any(
         tree.word_of(part) in QUESTIONS or _DEVICE.search(tree.word_of(part)) is not None
         for above in node.ancestors()
-        if isinstance(above, tree.If | tree.IfExp)
+        if isinstance(above, tree.If | tree.IfExp) and switches.always(file, above.test) is None
         for part in above.test.walk()
         if isinstance(part, tree.Name | tree.Attribute)
     )
@@ -213,10 +214,12 @@ def _placed(file: File, expr: Expr, depth: int = _DEPTH) -> Device:
     found = set()
     for value in file.values.of(expr):
         match value:
+            case Literal(node=node) if switches.is_dead_branch(file, node):
+                pass
             case Literal():
                 text = value.value
                 if isinstance(text, str) and _CUDA.match(text):
-                    found.add(Device.OPEN if _is_guarded(value.node) else Device.GPU)
+                    found.add(Device.OPEN if _is_guarded(file, value.node) else Device.GPU)
                 elif isinstance(text, str):
                     found.add(Device.OPEN if text in {"cpu", "mps"} else Device.UNSAID)
             case Instance() if value.name == "torch.device" and value.call.args and depth:

@@ -73,6 +73,7 @@ def chance(file: File, load: tree.Call, restored: Restored) -> Chance:
         case devices.Device.UNSAID:
             known = (
                 not provenance.saves(file)
+                and not _is_pretrained(file, load)
                 and _runs_without_gpu(file, load)
                 and _is_saved_with_gpu(file)
             )
@@ -259,6 +260,12 @@ def _is_published(file: File, load: tree.Call) -> bool:
         and _PUBLISHED.search(value.value) is not None
         for value in file.values.of(path)
     )
+
+
+def _is_pretrained(file: File, load: tree.Call) -> bool:
+    """True for a path that is called so: weights of a part of a model, mostly by others."""
+    path = load.arg(0, "f")
+    return path is not None and "pretrain" in file.text(path).lower()
 
 
 def _is_number_state(file: File, restored: Restored) -> bool:

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
+from trainlint.semantics.kinds import Instance
 from trainlint.semantics.training import written
 from trainlint.semantics.training.checkpoints import Restored
 from trainlint.semantics.training.script import STEP
@@ -22,6 +23,7 @@ _STATE = re.compile(
 _INPUT = re.compile(r"(^|[\s/])input/")
 _TRAINING = re.compile(r"^(fit|train|run|learn)(_|$)|_(fit|train|training)$|^training", re.I)
 _OPTIMIZER = re.compile(r"optim", re.I)
+_KEEPS = re.compile(r"save(?!fig|txt)|check_?point|ckpt|dump", re.I)
 _MOVES = frozenset({"cpu", "cuda", "to"})
 
 
@@ -61,7 +63,9 @@ def is_own(file: File, load: tree.Call, restored: Restored) -> bool:
     if _is_given(file, load):
         return False
     takers: list[Expr | None] = [*receivers(restored)]
-    return any(_is_trained_before(file, load, model) for model in takers or [None])
+    if any(_is_trained_before(file, load, model) for model in takers or [None]):
+        return True
+    return _is_later_deed(file, load)
 
 
 def _is_given(file: File, load: tree.Call) -> bool:
@@ -76,17 +80,32 @@ def receivers(restored: Restored) -> list[Expr]:
 
 
 def is_saved_nowhere(file: File, restored: Restored) -> bool:
-    """True for the state of an optimizer in a project that saves states, but none of optimizers.
+    """True for states that no run of the project can have saved.
 
-    Weights may come from elsewhere; the state of an optimizer is that of an own earlier run.
+    That is the state of an optimizer where only others are saved, and weights that go on to be
+    trained where nothing is. Weights of a trained model may come from elsewhere.
     """
+    writing = file.view.holding(["torch", "save"], file)
+    found = [call for one in writing for call in saves(one)]
+    if not found and _steps(file) and not any(_keeps_in_its_way(one) for one in writing):
+        return True
     takers = receivers(restored)
     if not takers or restored.others or restored.keys:
         return False
     if not all(_OPTIMIZER.search(tree.word_of(taker)) for taker in takers):
         return False
-    found = [call for one in file.view.holding(["torch", "save"], file) for call in saves(one)]
     return bool(found) and not any(_OPTIMIZER.search(file.text(call)) for call in found)
+
+
+def _steps(file: File) -> bool:
+    return any(event.kind == STEP for events in file.script.own_events.values() for event in events)
+
+
+def _keeps_in_its_way(file: File) -> bool:
+    """True where a framework, or something else that is called so, may save the states."""
+    return bool(file.script.frameworks) or any(
+        _KEEPS.search(tree.word_of(call.func)) is not None for call in file.calls
+    )
 
 
 def saves(file: File) -> list[tree.Call]:
@@ -112,6 +131,10 @@ def _is_made_where_missing(file: File, load: tree.Call) -> bool:
 
 def _is_moved(file: File, expr: Expr, depth: int = 2) -> bool:
     """True where what is saved goes to the CPU first: ``{k: v.cpu() ...}``, ``model.cpu()``."""
+    if isinstance(expr, tree.Dict):
+        moved = [value for value in expr.values if _is_moved(file, value, depth)]
+        others = [value for value in expr.values if value not in moved]
+        return bool(moved) and not any("state_dict" in file.text(value) for value in others)
     for node in expr.walk():
         if isinstance(node, tree.Attribute) and node.attr == "cpu":
             return True
@@ -165,25 +188,66 @@ def _subject(call: tree.Call) -> str:
 def _is_trained_before(file: File, load: tree.Call, model: Expr | None) -> bool:
     """True where a training (of the model, if one is known) comes before the load in a body."""
     for body, place in written.sites_of(file, load):
-        flow = file.flow_in(body)
+        home = file.home(place)
+        flow = home.flow_in(body)
         if not flow.holds(place):
             continue
         trained = [
             event.site
-            for event in file.script.events(body)
+            for event in home.script.events(body)
             if event.kind == STEP and event.receiver is not None
         ]
-        trained += [call for call in file.script.calls_in.get(body, ()) if _trains(call, model)]
+        trained += [call for call in home.script.calls_in.get(body, ()) if _trains(call, model)]
         at = [flow.point(place)]
         # One behind the load in the same loop is that of what was loaded.
         earlier = [
             site
             for site in trained
-            if site.start < place.start and flow.holds(site) and not _is_optional(file, site, place)
+            if site.start < place.start and flow.holds(site) and not _is_optional(home, site, place)
         ]
         if any(flow.reaches(flow.point(site), at) for site in earlier):
             return True
     return False
+
+
+def _is_later_deed(file: File, load: tree.Call) -> bool:
+    """True where ``trainer.train()`` stands before each ``trainer.test()``, which loads.
+
+    What such an object is, need not be known: a method of that name is enough.
+    """
+    method = tree.function_of(load)
+    if method is None or tree.class_of(load) is None:
+        return False
+    found = [
+        _follows_training(home, call)
+        for home in file.view.holding([method.name], file)
+        for call in home.calls
+        if isinstance(call.func, tree.Attribute)
+        and call.func.attr == method.name
+        and home.names.qualified(call.func) is None
+        and not _is_of_library(home, call.func.value)
+    ]
+    return bool(found) and all(found)
+
+
+def _is_of_library(file: File, expr: Expr) -> bool:
+    """True for an object of a class that the project does not define."""
+    found = file.values.of(expr)
+    return bool(found) and all(isinstance(value, Instance) for value in found)
+
+
+def _follows_training(file: File, call: tree.Call) -> bool:
+    """True where the object of a call has trained before, whenever the call is reached."""
+    owner = call.func.value if isinstance(call.func, tree.Attribute) else None
+    return isinstance(owner, tree.Name) and any(
+        other.start < call.start
+        and isinstance(other.func, tree.Attribute)
+        and isinstance(other.func.value, tree.Name)
+        and other.func.value.id == owner.id
+        and _TRAINING.search(other.func.attr) is not None
+        and not _is_optional(file, other, call)
+        for other in file.script.calls_in.get(tree.body_of(call), ())
+    )
 
 
 def _is_optional(file: File, site: Node, place: Node) -> bool:
