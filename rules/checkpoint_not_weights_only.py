@@ -8,7 +8,8 @@ whole models, objects of own classes) where the file is read again by a `torch.l
 by the path, or by two or more keys that it reads. It is silent where `add_safe_globals` or
 `safe_globals` stands in the file, where every load says `weights_only=False` or gives a
 `pickle_module`, and where the project's torch is older. The confidence is low where every such load
-stands behind a setting that all configurations of the project set to False. Of several loads, one
+stands behind a setting or a parameter that the project sets to False wherever it sets it, or in a
+module that asks a package of the project for another one that is not there. Of several loads, one
 that a run gets to is named before one in a module that nothing imports and that is no script.
 
 ## Why is this bad?
@@ -76,12 +77,12 @@ from trainlint.api import (
     Unfixable,
     all_of,
     allowlist,
-    amounts,
     guards,
     is_dead,
     placement,
     readback,
     rewrite,
+    skipped,
     tree,
     uses,
 )
@@ -149,16 +150,7 @@ def _is_strict(file: File, reader: readback.Readback) -> bool:
 
 def _is_idle(file: File, load: tree.Call) -> bool:
     """True for a load that no run of the project gets to, as far as it shows."""
-    return _is_switched_off(file, load) or readback.is_out_of_reach(file, load)
-
-
-def _is_switched_off(file: File, load: tree.Call) -> bool:
-    """True for a load behind a setting that is False in every configuration of the project."""
-    home = file.home(load)
-    return any(
-        guard.outcome and amounts.is_off(home, tree.dotted(guard.test) or "")
-        for guard in guards.guards(load)
-    )
+    return skipped.is_skipped(file, load) or readback.is_out_of_reach(file, load)
 
 
 def _has_second_try(file: File, load: tree.Call) -> bool:
@@ -196,7 +188,7 @@ def _finding(
     behind = Step(reader.load, f"this load reads the file again ({shared})")
     versions = {item.until for item in items}
     confidence = Confidence.MEDIUM
-    if _is_switched_off(file, reader.load):
+    if skipped.is_skipped(file, reader.load) or file.view.lacks_a_module(file.home(reader.load)):
         confidence = Confidence.LOW
     elif reader.by == "path" and None in versions:
         confidence = Confidence.HIGH

@@ -4,9 +4,9 @@
 Finds calls of `torch.load` with `weights_only=False`, and those without the argument where the
 target is a torch below 2.6, whose default is the same, or where `pickle`, `dill` or `cloudpickle`
 is given as the `pickle_module`, with which it is the default of every release. With `--pedantic`
-also where more than states is loaded (data sets, whole models), which cannot be read otherwise. It
-is silent where the same run has saved the file before, and for a second try after a load of plain
-weights has failed.
+also where more than states is loaded (data sets, whole models), which cannot be read otherwise, and
+where no call and no setting of the project lets a run get to the load. It is silent where the same
+run has saved the file before, and for a second try after a load of plain weights has failed.
 
 ## Why is this bad?
 A full load unpickles: a file can name any function and have it called with any arguments, before a
@@ -65,6 +65,7 @@ from trainlint.api import (
     is_dead,
     plain_saves,
     rewrite,
+    skipped,
     tree,
     written,
 )
@@ -113,7 +114,9 @@ def _finding(file: File, load: tree.Call, given: tree.Expr | None) -> Finding:
         f"{what} runs any code that the file holds, as soon as it is loaded{why}",
         trail=tuple(trail),
         fixes=fixes,
-        confidence=Confidence.HIGH if states else Confidence.LOW,
+        confidence=Confidence.HIGH
+        if states and not skipped.is_skipped(file, load)
+        else Confidence.LOW,
         target=None if given is not None or pickled else "torch < 2.6",
     )
 

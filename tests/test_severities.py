@@ -211,6 +211,42 @@ def test_a_load_that_every_configuration_leaves_out_is_less_sure(
     assert [each.confidence for each in found] == [wanted]
 
 
+PRETRAINED = """
+import torch
+from torch import nn
+
+def _net(width, pretrained{default}):
+    net = nn.Linear(width, 1)
+    if pretrained:
+        net.load_state_dict(torch.load("net.pt", weights_only=False))
+    return net
+
+def narrow(pretrained=False):
+    return _net(2, pretrained)
+
+{more}
+"""
+
+
+@pytest.mark.parametrize(
+    ("default", "more", "wanted"),
+    [
+        ("", "net = narrow()", Confidence.LOW),
+        ("=False", "", Confidence.LOW),
+        ("=False", "net = narrow(pretrained=False)", Confidence.LOW),
+        ("=True", "", Confidence.HIGH),
+        ("", "net = narrow(pretrained=True)", Confidence.HIGH),
+        ("", "net = _net(2, True)", Confidence.HIGH),
+        ("", "parser.add_argument('--pretrained', action='store_true')", Confidence.HIGH),
+    ],
+)
+def test_a_load_that_no_call_asks_for_is_less_sure(
+    default: str, more: str, wanted: Confidence
+) -> None:
+    found = check_text(RULES["CKP002"], PRETRAINED.format(default=default, more=more))
+    assert [each.confidence for each in found] == [wanted]
+
+
 RESAMPLED = """
 # target: librosa={}
 import librosa

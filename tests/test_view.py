@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from trainlint.check import check_source
+from trainlint.diagnostics import Confidence
 from trainlint.project.graph import Graph
 from trainlint.project.imports import Import, added_to_path, code, imports
 from trainlint.registry import shipped
@@ -397,3 +398,44 @@ def test_a_group_fix_is_only_shown_where_too_many_files_would_have_to_be_read(im
     outcome = check_source(source, shipped().rules, around)
     fixes = [d.fixes[0] for d in outcome.diagnostics if d.code == "AMP001"]
     assert [fix.safety for fix in fixes] == [safety]
+
+
+SAVES = """
+    import numpy as np
+    import torch
+
+    def keep(model, losses):
+        torch.save({"model": model.state_dict(), "loss": np.mean(losses)}, "best.pt")
+"""
+READS = """
+    import torch
+    {}
+
+    best = torch.load("best.pt")
+    print(best["model"], best["loss"])
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("from nets.wide import Wide", Confidence.HIGH),
+        ("from nets.deep import Deep", Confidence.LOW),  # nets has no such module
+        ("from spaces.deep import Deep", Confidence.HIGH),  # an installed package may hide it
+        ("from torch.deep import Deep", Confidence.HIGH),
+        ("from .deep import Deep", Confidence.HIGH),
+    ],
+)
+def test_a_reader_that_cannot_be_imported_is_less_sure(line: str, wanted: Confidence) -> None:
+    project = texts(
+        keeper=SAVES,
+        reader=READS.format(line),
+        nets__wide="class Wide: ...",
+        spaces__wide="class Wide: ...",
+    )
+    project["nets/__init__.py"] = ""
+    around = Surroundings({}, {}, project=project_of(project))
+    source = decode("keeper.py", project["keeper.py"].encode())
+    rules = [rule for rule in shipped().rules if rule.code == "CKP003"]
+    [found] = check_source(source, rules, around).diagnostics
+    assert found.confidence == wanted

@@ -111,6 +111,23 @@ class View:
         taken = self.project.graph.importers(home.path).values()
         return any(name is None or name in names or "*" in names for names in taken)
 
+    def lacks_a_module(self, home: File) -> bool:
+        """Whether a module asks a package of the project for another one that is not there."""
+        return self.project is not None and any(
+            isinstance(statement, tree.ImportFrom)
+            and not statement.level
+            and self._is_missing(statement.module, home)
+            for statement in home.module.body
+        )
+
+    def _is_missing(self, dotted: str, home: File) -> bool:
+        assert self.project is not None
+        find = self.project.graph.find
+        package = find(home.path, 0, dotted.partition(".")[0])
+        if package is None or package.endswith("/"):  # a folder that an installed package hides
+            return False
+        return find(home.path, 0, dotted) is None
+
     def release(self) -> None:
         """Open the circles of what is known, so that it is freed now."""
         values = self.__dict__.pop("values", None)

@@ -40,7 +40,10 @@ def named(file: File, setting: str) -> set[Number]:
 
 
 def is_off(file: File, setting: str) -> bool:
-    """True for a switch (``config.resume``) that a project sets to False wherever it sets it."""
+    """True for a switch (``config.resume``) that a project sets to False wherever it sets it.
+
+    That of a parameter of any function is written ``.resume``.
+    """
     found = _written(file, setting)
     return bool(found) and all(value is False for value in found)
 
@@ -49,7 +52,7 @@ def _written(file: File, setting: str) -> list[object]:
     """The constants that a project gives a setting; none where something else may set it."""
     owner, _, name = setting.rpartition(".")
     found: list[object] = []
-    for home in file.view.holding([name], file) if owner else ():
+    for home in file.view.holding([name], file) if owner or setting.startswith(".") else ():
         for text in home.all(tree.Constant):
             if isinstance(text.value, str) and text.value.lstrip("-").replace("-", "_") == name:
                 return []

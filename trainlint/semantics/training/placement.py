@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.bodies import own_nodes
-from trainlint.semantics.guards import guards, outcome
-from trainlint.semantics.kinds import Frame, FunctionValue, Literal
-from trainlint.semantics.training import devices, provenance, written
+from trainlint.semantics.kinds import FunctionValue, Literal
+from trainlint.semantics.training import devices, provenance, skipped, written
 from trainlint.semantics.training.checkpoints import Restored
 from trainlint.semantics.training.script import Body
 from trainlint.semantics.tree import Node
@@ -63,7 +62,7 @@ def chance(file: File, load: tree.Call, restored: Restored) -> Chance:
         return Chance.POSSIBLE
     if devices.is_only_with_gpu(load) or _needs_gpu_anyway(file, load):
         return Chance.POSSIBLE
-    if provenance.is_saved_nowhere(file, restored) or _never_runs(file, load):
+    if provenance.is_saved_nowhere(file, restored) or skipped.is_skipped(file, load):
         return Chance.POSSIBLE
     match file.once(devices.device):
         case devices.Device.OPEN:
@@ -185,28 +184,6 @@ def _is_on_the_way(call: tree.Call, site: tree.Call) -> bool:
         and node not in above
         for node in call.ancestors()
         if not isinstance(node, tree.Module)
-    )
-
-
-def _never_runs(file: File, load: tree.Call) -> bool:
-    """True where what every call of a function hands it keeps it from the load."""
-    function = tree.function_of(load)
-    callers = file.values.graph.callers(function) if function is not None else []
-    if function is None or not callers:
-        return False
-    params = {param.name for param in function.params}
-    around = [
-        guard
-        for guard in guards(load)
-        if any(isinstance(node, tree.Name) and node.id in params for node in guard.test.walk())
-    ]
-    return all(
-        any(
-            outcome(file.view, guard.test, Frame(function, call, None, owner, 1))
-            is (not guard.outcome)
-            for guard in around
-        )
-        for call, owner in callers
     )
 
 

@@ -49,9 +49,16 @@ def readbacks(file: File, save: tree.Call) -> Iterator[Readback]:
 
 
 def is_out_of_reach(file: File, load: tree.Call) -> bool:
-    """True for a load in another module, which nothing imports and which does nothing itself."""
+    """True for a load in another module that no run gets to.
+
+    Such a module cannot be imported, or nothing imports it and it does nothing itself.
+    """
     home = file.home(load)
-    if home is file or tree.function_of(load) is None:
+    if home is file:
+        return False
+    if file.view.lacks_a_module(home):
+        return True
+    if tree.function_of(load) is None:
         return False
     return not file.view.is_imported(home) and not any(map(_acts, home.module.body))
 

@@ -1,0 +1,62 @@
+"""Places that no run of a project gets to, by what its calls and settings say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trainlint.semantics import tree
+from trainlint.semantics.guards import Guard, guards, outcome
+from trainlint.semantics.kinds import Frame
+from trainlint.semantics.training import amounts
+
+if TYPE_CHECKING:
+    from trainlint.semantics.facts import File
+
+
+def is_skipped(file: File, node: tree.Node) -> bool:
+    """True where no call and no setting of the project lets a function get to a place.
+
+    Either every call hands over what keeps it from there, or the project sets what is asked for
+    (``config.resume``, ``pretrained=False``) to False wherever it sets it.
+    """
+    home = file.home(node)
+    around = list(guards(node))
+    by_calls = _outcomes(home, node, around)
+    if by_calls and all(kept for kept, _ in by_calls):
+        return True
+    if any(reached for _, reached in by_calls):
+        return False
+    return any(guard.outcome and _is_off(home, guard.test) for guard in around)
+
+
+def _outcomes(file: File, node: tree.Node, around: list[Guard]) -> list[tuple[bool, bool]]:
+    """Of each call of a function, whether it surely keeps from a place, or surely leads there."""
+    function = tree.function_of(node)
+    if function is None:
+        return []
+    params = {param.name for param in function.params}
+    asking = [
+        guard
+        for guard in around
+        if any(isinstance(part, tree.Name) and part.id in params for part in guard.test.walk())
+    ]
+    found = []
+    for call, owner in file.values.graph.callers(function):
+        frame = Frame(function, call, None, owner, 1)
+        given = [(guard, outcome(file.view, guard.test, frame)) for guard in asking]
+        kept = any(known is (not guard.outcome) for guard, known in given)
+        found.append((kept, bool(given) and all(known is guard.outcome for guard, known in given)))
+    return found
+
+
+def _is_off(file: File, test: tree.Expr) -> bool:
+    """True for a setting, or a parameter, that is False wherever the project sets it."""
+    match test:
+        case tree.Attribute():
+            return amounts.is_off(file, tree.dotted(test) or "")
+        case tree.Name():
+            bindings, _ = file.values.definitions(test)
+            given = bool(bindings) and all(isinstance(b.node, tree.Param) for b in bindings)
+            return given and amounts.is_off(file, f".{test.id}")
+        case _:
+            return False
