@@ -109,6 +109,7 @@ def test_a_finding_goes_from_the_corpus_into_the_document(
     assert command(data, "report", "--output", str(output), "--check") == 0
     text = output.read_text()
     assert "| tuning | shown | 1 | 1 | 1 | 0 | 0 | 100.0 % | 20.7 % | 100.0 % | 0 |" in text
+    assert "| CKP | 1 | 1 | 1 | 0 | 0 | 100.0 % | 0 | 0 | 0 | 0 | 0 |  |" in text
     assert "| all | 2 | 2 | 0 | 0.0 % | 0.00 | 0 |" in text
     assert str(data.parent) not in text
     assert "weights.pt" not in (data / "verdicts.jsonl").read_text()

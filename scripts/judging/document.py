@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from judging.figures import Tally, agreement
@@ -66,7 +66,8 @@ def render(
         _sets(pins, runs),
         SETS_NOTE,
         _overall(runs, verdicts),
-        *(_rules(name, runs, verdicts) for name in SETS if name in runs),
+        *(_by_family(name, runs, verdicts) for name in SETS if name in runs),
+        *(_by_rule(name, runs, verdicts) for name in SETS if name in runs),
         "## Two readers\n",
         _readers(verdicts),
         "## Recall on seeded faults\n",
@@ -132,20 +133,39 @@ def _overall(runs: Mapping[str, Any], verdicts: Sequence[Verdict]) -> str:
     return _table(head, rows)
 
 
-def _rules(name: str, runs: Mapping[str, Any], verdicts: Sequence[Verdict]) -> str:
+def _by_family(name: str, runs: Mapping[str, Any], verdicts: Sequence[Verdict]) -> str:
+    return f"### By family: {name}\n\n{_table_by('family', _family, name, runs, verdicts)}"
+
+
+def _by_rule(name: str, runs: Mapping[str, Any], verdicts: Sequence[Verdict]) -> str:
+    return f"### By rule: {name}\n\n{_table_by('rule', str, name, runs, verdicts)}"
+
+
+def _family(code: str) -> str:
+    return code.rstrip("0123456789")
+
+
+def _table_by(
+    word: str,
+    key: Callable[[str], str],
+    name: str,
+    runs: Mapping[str, Any],
+    verdicts: Sequence[Verdict],
+) -> str:
+    """The found and the read findings of one set that still stand, by a part of their codes."""
     rows = []
     counts = runs[name]["rules"]
-    for code in sorted({*counts, *(v.code for v in verdicts if v.set == name)}):
-        count = counts.get(code, {"shown": 0, "pedantic": 0})
-        standing = [v for v in verdicts if v.set == name and v.code == code and not v.gone]
-        shown = Tally.of(v for v in standing if v.shown)
-        pedantic = Tally.of(v for v in standing if not v.shown)
-        rows.append(
-            (code, count["shown"], *_tallied(shown), count["pedantic"], *_tallied(pedantic))
-        )
+    of_set = [v for v in verdicts if v.set == name]
+    for group in sorted({key(code) for code in (*counts, *(v.code for v in of_set))}):
+        found = [row for code, row in counts.items() if key(code) == group]
+        standing = [v for v in of_set if key(v.code) == group and not v.gone]
+        row: list[object] = [group]
+        for label, shown in (("shown", True), ("pedantic", False)):
+            row.append(sum(each[label] for each in found))
+            row += _tallied(Tally.of(v for v in standing if v.shown is shown))
+        rows.append(row)
     columns = ("found", "read", "true", "false", "unsure", "precision")
-    head = ("rule", *columns, *(f"pedantic: {column}" for column in columns))
-    return f"### By rule: {name}\n\n{_table(head, rows)}"
+    return _table((word, *columns, *(f"pedantic: {column}" for column in columns)), rows)
 
 
 def _tallied(tally: Tally) -> tuple[object, ...]:
