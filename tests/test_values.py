@@ -193,3 +193,17 @@ def test_the_binding_decides_and_not_the_name() -> None:
 
 def test_a_value_that_goes_round_in_a_loop_ends() -> None:
     assert tensors.UNKNOWN in kinds("for i in y:\n    x = x.view(-1)\n    probe(x)\n")
+
+
+def test_a_key_of_the_collected_keywords_is_what_the_calls_pass_by_that_name() -> None:
+    pick = "def make(**kwargs):\n    {}probe(kwargs['loss'])\n"
+    assert values(pick.format("") + "make(loss=nn.BCELoss())\nmake(loss=None)\n") == [
+        "torch.nn.BCELoss",
+        "None",
+    ]
+    assert values(pick.format("") + "make(other=nn.BCELoss())\n") == ["unknown"]
+    assert values(pick.format("") + "make(**options)\n") == ["unknown"]
+    changed = pick.format("kwargs['loss'] = own()\n    ")
+    assert values(changed + "make(loss=nn.BCELoss())\n") == ["unknown"]
+    updated = pick.format("kwargs.update(given)\n    ")
+    assert values(updated + "make(loss=nn.BCELoss())\n") == ["unknown"]

@@ -38,6 +38,17 @@ def is_changed(view: View, display: tree.Expr) -> bool:
     )
 
 
+def is_set_anew(function: tree.Function, name: str) -> bool:
+    """Whether a function gives keys of a table other values: ``kwargs["lr"] = ...``."""
+    return any(
+        is_bound_by(node) if isinstance(node, tree.Subscript) else node.attr == "update"
+        for node in function.walk()
+        if isinstance(node, tree.Subscript | tree.Attribute)
+        and isinstance(node.value, tree.Name)
+        and node.value.id == name
+    )
+
+
 def _changes(node: tree.Subscript | tree.Attribute, names: set[str]) -> bool:
     if tree.last_name(node.value) not in names:
         return False

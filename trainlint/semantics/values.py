@@ -40,7 +40,7 @@ from trainlint.semantics.kinds import (
 from trainlint.semantics.links import flow_in
 from trainlint.semantics.names import Binding
 from trainlint.semantics.questions import Questions
-from trainlint.semantics.tables import entries, is_changed
+from trainlint.semantics.tables import entries, is_changed, is_set_anew
 from trainlint.semantics.trail import Step
 from trainlint.semantics.tree import Expr, Node
 
@@ -342,7 +342,8 @@ class Values:
     def _param(self, param: tree.Param, frame: Frame | None, path: Path) -> Iterator[Value]:
         function = param.parent
         assert isinstance(function, tree.FunctionDef | tree.Lambda)
-        if param.kind in {"star", "kwargs"}:
+        picked = param.kind == "kwargs" and bool(path) and not is_set_anew(function, param.name)
+        if param.kind in {"star", "kwargs"} and not picked:
             yield Unknown(param, frame, (), f"`{param.name}` collects arguments")
             return
         if frame is not None and frame.function is function and frame.owner is not None:
@@ -370,9 +371,14 @@ class Values:
     def _argument(self, param: tree.Param, frame: Frame, path: Path) -> Iterator[Value]:
         call = frame.call
         assert call is not None
-        given = argument(frame.function, call, param)
+        name = param.name
+        if param.kind == "kwargs":
+            name, path = str(path[0]), path[1:]  # ``kwargs["scheduler"]``
+            given = call.arg(None, name)
+        else:
+            given = argument(frame.function, call, param)
         if given is not None:
-            step = Step(call, f"passed here as `{param.name}`")
+            step = Step(call, f"passed here as `{name}`")
             for value in self.of(given, frame.caller, path):
                 yield replace(value, trail=(*value.trail, step))
         elif call.has_star:
@@ -380,7 +386,7 @@ class Values:
         elif param.default is not None:
             yield from self.of(param.default, None, path)
         else:
-            yield Unknown(call, frame, (), f"`{param.name}` is not passed")
+            yield Unknown(call, frame, (), f"`{name}` is not passed")
 
     # Attributes
 
