@@ -5,9 +5,9 @@ Compares what a schedule is sized by (`total_steps`, `steps_per_epoch`, `T_max`,
 `num_training_steps`) with how often it is stepped. It speaks where the size is known to count
 batches (the length of a loader, Lightning's `estimated_stepping_batches`) and every step is taken
 behind the loop over the batches, or where it is the number of epochs and the steps are taken in
-that loop. In a Lightning module it reads `interval` from what `configure_optimizers` returns. It is
-silent where a test decides when a step is taken, and where something that is not known may take
-steps, too.
+that loop, in the file that makes the schedule or in another one of the project. In a Lightning
+module it reads `interval` from what `configure_optimizers` returns. It is silent where a test
+decides when a step is taken, and where something that is not known may take steps, too.
 
 ## Why is this bad?
 A schedule for 30,000 batches that is stepped once in each of 30 epochs stays at its beginning: the
@@ -95,6 +95,7 @@ RULE = Rule(
         ),
         any_of("backward", "configure_optimizers"),
     ),
+    here=any_of("sched", "configure_optimizers"),
 )
 _ENDS = {
     "OneCycleLR": "`OneCycleLR` raises a ValueError",
@@ -133,6 +134,8 @@ def check_configured(file: File) -> Iterator[Finding]:
     for one in configured.configured(file):
         size = schedule_units.sized(file, one.made)
         if size is None or (size.unit == schedule_units.BATCHES) == (one.interval == "step"):
+            continue
+        if file.home(size.call) is not file:
             continue
         given = file.text(size.expr)
         if one.interval == "epoch":

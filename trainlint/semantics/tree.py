@@ -507,12 +507,14 @@ T = TypeVar("T", bound=Node)
 
 
 def enclosing_loop(node: Node) -> Loop | None:
-    """The innermost loop around a node, without leaving the function it stands in."""
+    """The innermost loop that runs a node in its rounds, without leaving the node's function."""
+    below = node
     for ancestor in node.ancestors():
-        if isinstance(ancestor, For | While):
+        if isinstance(ancestor, For | While) and below not in ancestor.orelse:
             return ancestor
         if isinstance(ancestor, FunctionDef | Lambda | ClassDef):
             return None
+        below = ancestor
     return None
 
 

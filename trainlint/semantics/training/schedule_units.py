@@ -11,6 +11,7 @@ from trainlint.semantics import tree
 from trainlint.semantics.flow import is_dead
 from trainlint.semantics.guards import guards
 from trainlint.semantics.kinds import (
+    ClassValue,
     Computed,
     Display,
     Frame,
@@ -83,12 +84,9 @@ def mismatches(file: File) -> Iterator[Mismatch]:
     """The schedules of a file whose steps are all taken in another unit than that of their size."""
     steps: dict[tree.Call, list[tuple[Event, bool]]] = {}
     sizes: dict[tree.Call, Size] = {}
-    for events in file.script.own_events.values():
-        for event in events:
-            if event.kind == SCHEDULE and not is_dead(event.call):
-                for size, surely in _sizes_of(file, event):
-                    sizes[size.call] = size
-                    steps.setdefault(size.call, []).append((event, surely))
+    for event, size, surely in file.once(_sized_steps):
+        sizes[size.call] = size
+        steps.setdefault(size.call, []).append((event, surely))
     told: set[Node] = set()
     for call, found in steps.items():
         size = sizes[call]
@@ -96,7 +94,9 @@ def mismatches(file: File) -> Iterator[Mismatch]:
         known = [one for one in rhythms if one is not None]
         if len(known) < len(rhythms) or any(unit == size.unit for unit, _ in known):
             continue
-        if size.unit == BATCHES and _is_handed_away(file, call):
+        if _is_stepped_elsewhere(file, call) or (
+            size.unit == BATCHES and _is_handed_away(file, call)
+        ):
             continue
         if found[0][0].call not in told:
             told.add(found[0][0].call)
@@ -104,6 +104,27 @@ def mismatches(file: File) -> Iterator[Mismatch]:
 
 
 # What is stepped
+
+
+def _sized_steps(file: File) -> list[tuple[Event, Size, bool]]:
+    """The steps that a file takes, each with what it can be of and whether it is nothing else."""
+    return [
+        (event, size, surely)
+        for events in file.script.own_events.values()
+        for event in events
+        if event.kind == SCHEDULE and not is_dead(event.call)
+        for size, surely in _sizes_of(file, event)
+    ]
+
+
+def _is_stepped_elsewhere(file: File, made: tree.Call) -> bool:
+    """True where another file of the project steps the schedule, too."""
+    return any(
+        size.call is made
+        for other in file.view.mentioning({"step"}, file.home(made))
+        if other is not file
+        for _, size, _ in other.once(_sized_steps)
+    )
 
 
 def _sizes_of(file: File, step: Event) -> Iterator[tuple[Size, bool]]:
@@ -143,7 +164,8 @@ def sized(file: File, made: Instance) -> Size | None:
     if name == f"{_TORCH}OneCycleLR" and (per := call.arg(4, "steps_per_epoch")) is not None:
         found = unit(file, per, made.frame)
         known = EPOCHS if found == _NUMBER and file.values.literal(per) == 1 else found
-        return Size(call, short, per, known) if known in {BATCHES, EPOCHS} else None
+        told = per if known == BATCHES else call.arg(3, "epochs") or per
+        return Size(call, short, told, known) if known in {BATCHES, EPOCHS} else None
     if _WARMED.match(name):
         place: tuple[int, str] | None = (2, "num_training_steps")
     elif _BY_NAME.match(name):
@@ -182,8 +204,19 @@ def unit(file: File, expr: Expr, frame: Frame | None = None, depth: int = _DEPTH
     found = {_of_value(file, value, expr, depth - 1) for value in file.values.of(expr, frame)}
     named = tree.last_name(expr)
     if found <= {None, _NUMBER, EPOCHS} and _EPOCHS.match(named):
-        return EPOCHS
+        return None if _is_reckoned(file, expr) else EPOCHS
     return found.pop() if len(found) == 1 else None
+
+
+def _is_reckoned(file: File, expr: Expr) -> bool:
+    """True where the file makes another number of a setting: ``args.epochs *= len(loader)``."""
+    name = tree.dotted(expr)
+    if not isinstance(expr, tree.Attribute) or name is None:
+        return False
+    return any(tree.dotted(one.target) == name for one in file.all(tree.AugAssign)) or any(
+        isinstance(one.value, tree.BinOp) and name in map(tree.dotted, one.targets)
+        for one in file.all(tree.Assign)
+    )
 
 
 def _of_value(file: File, value: Value, expr: Expr, depth: int) -> str | None:
@@ -228,6 +261,8 @@ def _counted(file: File, of: Expr, frame: Frame | None) -> str | None:
             kinds.add(BATCHES if "Loader" in short else _SAMPLES if "ataset" in short else None)
         elif isinstance(value, Object):
             kinds.add(_SAMPLES if "ataset" in value.cls.name else None)
+        elif isinstance(value, Display):
+            return None  # several loaders
         else:
             kinds.add(None)
     if kinds - {None}:
@@ -237,6 +272,8 @@ def _counted(file: File, of: Expr, frame: Frame | None) -> str | None:
 
 def _named(of: Expr) -> str | None:
     named = tree.word_of(of)
+    if named.lower().endswith("loaders") and isinstance(of, tree.Name | tree.Attribute):
+        return None
     if _LOADER.search(named):
         return BATCHES
     return _SAMPLES if _DATASET.search(named) else None
@@ -250,6 +287,8 @@ def rhythm(file: File, step: Event) -> tuple[str, tree.Loop] | None:
     assert isinstance(step.call, tree.Call)
     if not _runs_always(file, step) or tree.enclosing(step.call, tree.Try) is not None:
         return None
+    if any(isinstance(above, tree.Lambda) for above in step.call.ancestors()):
+        return None
     for body, place in written.sites_of(file, step.call):
         found = _rhythm_in(file, body, place)
         if found is not None:
@@ -259,14 +298,16 @@ def rhythm(file: File, step: Event) -> tuple[str, tree.Loop] | None:
 
 def _rhythm_in(file: File, body: Body, place: Node) -> tuple[str, tree.Loop] | None:
     around = tree.enclosing_loop(place)
-    events = file.script.events(body)
+    events = file.home(body).script.events(body)
     backwards = [event for event in events if event.kind == BACKWARD]
     if around is not None and any(_innermost(event) is around for event in backwards):
         return (BATCHES, around) if takes_batches(file, around) else None
+    if around is not None and takes_batches(file, around):
+        return None  # loaders in a loader: its batches are tasks, or large ones cut up
     loops = {
         loop
         for event in backwards
-        if (loop := _innermost(event)) is not None and loop not in place.ancestors()
+        if (loop := _innermost(event)) is not None and loop not in _loops_around(place)
         if event.site is not place and (around is None or around in event.site.ancestors())
     }
     updates = [event for event in events if event.kind == STEP and event.site is not place]
@@ -279,6 +320,13 @@ def _rhythm_in(file: File, body: Body, place: Node) -> tuple[str, tree.Loop] | N
     ):
         return None
     return EPOCHS, min(loops, key=lambda loop: loop.start)
+
+
+def _loops_around(node: Node) -> Iterator[tree.Loop]:
+    loop = tree.enclosing_loop(node)
+    while loop is not None:
+        yield loop
+        loop = tree.enclosing_loop(loop)
 
 
 def _innermost(event: Event) -> tree.Loop | None:
@@ -333,6 +381,6 @@ def _is_handed_away(file: File, made: tree.Call) -> bool:
         for callee in file.values.callees(call):
             known = isinstance(callee, Symbol) and callee.name.startswith((_TORCH, "builtins."))
             keeps = _KEEPS.search(tree.word_of(call.func)) is not None
-            if not known and not keeps and not isinstance(callee, FunctionValue):
+            if not known and not keeps and not isinstance(callee, FunctionValue | ClassValue):
                 return True
     return False
