@@ -68,9 +68,10 @@ def check(file: File) -> Iterator[Finding]:
         if call.args:
             continue
         scheduler = file.text(call.func).removesuffix(".step")
+        kind, then = ("is", "this") if sure else ("can be", "then this")
         yield Finding(
             call,
-            f"`{scheduler}` {'is' if sure else 'can be'} a `ReduceLROnPlateau`, whose `step` takes "
-            "the metric that it watches: this call raises a TypeError.",
+            f"`{scheduler}` {kind} a `ReduceLROnPlateau`, whose `step` takes the metric that it "
+            f"watches: {then} call raises a TypeError.",
             (Step(made, "the scheduler is made here"),),
         )

@@ -100,8 +100,8 @@ def check(file: File) -> Iterator[Finding]:
         assert first.receiver is not None
         message = (
             f"`{file.text(scheduler.receiver)}` steps ahead of the first step of "
-            f"`{file.text(first.receiver)}`: from torch 1.1 on the first learning rate of the "
-            "schedule is never used, and all others come one step too early."
+            f"`{file.text(first.receiver)}`: from torch 1.1 on the schedule skips its first entry, "
+            "and each later one comes one step too early."
         )
         fixes: tuple[Fix, ...] = ()
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,13 +12,15 @@ from trainlint.semantics.bodies import own_nodes
 from trainlint.semantics.flow import Flow, is_dead
 from trainlint.semantics.guards import guards
 from trainlint.semantics.kinds import ClassValue, FunctionValue, Instance, is_none
+from trainlint.semantics.training import written
 from trainlint.semantics.training.script import SCHEDULE, STEP, Body, Event
-from trainlint.semantics.tree import Expr
+from trainlint.semantics.tree import Expr, Node
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
 _PLATEAU = "torch.optim.lr_scheduler.ReduceLROnPlateau"
+_EXPECTS = re.compile(r"^(suppress|raises|assertRaises\w*)$")
 _PREPARES = re.compile(r"(prepare|setup|register|watch)(_|$)")  # of accelerate, Fabric, a logger
 # Libraries whose functions and classes take an optimizer and do not step it.
 _MAKERS = ("torch.", "transformers.", "builtins.", "logging.", "apex.", "accelerate.")
@@ -38,13 +40,43 @@ def plateau_steps(file: File) -> Iterator[tuple[tree.Call, tree.Call, bool]]:
         made = [v.call for v in values if isinstance(v, Instance) and v.name == _PLATEAU]
         if not made:
             continue
-        if tree.enclosing(call, tree.Try) is not None:
-            continue  # one form is tried, and then the other
-        tests = [guard.test for guard in guards(call)]
-        if len(made) < len(values) and tests:
+        if _may_fail(call) or (len(made) < len(values) and _is_chosen(file, call, made)):
             continue
+        tests = [guard.test for guard in guards(call)]
         if not any(_asks_what_it_is(file, test, func.value) for test in tests):
             yield call, made[0], len(made) == len(values)
+
+
+def _may_fail(call: tree.Call) -> bool:
+    """True where somebody waits for the TypeError: one form is tried, and then the other."""
+    if tree.enclosing(call, tree.Try) is not None:
+        return True
+    entered = (i.context for a in call.ancestors() if isinstance(a, tree.With) for i in a.items)
+    return any(
+        isinstance(context, tree.Call) and _EXPECTS.search(tree.last_name(context.func) or "")
+        for context in entered
+    )
+
+
+def _is_chosen(file: File, call: tree.Call, made: list[tree.Call]) -> bool:
+    """True where anything decides whether a step runs, on the ways from what makes its schedule."""
+    origins = {tree.body_of(one) for one in made}
+    for body, place in written.sites_of(file, call):
+        choice = tree.enclosing(place, tree.Match) is not None
+        if choice or _is_in_lambda(place) or any(not _is_main(g.test) for g in guards(place)):
+            return True
+        if body in origins:
+            break
+    return False
+
+
+def _is_in_lambda(node: Node) -> bool:
+    return any(isinstance(above, tree.Lambda) for above in node.ancestors())
+
+
+def _is_main(test: Expr) -> bool:
+    """True for ``__name__ == "__main__"``."""
+    return any(isinstance(node, tree.Name) and node.id == "__name__" for node in test.walk())
 
 
 def _asks_what_it_is(file: File, test: Expr, scheduler: Expr) -> bool:
@@ -145,6 +177,7 @@ def _early(
         or any(flow.reaches(stop, [at], avoiding=[header]) for stop in stops)
         or not flow.reaches(at, stops, avoiding=[header])
         or _may_step_before(file, body, schedule, optimizer)
+        or _steps_before(file, body, loop, inside, optimizer)
     ):
         return
     always = not flow.reaches(at, [header], avoiding=stops)
@@ -215,3 +248,34 @@ def _may_step_before(file: File, body: Body, schedule: Event, optimizer: list[In
         if any(_is_one_of(file, one, optimizer) for one in given):
             return True
     return False
+
+
+def _steps_before(
+    file: File, body: Body, loop: tree.Loop, inside: list[Event], optimizer: list[Instance]
+) -> bool:
+    """True when another function has stepped the optimizer before the loop is reached."""
+    own, places = {event.call for event in inside}, dict(written.sites_of(file, loop))
+    for events in file.script.own_events.values():
+        for event in events:
+            if event.kind != STEP or event.call in own or event.receiver is None:
+                continue
+            if _is_one_of(file, event.receiver, optimizer) and any(
+                _is_made_in(optimizer, above) or _comes_before(file, above, site, places)
+                for above, site in written.sites_of(file, event.call)
+                if above is not body
+            ):
+                return True
+    return False
+
+
+def _is_made_in(made: list[Instance], body: Body) -> bool:
+    """True where an ``__init__`` makes what it steps."""
+    inits = isinstance(body, tree.FunctionDef) and body.name == "__init__"
+    return inits and any(body in value.call.ancestors() for value in made)
+
+
+def _comes_before(file: File, body: Body, site: Node, places: Mapping[Body, Node]) -> bool:
+    place, flow = places.get(body), file.flow_in(body)
+    if place is None or place is site or not flow.holds(place) or not flow.holds(site):
+        return False
+    return flow.reaches(flow.point(site), [flow.point(place)])

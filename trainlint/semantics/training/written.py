@@ -146,9 +146,9 @@ def texts(file: File, path: Expr) -> Iterator[str]:
 # Paths and places
 
 
-def sites_of(file: File, call: tree.Call) -> Iterator[tuple[Body, Node]]:
-    """The bodies from which a call is reached, with the place in each that leads to it."""
-    todo: list[tuple[Node, int]] = [(call, 0)]
+def sites_of(file: File, node: Node) -> Iterator[tuple[Body, Node]]:
+    """The bodies from which a place is reached, with the place in each that leads to it."""
+    todo: list[tuple[Node, int]] = [(node, 0)]
     seen: set[Body] = set()
     while todo:
         site, depth = todo.pop(0)
