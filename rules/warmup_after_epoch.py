@@ -8,7 +8,7 @@ is set ahead of the loop, too, and where a schedule takes care of the first epoc
 
 ## Why is this bad?
 The first epoch runs at the full rate, before anything has warmed up: that is the one the warmup was
-made for. Then the rate drops, and each epoch runs with the rate of the one before it.
+made for. Then the rate drops, and the warmup begins one epoch too late.
 
 ## Example
 ```python
@@ -91,11 +91,11 @@ def check(file: File) -> Iterator[Finding]:
             trail.append(Step(found.built, "the optimizer begins with the full rate"))
         if rate.frame is not None:
             trail.append(Step(rate.node, "the rate is set here"))
+        start = "the full rate" if found.built is not None else "the rate that the optimizer has"
         yield Finding(
             rate.node if rate.frame is None else rate.place,
-            f"This warmup sets the rate for a value of `{found.counter}` whose training pass is "
-            "over by then: the first epoch runs at the full rate, and each later one with the rate "
-            "of the one before it",
+            f"This warmup is set behind the training pass of its `{found.counter}`: the first "
+            f"epoch runs at {start}, and the rise begins only with the second",
             trail=tuple(trail),
             confidence=Confidence.HIGH if found.built is not None else Confidence.MEDIUM,
         )

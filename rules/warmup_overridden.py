@@ -96,7 +96,7 @@ def check(file: File) -> Iterator[Finding]:
         else:
             told = (
                 f"This sets the rate anew after each step of `{short}` (line {line}) and before "
-                "the next update: the schedule has no effect"
+                "the next update: no rate of the schedule is ever used"
             )
             then = "the schedule steps here"
         trail = [Step(found.schedule.site, then), Step(found.made, "the schedule is made here")]

@@ -67,6 +67,19 @@ def rate_sets(file: File) -> list[RateSet]:
     return found
 
 
+def is_of_all(file: File, rate: RateSet) -> bool:
+    """Whether a rate is given to every group: none is picked by its number, or there is but one."""
+    groups = rate.optimizer.parent
+    if groups is None or not isinstance(groups.parent, tree.Subscript):
+        return True
+    index = groups.parent.index
+    built = [v.call.arg(0, "params") for v in values_of(file, rate) if isinstance(v, Instance)]
+    first = len(index) == 1 and isinstance(index[0], tree.Constant) and index[0].value == 0
+    return first and all(
+        isinstance(one, tree.Call) and tree.last_name(one.func) == "parameters" for one in built
+    )
+
+
 def _optimizer_of(file: File, assign: tree.Assign) -> Expr | None:
     """The optimizer in ``for g in optimizer.param_groups: g["lr"] = rate``."""
     target = assign.targets[0]
@@ -298,7 +311,32 @@ def _has_full_rate(file: File, rate: RateSet, optimizer: Instance) -> bool:
     if given is None:
         return False
     leads = _factors(file, rate.value, rate.frame, _DEPTH)
-    return not _factors(file, given, optimizer.frame, _DEPTH).isdisjoint(leads)
+    return not _spellings(file, given, optimizer.frame, _DEPTH).isdisjoint(leads)
+
+
+def _spellings(file: File, expr: Expr, frame: Frame | None, depth: int) -> set[object]:
+    """A rate itself, by its value and by the names that it has on its way; not a part of it."""
+    found: set[object] = set()
+    if isinstance(expr, tree.Constant) and isinstance(expr.value, float):
+        found.add(expr.value)
+    if not isinstance(expr, tree.Name | tree.Attribute) or not depth:
+        return found
+    known = file.values.literal(expr, frame)
+    found |= {tree.dotted(expr), *([known] if isinstance(known, float) else [])} - {None}
+    for one in _sources(file, expr, frame):
+        found |= _spellings(file, *one, depth - 1)
+    return found
+
+
+def _sources(file: File, expr: Expr, frame: Frame | None) -> Iterator[tuple[Expr, Frame | None]]:
+    """What a name is assigned, or given where its function is called."""
+    for binding in file.values.definitions(expr)[0] if isinstance(expr, tree.Name) else ():
+        if binding.kind == "assign" and binding.value is not None and not binding.path:
+            yield binding.value, frame
+        elif isinstance(binding.node, tree.Param) and frame is not None and frame.call:
+            given = argument(frame.function, frame.call, binding.node)
+            if given is not None:
+                yield given, frame.caller
 
 
 def _factors(file: File, expr: Expr, frame: Frame | None, depth: int) -> set[object]:
@@ -309,21 +347,12 @@ def _factors(file: File, expr: Expr, frame: Frame | None, depth: int) -> set[obj
             found.add(node.value)
         if not isinstance(node, tree.Name | tree.Attribute):
             continue
-        text = tree.dotted(node)
-        if text is not None and ("lr" in text.lower() or "rate" in text.lower()):
-            found.add(text)
+        found |= {tree.dotted(node)} - {None}
         known = file.values.literal(node, frame)
         if isinstance(known, float):
             found.add(known)
-        if not isinstance(node, tree.Name) or not depth:
-            continue
-        for binding in file.values.definitions(node)[0]:
-            if binding.kind == "assign" and binding.value is not None and not binding.path:
-                found |= _factors(file, binding.value, frame, depth - 1)
-            elif isinstance(binding.node, tree.Param) and frame is not None and frame.call:
-                given = argument(frame.function, frame.call, binding.node)
-                if given is not None:
-                    found |= _factors(file, given, frame.caller, depth - 1)
+        for one in _sources(file, node, frame) if depth else ():
+            found |= _factors(file, *one, depth - 1)
     return found
 
 

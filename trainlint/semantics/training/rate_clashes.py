@@ -10,7 +10,13 @@ from trainlint.semantics import tree
 from trainlint.semantics.flow import ENTRY, Flow
 from trainlint.semantics.guards import guards
 from trainlint.semantics.kinds import Instance, Literal
-from trainlint.semantics.training.manual_rates import RateSet, is_over, rate_sets, values_of
+from trainlint.semantics.training.manual_rates import (
+    RateSet,
+    is_of_all,
+    is_over,
+    rate_sets,
+    values_of,
+)
 from trainlint.semantics.training.script import SCHEDULE, STEP, Event
 from trainlint.semantics.tree import Expr, Node
 from trainlint.semantics.values import argument
@@ -98,7 +104,7 @@ def _is_lost(rate: RateSet, event: Event, flow: Flow, steps: set[int]) -> bool:
 def _is_dead_schedule(file: File, rate: RateSet, event: Event, flow: Flow, steps: set[int]) -> bool:
     """Whether a rate of its own always comes between a step of the schedule and the next update."""
     at, stepped = flow.point(rate.place), flow.point(event.site)
-    if _reads_rate(file, rate) or any(True for _ in guards(rate.node)):
+    if not is_of_all(file, rate) or _reads_rate(file, rate) or any(True for _ in guards(rate.node)):
         return False
     first = flow.reaches(ENTRY, steps, [at])
     return (
@@ -110,6 +116,7 @@ def _reads_rate(file: File, rate: RateSet) -> bool:
     """True where a rate is made from the present one, or from what a schedule says."""
     seen: set[Node] = set()
     todo: list[Expr] = [rate.value]
+    optimizer = (tree.last_name(rate.optimizer) or "").lower()
     while todo:
         expr = todo.pop()
         if expr in seen or len(seen) > 40:
@@ -122,6 +129,8 @@ def _reads_rate(file: File, rate: RateSet) -> bool:
                 text = tree.last_name(node).lower()
                 if "sched" in text or text in {"get_lr", "get_last_lr"}:
                     return True
+                if text == optimizer and isinstance(node.parent, tree.Arg):
+                    return True  # a function that may look the rate up
             if isinstance(node, tree.Name):
                 for binding in file.values.definitions(node)[0]:
                     if binding.value is not None:
