@@ -2,12 +2,12 @@
 
 ## What it does
 Finds `optimizer.step()` where every way to it comes from a `zero_grad()` of the same gradients with
-no `backward()` after that, while the backward follows behind the step.
+no `backward()` after that, while what the backward computes is cleared before each step.
 
 ## Why is this bad?
 The step finds no gradient, and what the backward then computes is cleared before the next step.
-The program runs, the loss is printed, and the model keeps the weights that it started with. With a
-`GradScaler` the step raises an AssertionError.
+The program runs, the loss is printed, and the model learns nothing. With a `GradScaler` the step
+raises an AssertionError.
 
 ## Example
 ```python
@@ -66,13 +66,18 @@ def check(file: File) -> Iterator[Finding]:
     for found in order.unfed_steps(file):
         assert found.step.receiver is not None
         optimizer = file.text(found.step.receiver)
+        if found.backward.site.start < found.clear.site.start < found.step.call.start:
+            line = file.source.position(found.clear.site.start)[1]
+            told = f"`{optimizer}` steps on gradients that line {line} has just cleared"
+            then = "what is computed here is cleared before the step"
+        else:
+            told = f"`{optimizer}` steps before the backward, on gradients that were just cleared"
+            then = "they are computed only here, behind the step"
         yield Finding(
             found.step.call,
-            f"`{optimizer}` steps before the backward: its gradients were cleared, and those that "
-            "the backward computes behind it are cleared again before the next step. The weights "
-            "never change.",
+            f"{told}: what the backward computes is cleared before each step, and never applied.",
             (
                 Step(found.clear.site, "the gradients are cleared here"),
-                Step(found.backward.site, "they are computed only here, behind the step"),
+                Step(found.backward.site, then),
             ),
         )

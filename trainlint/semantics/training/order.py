@@ -120,25 +120,44 @@ def _sets_gradients(acts: Acts) -> bool:
 
 
 def _may_propagate(acts: Acts, clears: Sequence[Event], step: Event) -> bool:
-    """True when a function that is not known may run a backward between clearing and step.
+    """True when something that is not known may run a backward between clearing and step.
 
-    Its name says so, or it is given the optimizer.
+    Its name says so, it is given the optimizer, it goes on with a generator, or leaves a context.
     """
     assert step.receiver is not None
-    name = tree.last_name(step.receiver)
+    own = tree.last_name(step.receiver)
     first = min(event.site.start for event in clears)
     for node in acts.body.walk():
         if not isinstance(node, tree.Call) or not first < node.start < step.call.start:
             continue
         called = tree.last_name(node.func).lower()
         hinted = any(word in called for word in ("backward", "grad", "train", "step", "optim"))
-        hinted = hinted or name in {tree.last_name(arg.value) for arg in node.args}
+        hinted = hinted or own in {tree.last_name(arg.value) for arg in node.args}
+        name = acts.file.names.qualified(node.func)
+        if name == "builtins.next" and _goes_on_training(acts, node):
+            return True
+        hinted = hinted or isinstance(node.parent, tree.WithItem)
         acts_here = any(event.call is node for event in acts.events)
-        if not hinted or acts_here or acts.file.names.qualified(node.func) is not None:
+        if not hinted or acts_here or name is not None:
             continue
         if not all(isinstance(v, FunctionValue) for v in acts.file.values.callees(node)):
             return True
     return False
+
+
+def _goes_on_training(acts: Acts, call: tree.Call) -> bool:
+    """True for ``next(losses)`` where a function of the file yields its losses after a backward."""
+    file, given = acts.file, call.arg(0)
+    made = [given]
+    if isinstance(given, tree.Name):
+        made = [binding.value for binding in file.values.definitions(given)[0]]
+    return any(
+        file.script.own_events.get(value.function)
+        for one in made
+        if isinstance(one, tree.Call)
+        for value in file.values.callees(one)
+        if isinstance(value, FunctionValue) and isinstance(value.function, tree.FunctionDef)
+    )
 
 
 def clears_all(file: File, clear: Event, optimizer: Expr) -> bool:
