@@ -101,12 +101,12 @@ def _finding(
 ) -> Finding:
     last, outside = steps[-1], steps[-1].outside
     message = (
-        f"`{scaler}` steps in every round of this loop and is "
-        f"{'updated only behind it' if outside is not None else 'never updated'}: where it is "
-        'switched on, the second round raises "step() has already been called since the last '
-        'update()".'
+        f"`{scaler}` steps in a loop and is "
+        f"{'not updated' if outside is None else 'updated only behind it'}: where it is switched "
+        "on, a RuntimeError comes in place of the second step "
+        '("... has already been called ... since the last update()").'
     )
-    trail = [Step(loop, "each round of this loop steps")]
+    trail = [Step(loop, "this loop comes round to the step again")]
     if outside is not None:
         trail.append(Step(outside.site, "the scaler is updated only here"))
     fixes: tuple[Fix, ...] = ()

@@ -51,7 +51,7 @@ def unrenewed(file: File) -> Iterator[UnrenewedStep]:
     for body, events in file.script.own_events.items():
         for step in events:
             expr = _scaler_of(step)
-            if expr is None or not _may_be_on(file, expr):
+            if expr is None or not _may_be_on(file, expr) or _is_kept(file, expr):
                 continue
             found = _in_loop(file, body, step, expr)
             if found is not None:
@@ -76,7 +76,7 @@ def _in_loop(file: File, body: Body, step: Event, expr: Expr) -> UnrenewedStep |
                 return None
             passed.add(owner)
             events = file.home(owner).script.events(owner)
-            updates = [e for e in events if e.kind == UPDATE]
+            updates = [e for e in events if e.kind == UPDATE and not _is_of_other(file, e, expr)]
             loop = _repeating_loop(file, owner, site, step)
             if loop is not None:
                 return _judged(file, step, expr, loop, updates)
@@ -98,6 +98,17 @@ def _judged(
     certain = all(isinstance(v, Instance | Literal) for v in file.values.of(expr))
     outside = next((e for e in updates if e.site.start > loop.start), None)
     return UnrenewedStep(step, expr, loop, certain, outside)
+
+
+def _is_of_other(file: File, update: Event, scaler: Expr) -> bool:
+    """True for the update of a scaler that is known to be another one."""
+    if update.receiver is None:
+        return False
+    own, other = (
+        {v.call for v in file.values.of(e) if isinstance(v, Instance)}
+        for e in (scaler, update.receiver)
+    )
+    return bool(own) and bool(other) and own.isdisjoint(other)
 
 
 def _repeating_loop(file: File, body: Body, site: tree.Node, step: Event) -> tree.Loop | None:
@@ -166,6 +177,17 @@ def _is_made_in(file: File, expr: Expr, region: tree.Node) -> bool:
     )
 
 
+def _is_kept(file: File, expr: Expr) -> bool:
+    """True where the method itself is kept or handed on: ``update = scaler.update``."""
+    name = tree.last_name(expr)
+    return any(
+        member.attr == "update"
+        and tree.last_name(member.value) == name
+        and not (isinstance(member.parent, tree.Call) and member.parent.func is member)
+        for member in file.all(tree.Attribute)
+    )
+
+
 def _is_updated_elsewhere(file: File, expr: tree.Attribute) -> bool:
     """True when a function that takes no step of this scaler updates one of that name."""
     for events in file.script.own_events.values():
@@ -191,7 +213,7 @@ def _is_out_of_sight(file: File, body: Body, expr: Expr) -> bool:
         given = {tree.last_name(arg.value) for arg in node.args}
         reached = name in given or (owned and ("self" in given or _is_inherited(file, node)))
         called = file.names.qualified(node.func) or ""
-        if not reached or called.startswith("builtins."):
+        if not reached or (called.startswith("builtins.") and called != "builtins.getattr"):
             continue
         if not all(isinstance(v, FunctionValue) for v in file.values.callees(node)):
             return True
