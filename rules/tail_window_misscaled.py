@@ -88,7 +88,7 @@ def check(file: File) -> Iterator[Finding]:
             size = f"holds {window.leftover} of the {window.batches}"
         message = (
             f"The last window of a pass {size} micro-batches, and its losses are divided by `{k}` "
-            "all the same: its update is too small by the part that is missing."
+            "all the same: its gradient is too small by the part that is missing."
         )
         fixes: tuple[Fix, ...] = ()
         try:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _EVALUATING = frozenset({"val_dataloader", "test_dataloader", "predict_dataloader"})
 _FRAMEWORKS = ("lightning.", "pytorch_lightning.")
 # What draws rows at random, and what has an order that means something.
-_MIXED = re.compile(r"shuffle|perm|random|choice|sample|split|rand_|weighted|balance", re.I)
+_MIXED = re.compile(r"shuffle|perm|random|choice|sample|split|^rand|rand_|weighted|balance", re.I)
 _IN_ORDER = re.compile(
     r"seq(?!uential)|time|temporal|series|window|stream|video|frame|curricul|forecast|rollout|"
     r"traject|replay|episode|history|sorted|bucket|bptt|corpus|lm_|chunk|infer|extract|eval|embed",

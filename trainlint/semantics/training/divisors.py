@@ -133,7 +133,9 @@ def _is_handed_gradients(window: AccumulationWindow, call: tree.Call) -> bool:
     """
     if len(call.args) < 2 or tree.last_name(call.func).startswith("clip"):
         return False
-    if not any(_are_parameters(window.file, arg.value) for arg in call.args):
+    if "grad" not in _last_name(call.func) and not any(
+        _are_parameters(window.file, arg.value) for arg in call.args
+    ):
         return False
     name = window.file.names.qualified(call.func)
     if name is not None and name.startswith(("torch.", "builtins.")):
