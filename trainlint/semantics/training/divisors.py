@@ -133,7 +133,7 @@ def _is_handed_gradients(window: AccumulationWindow, call: tree.Call) -> bool:
     """
     if len(call.args) < 2 or tree.last_name(call.func).startswith("clip"):
         return False
-    if "grad" not in _last_name(call.func) and not any(
+    if "grad" not in tree.last_name(call.func) and not any(
         _are_parameters(window.file, arg.value) for arg in call.args
     ):
         return False

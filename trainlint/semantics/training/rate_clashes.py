@@ -116,7 +116,7 @@ def _reads_rate(file: File, rate: RateSet) -> bool:
     """True where a rate is made from the present one, or from what a schedule says."""
     seen: set[Node] = set()
     todo: list[Expr] = [rate.value]
-    optimizer = (tree.last_name(rate.optimizer) or "").lower()
+    optimizer = tree.last_name(rate.optimizer).lower()
     while todo:
         expr = todo.pop()
         if expr in seen or len(seen) > 40:

@@ -53,7 +53,7 @@ def _may_fail(call: tree.Call) -> bool:
         return True
     entered = (i.context for a in call.ancestors() if isinstance(a, tree.With) for i in a.items)
     return any(
-        isinstance(context, tree.Call) and _EXPECTS.search(tree.last_name(context.func) or "")
+        isinstance(context, tree.Call) and _EXPECTS.search(tree.last_name(context.func))
         for context in entered
     )
 
