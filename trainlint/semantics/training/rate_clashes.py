@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.flow import ENTRY, Flow
+from trainlint.semantics.flow import Flow
 from trainlint.semantics.guards import guards
-from trainlint.semantics.kinds import Instance, Literal
+from trainlint.semantics.kinds import Instance, is_none
 from trainlint.semantics.training.manual_rates import (
     RateSet,
     is_of_all,
@@ -63,9 +63,7 @@ def _clash(file: File, rate: RateSet, event: Event) -> Overwritten | None:
         return None
     if not flow.holds(rate.place) or not flow.holds(event.site):
         return None
-    values = [
-        v for v in file.values.of(event.receiver) if not (isinstance(v, Literal) and not v.value)
-    ]
+    values = [value for value in file.values.of(event.receiver) if not is_none(value)]
     if len(values) != 1 or not isinstance(values[0], Instance):
         return None
     made = values[0]
@@ -88,16 +86,13 @@ def _clash(file: File, rate: RateSet, event: Event) -> Overwritten | None:
 
 
 def _is_absolute(made: Instance) -> bool:
-    if made.name == f"{_TORCH}OneCycleLR" or made.name in _ABSOLUTE:
-        return True
-    return made.name.startswith("transformers.") and "_schedule" in made.name
+    of_transformers = made.name.startswith("transformers.") and "_schedule" in made.name
+    return of_transformers or made.name in _ABSOLUTE
 
 
 def _is_lost(rate: RateSet, event: Event, flow: Flow, steps: set[int]) -> bool:
     """Whether the schedule always steps between a rate and the next step of the optimizer."""
     at, stepped = flow.point(rate.place), flow.point(event.site)
-    if any(True for _ in guards(event.site)):
-        return False
     return flow.reaches(at, [stepped], steps) and not flow.reaches(at, steps, [stepped])
 
 
@@ -106,10 +101,7 @@ def _is_dead_schedule(file: File, rate: RateSet, event: Event, flow: Flow, steps
     at, stepped = flow.point(rate.place), flow.point(event.site)
     if not is_of_all(file, rate) or _reads_rate(file, rate) or any(True for _ in guards(rate.node)):
         return False
-    first = flow.reaches(ENTRY, steps, [at])
-    return (
-        not first and flow.reaches(stepped, [at], steps) and not flow.reaches(stepped, steps, [at])
-    )
+    return flow.reaches(stepped, [at], steps) and not flow.reaches(stepped, steps, [at])
 
 
 def _reads_rate(file: File, rate: RateSet) -> bool:
@@ -129,7 +121,7 @@ def _reads_rate(file: File, rate: RateSet) -> bool:
                 text = tree.last_name(node).lower()
                 if "sched" in text or text in {"get_lr", "get_last_lr"}:
                     return True
-                if text == optimizer and isinstance(node.parent, tree.Arg):
+                if text == optimizer:
                     return True  # a function that may look the rate up
             if isinstance(node, tree.Name):
                 for binding in file.values.definitions(node)[0]:
