@@ -33,6 +33,7 @@ from trainlint.semantics.facts import Surroundings  # noqa: E402
 from trainlint.text.source import decode  # noqa: E402
 
 SEEDS = ROOT / "scripts" / "seeds"
+SUFFIXES = {".py", ".txt", ".toml", ".yml", ".cfg"}  # scripts, and files of requirements
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def read_programs(folder: Path) -> list[Program]:
     """The clean programs of a folder; what `ast` cannot read is left out."""
     programs = []
-    for path in sorted(folder.rglob("*.py")):
+    for path in sorted(folder.rglob("*")):
+        if path.suffix not in SUFFIXES:
+            continue
         try:
             text = path.read_text(encoding="utf-8")
             programs.append(Program(path.relative_to(folder).as_posix(), text))
@@ -101,10 +104,9 @@ def judge(mutant: Mutant, only: bool = False) -> Outcome:
 
 def _is_at(mutant: Mutant, line: int) -> bool:
     place = mutant.place
-    return place.first <= line <= place.last and place.function in {
-        "",
-        function_at(mutant.text, line),
-    }
+    if not place.first <= line <= place.last:
+        return False
+    return place.function == "" or place.function == function_at(mutant.text, line)
 
 
 def summary(outcomes: Iterable[Outcome]) -> dict[str, dict[str, Any]]:

@@ -203,8 +203,9 @@ def _recall(seeded: Mapping[str, Any], first: Mapping[str, Any], notes: Mapping[
     text = _table(("rule", "shapes", "seeded", "found", "recall", "at first"), rows)
     programs = len(seeded.get("programs", ()))
     lead = (
-        f"{programs} clean programs (`scripts/seeds/`), on which trainlint reports nothing, not "
-        "even with `--pedantic`; the shapes of faults are in `scripts/seeding/`.\n\n"
+        f"{programs} clean programs and files of requirements (`scripts/seeds/`), on which "
+        "trainlint shows nothing without `--pedantic`; the shapes of faults are in "
+        "`scripts/seeding/`.\n\n"
     )
     if misses:
         text += "\nNot found, as `rule/shape/program/number`:\n\n" + "\n".join(misses) + "\n"

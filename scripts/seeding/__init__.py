@@ -4,46 +4,17 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
+from importlib import import_module
+from pkgutil import iter_modules
 
-from . import (
-    accumulation,
-    amp,
-    checkpoints,
-    contrast,
-    errors,
-    freezing,
-    leakage,
-    libraries,
-    loop,
-    losses,
-    metrics,
-    modes,
-    outputs,
-    selection,
-    subsets,
-)
 from .operators import OPERATORS, Mutant, Operator, mutants
 from .program import Program
 
-FAMILIES = (
-    accumulation,
-    amp,
-    checkpoints,
-    contrast,
-    errors,
-    freezing,
-    leakage,
-    libraries,
-    loop,
-    losses,
-    metrics,
-    modes,
-    outputs,
-    selection,
-    subsets,
-)
+# Every module beside this one registers the shapes of its family.
+for _module in iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")
 
-__all__ = ["FAMILIES", "OPERATORS", "Mutant", "Operator", "Program", "all_mutants", "function_at"]
+__all__ = ["OPERATORS", "Mutant", "Operator", "Program", "all_mutants", "function_at"]
 
 
 def all_mutants(programs: Iterable[Program]) -> Iterator[Mutant]:

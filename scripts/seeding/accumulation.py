@@ -31,6 +31,8 @@ def windows(program: Program) -> Iterator[Window]:
             continue
         if any(isinstance(n, ast.For) and program.calls("backward", within=n) for n in loop.body):
             continue
+        if program.all(ast.Break, loop):
+            continue  # what is left over is skipped
         branch = branches[0]
         behind = block[block.index(loop) + 1 :]
         flush = next((n for n in behind if isinstance(n, ast.If) and _steps(program, n)), None)
@@ -199,7 +201,9 @@ def _clearing(program: Program, window: Window) -> ast.stmt | None:
 
 def _clear_text(program: Program, window: Window) -> str:
     clearing = _clearing(program, window)
-    return "clear(optimizer)" if clearing is None else program.source(clearing)
+    if clearing is not None:
+        return program.source(clearing)
+    return "clear(optimizer)" if program.has("def clear(") else "self.optimizer.zero_grad()"
 
 
 @operator("ACC004", "cleared-at-the-head")

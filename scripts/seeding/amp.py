@@ -197,7 +197,7 @@ def plain_step_without_update(program: Program) -> Iterator[Fault]:
 @operator("AMP008", "plain-step-without-clip")
 def plain_step_without_clip(program: Program) -> Iterator[Fault]:
     for (unscale, clip), (call, optimizer, update) in zip(
-        unscalings(program), scaled_steps(program), strict=True
+        unscalings(program), scaled_steps(program), strict=False
     ):
         gone = tuple(program.deleted(s) for s in (unscale, clip, update))
         step = program.replaced(call, f"{optimizer}.step()")

@@ -111,8 +111,9 @@ written(
     "folder-in-the-state",
     "torch.save(state",
     (
-        '"epoch": epoch,\n        }',
-        '"epoch": epoch,\n            "folder": self.folder,\n        }',
+        '"epoch": epoch,\n        }\n        torch.save(state, self.folder / "last.pt")',
+        '"epoch": epoch,\n            "folder": self.folder,\n        }\n'
+        '        torch.save(state, self.folder / "last.pt")',
     ),
 )
 written(

@@ -108,7 +108,12 @@ _AGREEMENT = (
 @operator("LOS004", "two-passes-compared")
 def two_passes(program: Program) -> Iterator[Fault]:
     """An auxiliary loss on two passes with different dropout, on what the network returns."""
-    if not program.has("Dropout") or program.has("@ ") or program.has("log_softmax"):
+    if (
+        not program.has("Dropout")
+        or program.has("HuberLoss")
+        or program.has("@ ")
+        or program.has("log_softmax")
+    ):
         return
     for owner in training_functions(program):
         loop = batch_loop(program, owner)

@@ -131,7 +131,7 @@ def _loads(program: Program) -> Iterator[tuple[ast.FunctionDef, ast.Assign, str,
             name = dotted(target.elts[0] if isinstance(target, ast.Tuple) else target)
             if "librosa.load" in text:
                 yield method, statement, name, "np.zeros(16_000, dtype=np.float32)"  # type: ignore[misc]
-            elif "self.transform(" in text:
+            elif "self.transform(Image." in text:
                 yield method, statement, name, "torch.zeros(3, 64, 64)"  # type: ignore[misc]
             elif "Image.open" in text and "images" in text:
                 yield method, statement, name, "np.zeros((64, 64, 3), dtype=np.uint8)"  # type: ignore[misc]

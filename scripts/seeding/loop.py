@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from .modes import has_modes
 from .operators import operator
 from .program import Change, Fault, Program, dotted
 
@@ -48,6 +49,8 @@ def _clearings(program: Program) -> dict[str, list[ast.stmt]]:
 
 @operator("LOP001", "never-cleared")
 def never_cleared(program: Program) -> Iterator[Fault]:
+    if not training_functions(program):
+        return
     for statements in _clearings(program).values():
         changes = tuple(program.deleted(s) for s in statements)
         yield Fault(changes, at=_training_loop(program), wide=True)
@@ -150,11 +153,21 @@ def _graphless_blocks(program: Program) -> Iterator[ast.With]:
 
 def _switches(program: Program) -> Iterator[tuple[ast.Call, ast.Call]]:
     """The switches to training whose model is put in evaluation mode, too: both calls."""
-    shadowed = program.has("shadow")
+    evaluations = program.calls("eval")
+    if program.has("shadow") or not any(_is_repeated(program, each) for each in evaluations):
+        return
+    if not has_modes(program):
+        return
     for call in program.calls("train"):
-        if call.args or shadowed or "model" not in dotted(call.func):
-            continue
-        yield call, program.calls("eval")[0]
+        if not call.args and "model" in dotted(call.func):
+            yield call, evaluations[0]
+
+
+def _is_repeated(program: Program, call: ast.Call) -> bool:
+    """Whether a call stands in a loop, or in a function that is called in one."""
+    owner = _owner(program, call)
+    around = [call, *(program.calls(owner.name) if isinstance(owner, ast.FunctionDef) else ())]
+    return any(program.enclosing(each, ast.For) is not None for each in around)
 
 
 @operator("LOP004", "train-dropped")

@@ -18,9 +18,14 @@ class Pass:
     loop: ast.stmt
 
 
+def has_modes(program: Program) -> bool:
+    """Whether a network here has layers that do something else in training."""
+    return any(map(program.has, ("Dropout", "BatchNorm", "resnet", "AutoModel")))
+
+
 def passes(program: Program) -> Iterator[Pass]:
     """The passes that begin with ``model.eval()``, of models that have something to switch."""
-    if not any(map(program.has, ("Dropout", "BatchNorm", "resnet", "AutoModel"))):
+    if not has_modes(program):
         return
     for call in program.calls("eval"):
         if program.function_name(call).startswith("test_"):

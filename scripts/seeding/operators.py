@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -51,20 +52,23 @@ def operator(code: str, name: str) -> Callable[[Seeder], Seeder]:
 def written(code: str, name: str, mark: str, *edits: tuple[str, str], wide: bool = False) -> None:
     """A shape of a fault that is written for one program, as edits of its text.
 
-    The fault is where ``mark`` stands, a piece of the new text; it does not fit where an edit or
-    the mark has not just one place.
+    The fault is where ``mark`` stands, a piece of the new text, and anywhere in the program where
+    that is empty; it does not fit where an edit or the mark has not just one place.
     """
 
     @operator(code, name)
     def seed(program: Program) -> Iterator[Fault]:
         changes = program.edited(*edits)
-        if changes and program.changed(changes).count(mark) == 1:
-            yield Fault(changes, mark=mark, wide=wide)
+        if changes and (not mark or program.changed(changes).count(mark) == 1):
+            yield Fault(changes, mark=mark, wide=wide, anywhere=not mark)
 
 
 def mutants(program: Program, operators: Iterable[Operator] | None = None) -> Iterator[Mutant]:
     """Every faulty program that the operators make of a clean one."""
+    numbers: Counter[tuple[str, str]] = Counter()
     for each in OPERATORS if operators is None else operators:
-        for number, fault in enumerate(each.seeder(program), 1):
+        for fault in each.seeder(program):
+            numbers[each.code, each.name] += 1
             text, place = program.seeded(fault)
+            number = numbers[each.code, each.name]
             yield Mutant(each.code, each.name, program.name, number, text, place)

@@ -7,6 +7,7 @@ measures: a mistake there cannot hide the faults that it would miss.
 from __future__ import annotations
 
 import ast
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -56,13 +57,19 @@ class Program:
 
     def __init__(self, name: str, text: str) -> None:
         self.name, self.text = name, text
-        self.tree = ast.parse(text)
+        self.tree = ast.parse(text if self.is_python else "")
         self._lines = [0]
         for line in text.splitlines(keepends=True):
             self._lines.append(self._lines[-1] + len(line))
         self._ascii = text.isascii()
 
-    # Places
+    @property
+    def is_python(self) -> bool:
+        return self.name.endswith(".py")
+
+    def falls_to(self, hand: int, hands: int) -> bool:
+        """Whether it is dealt to a shape, one of several that fit into every program."""
+        return zlib.crc32(self.name.encode()) % hands == hand
 
     def offset(self, line: int, column: int) -> int:
         start = self._lines[line - 1]
@@ -200,6 +207,12 @@ class Program:
         indent, start = self.indent(statement), self.line_start(statement)
         return Change(start, start, _indented(lines, indent))
 
+    def ahead(self, node: ast.AST, text: str) -> Change:
+        """A node's statement with another one above it, which begins where it began."""
+        statement = self.statement(node)
+        rest = f"{self.indent(statement)}{self.source(statement)}"
+        return self.replaced(statement, f"{text}\n{rest}")
+
     def after(self, node: ast.AST, *lines: str) -> Change:
         """Lines below a node's statement, at its indentation."""
         statement = self.statement(node)
@@ -231,6 +244,11 @@ class Program:
         first = next(n for n in self.tree.body if isinstance(n, ast.Import | ast.ImportFrom))
         return self.before(first, *lines)
 
+    def defined(self, *lines: str) -> Change:
+        """Lines of the module above its first function or class."""
+        first = next(n for n in self.tree.body if isinstance(n, (*Function, ast.ClassDef)))
+        return self.before(first, *lines, "", "")
+
     def changed(self, changes: Iterable[Change]) -> str:
         """The text after some changes.
 
@@ -255,12 +273,15 @@ class Program:
         for change in fault.changes:
             if fault.at is not None and change.end <= fault.at:
                 shift += len(change.text) - (change.end - change.start)
+        if fault.anywhere:
+            return text, Place("", 1, text.count("\n") + 1)
         if at is None:
             if text.count(fault.mark) != 1:
                 raise ValueError(f"{self.name}: {fault.mark!r} stands {text.count(fault.mark)}x")
             at, shift = text.index(fault.mark), 0
-        if fault.anywhere:
-            return text, Place("", 1, text.count("\n") + 1)
+        if not self.is_python:
+            line = text.count("\n", 0, at + shift) + 1
+            return text, Place("", line, line)
         return text, _place(Program(self.name, text), at + shift, fault.wide)
 
 

@@ -137,7 +137,7 @@ def test_set_behind_validation(program: Program) -> Iterator[Fault]:
 def test_file(program: Program) -> Iterator[Fault]:
     """The only held-out set is the test split, by its name in a path, key or argument."""
     calls = [c for c, _ in _evaluating(program)]
-    if program.has("test_loader") or not calls:
+    if program.has("test_loader") or not program.has("best") or not calls:
         return
     changes = [
         Change(found.start(1), found.end(1), "test")
