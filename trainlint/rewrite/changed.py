@@ -42,7 +42,9 @@ def in_new_form(file: File, use: Use) -> Fix:
         raise Unfixable("which value is meant is not said")
     if change.parameter:
         return _argument(file, use)
-    if not change.same or not change.instead:
+    if not change.instead:
+        raise Unfixable("no release says what takes its place")
+    if not change.same:
         raise Unfixable("nothing else does quite the same")
     new, safety = _spelling(file, use)
     if isinstance(use.node, tree.Alias):
@@ -131,7 +133,7 @@ def _argument(file: File, use: Use) -> Fix:
         edits = remove_argument(file, call, arg)
         return Fix(f"Remove `{change.parameter}`", edits, Safety.SAFE)
     if not change.instead and not change.values:
-        raise Unfixable("nothing takes its place")
+        raise Unfixable("no release says what takes its place")
     safety = _safety(file, use)
     if change.values:
         text = change.values.get(given)

@@ -186,8 +186,7 @@ def _of_call(
             continue
         if arg.keyword is None and is_family and written(file, arg.value) not in change.values:
             continue  # a helper of the same module may stand there, with other arguments
-        if not (change.drop and change.removed is None and _is_default(file, arg, change)):
-            yield Use(arg, library, package, name, change, call)
+        yield Use(arg, library, package, name, change, call)
     surplus = library.surpluses.get(name)
     if surplus is not None and not shift:
         given = [arg for arg in call.args if arg.keyword is None and not arg.star]
@@ -215,10 +214,6 @@ def written(file: File, expr: tree.Expr) -> str:
     value = found[0].value
     plain = value is None or isinstance(value, bool | int | float | str)
     return json.dumps(value) if plain else ""
-
-
-def _is_default(file: File, arg: tree.Arg, change: Change) -> bool:
-    return written(file, arg.value) in {json.dumps(value) for value in change.drop}
 
 
 def _callees(file: File, call: tree.Call) -> Iterator[tuple[str, int]]:
