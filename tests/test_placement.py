@@ -113,6 +113,14 @@ LIKELY = {
     + "def keep(net, path, loss):\n"
     + '    torch.save({"net": net.state_dict(), "loss": loss.cpu()}, path)\n'
     + 'def restore(net, path):\n    net.load_state_dict(torch.load(path)["net"])\n',
+    "one call that lets it load goes on without a GPU": NET
+    + "def build(weights=None):\n"
+    + "    net = nn.Linear(3, 1)\n"
+    + "    if weights:\n        net.load_state_dict(torch.load(weights))\n"
+    + "    return net\n"
+    + 'def train():\n    net = build("net.pt")\n'
+    + '    net.to("cuda" if torch.cuda.is_available() else "cpu")\n'
+    + 'def review():\n    net = build("net.pt")\n    net.to("cuda")\n',
     "a switch that can be turned off": SWITCH.format('"store_true"', False) + SWITCHED,
     "a switch whose default another value replaces": SWITCH.format('"store_false"', True)
     + SWITCHED,
@@ -138,6 +146,15 @@ POSSIBLE = {
     + "def validate(net, loader):\n    for x, y in loader:\n        net(x.cuda(0))\n"
     + "def restore(net, path, loader):\n    net.load_state_dict(torch.load(path))\n"
     + "    validate(net, loader)\n",
+    "the only call that lets it load goes on with a GPU": NET
+    + "def build(weights=None):\n"
+    + "    net = nn.Linear(3, 1)\n"
+    + "    if weights:\n        net.load_state_dict(torch.load(weights))\n"
+    + "    return net\n"
+    + "def train():\n    return build().to("
+    + '"cuda" if torch.cuda.is_available() else "cpu")\n'
+    + 'def review():\n    net = build("net.pt")\n'
+    + '    device = torch.device("cuda:0")\n    net.to(device)\n',
     "the option that trains is the one that loads": NET
     + "from .loops import train\n"
     + CHOSEN

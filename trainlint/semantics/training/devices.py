@@ -79,6 +79,13 @@ def demands(file: File, call: tree.Call) -> bool:
     return (moves or name in _OF_A_GPU) and not _is_guarded(file, call)
 
 
+def fails_without_gpu(file: File, call: tree.Call) -> bool:
+    """True for what demands a GPU, and for ``x.to("cuda")``, where nothing else can be meant."""
+    if demands(file, call):
+        return True
+    return tree.word_of(call.func) == "to" and _moved_to(file, call) is Device.GPU
+
+
 def _trains_on_gpu(file: File, call: tree.Call) -> bool:
     """True for a trainer of Lightning that is given GPUs by literals, also in a dict."""
     for word in ("gpus", "accelerator"):

@@ -118,19 +118,21 @@ def _needs_gpu_anyway(file: File, load: tree.Call) -> bool:
         if _fails_before(home, site) or _fails_behind(home, site):
             continue
         function = tree.function_of(site)
-        callers = file.values.graph.callers(function) if function is not None else []
-        if function is None or not callers:
+        calls = skipped.calls_to(home, site)
+        if function is None or not calls:
             return False
         if function not in seen:
             seen.add(function)
-            todo.extend(call for call, _ in callers)
+            todo.extend(calls)
     return True
 
 
 def _fails_before(file: File, site: tree.Call) -> bool:
     """True where the body of a place needs a GPU before it."""
     return not file.once(devices.is_spread) and any(
-        call.start < site.start and devices.demands(file, call) and _is_on_the_way(call, site)
+        call.start < site.start
+        and devices.fails_without_gpu(file, call)
+        and _is_on_the_way(call, site)
         for call in file.script.calls_in.get(tree.body_of(site), ())
     )
 
@@ -144,7 +146,7 @@ def _fails_behind(file: File, site: tree.Call) -> bool:
         call.start > site.start
         and not _is_chosen(call, body, set(site.ancestors()))
         and not any(site.start < start < call.start for start in left)
-        and (devices.demands(file, call) or _leads_to_demand(file, call, _DEPTH))
+        and (devices.fails_without_gpu(file, call) or _leads_to_demand(file, call, _DEPTH))
         for call in calls
     )
 
@@ -159,7 +161,7 @@ def _leads_to_demand(file: File, call: tree.Call, depth: int) -> bool:
         for inner in home.script.calls_in.get(function, ()):
             if _is_chosen(inner, function, set()):
                 continue
-            if tree.word_of(inner.func) == "cuda" or devices.demands(home, inner):
+            if tree.word_of(inner.func) == "cuda" or devices.fails_without_gpu(home, inner):
                 return True
             if _leads_to_demand(home, inner, depth - 1):
                 return True

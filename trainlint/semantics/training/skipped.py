@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.guards import Guard, guards, outcome
+from trainlint.semantics.guards import guards, outcome
 from trainlint.semantics.kinds import Frame
 from trainlint.semantics.training import amounts
 
@@ -20,32 +20,39 @@ def is_skipped(file: File, node: tree.Node) -> bool:
     (``config.resume``, ``pretrained=False``) to False wherever it sets it.
     """
     home = file.home(node)
-    around = list(guards(node))
-    by_calls = _outcomes(home, node, around)
-    if by_calls and all(kept for kept, _ in by_calls):
+    outcomes = [reached for _, reached in _outcomes(home, node)]
+    if outcomes and all(reached is False for reached in outcomes):
         return True
-    if any(reached for _, reached in by_calls):
+    if True in outcomes:
         return False
-    return any(guard.outcome and _is_off(home, guard.test) for guard in around)
+    return any(guard.outcome and _is_off(home, guard.test) for guard in guards(node))
 
 
-def _outcomes(file: File, node: tree.Node, around: list[Guard]) -> list[tuple[bool, bool]]:
-    """Of each call of a function, whether it surely keeps from a place, or surely leads there."""
+def calls_to(file: File, node: tree.Node) -> list[tree.Call]:
+    """The known calls of a function that can lead to a place in it."""
+    return [call for call, reached in _outcomes(file.home(node), node) if reached is not False]
+
+
+def _outcomes(file: File, node: tree.Node) -> list[tuple[tree.Call, bool | None]]:
+    """The calls of a function, each with whether a place is reached in it, None where unknown."""
     function = tree.function_of(node)
     if function is None:
         return []
     params = {param.name for param in function.params}
     asking = [
         guard
-        for guard in around
+        for guard in guards(node)
         if any(isinstance(part, tree.Name) and part.id in params for part in guard.test.walk())
     ]
-    found = []
+    found: list[tuple[tree.Call, bool | None]] = []
     for call, owner in file.values.graph.callers(function):
         frame = Frame(function, call, None, owner, 1)
         given = [(guard, outcome(file.view, guard.test, frame)) for guard in asking]
-        kept = any(known is (not guard.outcome) for guard, known in given)
-        found.append((kept, bool(given) and all(known is guard.outcome for guard, known in given)))
+        if any(known is (not guard.outcome) for guard, known in given):
+            found.append((call, False))
+        else:
+            surely = bool(given) and all(known is guard.outcome for guard, known in given)
+            found.append((call, True if surely else None))
     return found
 
 
