@@ -53,6 +53,19 @@ def fit(config, model, loader, k):
             optimizer.step()
             optimizer.zero_grad()
 """
+ADAPTED = """
+import torch
+
+def fit(model, loader, optimizer, size, whole):
+    k = 1
+    if size < whole:
+        {other}
+    for i, (x, y) in enumerate(loader):
+        (torch.nn.functional.mse_loss(model(x), y) / k).backward()
+        if (i + 1) % k == 0:
+            optimizer.step()
+            optimizer.zero_grad()
+"""
 UNKNOWN = "make_loader()"
 TEN = "DataLoader(TensorDataset(torch.randn(40, 4)), batch_size=4)"
 EVEN = "DataLoader(TensorDataset(torch.randn(40, 4)), batch_size=4, drop_last=True)"
@@ -163,3 +176,17 @@ def test_before_torch_2_zero_grad_leaves_zeros_and_no_sign_of_a_tail() -> None:
     assert "There is no fix here: before torch 2.0 zero_grad leaves zeros behind" in message
     (message,) = _messages("ACC001", "# target: torch=2.0..2.5\n" + program)
     assert "zeros" not in message
+
+
+@pytest.mark.parametrize(
+    ("other", "wanted"),
+    [
+        ("k = whole", Confidence.LOW),
+        ("k = whole // size", Confidence.HIGH),
+        ("k = max(1, whole // size)", Confidence.HIGH),
+    ],
+)
+def test_a_window_of_one_that_is_worked_out_anew_elsewhere_accumulates(other, wanted):
+    found = check_text(shipped().find("ACC001"), ADAPTED.format(other=other))
+    assert [each.confidence for each in found] == [wanted]
+    assert ("the only value" in found[0].message) is (wanted is Confidence.LOW)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.numeric import Number
-from trainlint.semantics.training.amounts import amounts, named
+from trainlint.semantics.training.amounts import amounts, is_worked_out, named
 from trainlint.semantics.training.batches import batches, is_sized
 from trainlint.semantics.training.boundary import (
     Atom,
@@ -79,7 +79,8 @@ class AccumulationWindow:
         Where none can be followed to the window, those count that the project gives its name.
         """
         known = {value for value in self.k_values if value is not None}
-        return (known or named(self.file, tree.dotted(self.k) or "")) == {1}
+        ones = (known or named(self.file, tree.dotted(self.k) or "")) == {1}
+        return ones and not is_worked_out(self.file, self.k)
 
     @cached_property
     def shift(self) -> int | None:

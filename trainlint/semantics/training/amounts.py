@@ -29,6 +29,15 @@ def amounts(
     return frozenset(found) if 0 < len(found) <= MAX_AMOUNTS else frozenset({None})
 
 
+def is_worked_out(file: File, expr: Expr) -> bool:
+    """True where one of its values is worked out from numbers that are nowhere written."""
+    return any(
+        (isinstance(value, Computed) or (isinstance(value, Instance) and value.name in _FUNCTIONS))
+        and _of(file, value, MAX_DEPTH) == {None}
+        for value in file.values.of(expr)
+    )
+
+
 def named(file: File, setting: str) -> set[Number]:
     """The numbers that a project writes out for a setting (``config.steps``), if that is all.
 
