@@ -94,7 +94,7 @@ RULE = Rule(
     "stuck-in-eval-mode",
     Severity.ERROR,
     needs=all_of("backward", any_of("eval", "train")),
-    here=all_of("backward"),
+    here=any_of("eval(", "train("),
     fix=Safety.UNSAFE,
 )
 

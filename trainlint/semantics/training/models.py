@@ -68,6 +68,7 @@ _DOES = re.compile(
 )
 _MAX_SOURCES = 20
 _NO_MODELS = frozenset({"tensorflow", "keras", "jax", "flax", "mxnet", "paddle"})
+_LOADS = frozenset({"torch.load", "torch.jit.load"})
 _CRITERION = re.compile(r"loss|criterion|metric", re.I)
 
 
@@ -151,7 +152,9 @@ def _is_library_model(name: str) -> bool:
 
 
 def _may_be_model(name: str) -> bool:
-    """What an unknown library makes may be a model; what these give is none."""
+    """What an unknown library makes may be a model, and a file; what these give is none."""
+    if name in _LOADS:
+        return True
     root = name.partition(".")[0]
     return root not in {"builtins", "torch", "numpy", "sklearn", "pandas", "torchvision", "os"}
 

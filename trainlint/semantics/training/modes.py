@@ -101,8 +101,6 @@ class _Search:
 
     def from_switch(self, body: Body) -> StuckMode | None:
         """The training pass that is reached from the switch, here or in a caller's loop."""
-        if not self._is_trained():
-            return None
         places: list[tuple[Body, tree.Node, Expr]] = [(body, self.switch.call, self.model)]
         for _ in range(_MAX_CALLERS):
             callers: list[tuple[Body, tree.Node, Expr]] = []
@@ -116,7 +114,9 @@ class _Search:
                     if not copies.are_one(self.file, model, run.model):
                         continue
                     loop = self._common_loop(owner, site, backward)
-                    if loop is not None and not self._is_put_back(owner, loop):
+                    if loop is None or self._is_put_back(owner, loop):
+                        continue
+                    if self._is_trained({self._home(n) for n in (loop, backward.call, site)}):
                         return StuckMode(self.switch, site, loop, backward, run)
                 if leaves and isinstance(owner, tree.FunctionDef):
                     for call, _owner in self.file.values.graph.callers(owner):
@@ -198,7 +198,8 @@ class _Search:
         """What happens at each point: switches of this model, backwards, calls of helpers."""
         flow = self.file.flow_in(body)
         placed: list[tuple[int, int, Event | tree.FunctionDef]] = []
-        for event in self.file.script.own_events.get(body, ()):
+        script = self._home(body).script
+        for event in script.own_events.get(body, ()):
             if not flow.holds(event.call) or event.kind not in {MODE, BACKWARD}:
                 continue
             if event.kind == MODE and not (self._concerns(event) or self._wakes_part(event)):
@@ -206,10 +207,10 @@ class _Search:
             placed.append(
                 (flow.point(self._loop_over(event) or event.call), event.call.start, event)
             )
-        sites = {e.site for e in self.file.script.events(body) if e.site is not e.call}
+        sites = {e.site for e in script.events(body) if e.site is not e.call}
         for site in sites:
             if isinstance(site, tree.Call) and flow.holds(site):
-                for function in self.file.script.called(site):
+                for function in script.called(site):
                     placed.append((flow.point(site), site.start, function))
         found: dict[int, list[Event | tree.FunctionDef]] = {}
         for point, _, act in sorted(placed, key=lambda item: item[:2]):
@@ -266,23 +267,25 @@ class _Search:
     def _run_for(self, body: Body, backward: Event) -> models.Forward | None:
         """The run of the model, with gradients, that a backward belongs to."""
         node: tree.Node = tree.enclosing_loop(backward.call) or body
-        for run in runs.runs(self.file, node):
+        for run in runs.runs(self._home(body), node):
             learns = contexts.under_no_grad(self.file, run.call) is not True
             if learns and models.same(self.file, run.model, self.model):
                 return run
         return None
 
-    def _is_trained(self) -> bool:
+    def _is_trained(self, homes: set[File]) -> bool:
         """True when an optimizer has the model's parameters, or it is put in training mode."""
-        for events in self.file.script.own_events.values():
-            for event in events:
-                if event.receiver is None:
-                    continue
-                if event.kind == MODE and event.training and self._concerns(event):
-                    return True
-                if event.kind == STEP and self._is_optimized(event.receiver):
-                    return True
+        for event in (e for home in homes for own in home.script.own_events.values() for e in own):
+            if event.receiver is None:
+                continue
+            if event.kind == MODE and event.training and self._concerns(event):
+                return True
+            if event.kind == STEP and self._is_optimized(event.receiver):
+                return True
         return False
+
+    def _home(self, node: tree.Node) -> File:
+        return self.file.home(node)
 
     def _is_optimized(self, optimizer: Expr) -> bool:
         """True when an optimizer has parameters of the model, or of a part of it."""
