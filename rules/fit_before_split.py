@@ -4,8 +4,8 @@
 Finds scalers, imputers, target encoders, vectorisers, feature selectors, projections (PCA, t-SNE)
 and own means and deviations that are fitted on all rows of data which a split divides later: with
 `train_test_split`, `random_split`, folds, `cross_val_score`, a search, complementary slices or
-`validation_split`. The fit may stand in a helper function or a transformer class of the file, and
-may take one column at a time.
+`validation_split`. The fit may stand in a helper function, of another file too, or in a transformer
+class, and may take one column at a time.
 
 ## Why is this bad?
 What is learned from the rows of the test part (their mean, their vocabulary, the features that
@@ -141,6 +141,7 @@ RULE = Rule(
             "boruta",
         ),
     ),
+    here=any_of("split", "Split", "Fold", "cross_val", "SearchCV", "_curve", "[:"),
     fix=Safety.UNSAFE,
 )
 MAX_STEPS = 12
@@ -163,7 +164,6 @@ class Leak:
 def check(file: File) -> Iterator[Finding]:
     met: set[tree.Node] = set()
     grouped: dict[object, list[Leak]] = {}
-    models = learners.Learners(file)
     for split in file.splits.all:
         leaks = sorted(_leaks(file, split), key=lambda leak: leak[1].start)
         if leaks and unread.is_held_out_unread(file, split):
@@ -172,7 +172,9 @@ def check(file: File) -> Iterator[Finding]:
             if fit in met or is_dead(fit) or _is_shown_as_leak(file, fit):
                 continue
             met.add(fit)
-            if _is_ordered(deed) and models.compare_only(_made(deed)):
+            if _called_here(file, deed, fit) is None:
+                continue
+            if _is_ordered(deed) and learners.compare_only(file, _made(deed)):
                 continue
             leak = Leak(split, deed, fit, _are_labels(file, split, deed))
             if (finding := _finding(file, leak)).fixes:
@@ -265,6 +267,7 @@ def _made(deed: deeds.Deed) -> tree.Node:
 
 def _is_shown_as_leak(file: File, fit: tree.Call) -> bool:
     """True where names or a comment close by call it a leak: it is there to be compared."""
+    file = file.home(fit)
     cell, line, _ = file.source.position(fit.start)
     function = tree.function_of(fit)
     above = file.source.text[: fit.start].split("\n")[-ABOVE:]
@@ -377,6 +380,7 @@ def _learns_from(file: File, fit: tree.Call, origins: set[object]) -> bool:
 def _finding(file: File, leak: Leak) -> Finding:
     split, deed, fit = leak.split, leak.deed, leak.fit
     known = deed.transformer
+    place = _called_here(file, deed, fit) or fit
     if known is not None:
         done, learned = f"`{known.name}` is fitted", f"the {deed.learns}"
     else:
@@ -392,7 +396,7 @@ def _finding(file: File, leak: Leak) -> Finding:
         )
     message = (
         f"{done} on all rows of data that the {'folds divide' if folding else 'split divides'} "
-        f"{'later' if fit.start < split.node.start else 'into parts'}: the held-out rows shape "
+        f"{'later' if place.start < split.node.start else 'into parts'}: the held-out rows shape "
         f"{outcome}."
     )
     fixes: tuple[Fix, ...] = ()
@@ -400,14 +404,29 @@ def _finding(file: File, leak: Leak) -> Finding:
         fixes = (_fix(file, split, deed, fit),)
     except Unfixable as error:
         message += f" It has to be moved by hand: {error.reason}."
-    steps = (*deed.trail[-4:], Step(split.node, "the rows are divided only here"))
+    steps = deed.trail[-4:]
+    if place is not fit:
+        steps = (*steps, Step(fit, "it is fitted here"))
+    steps = (*steps, Step(split.node, "the rows are divided only here"))
     own = known is not None and known.kind == transformers.OWN
     confidence = Confidence.MEDIUM if own else Confidence.HIGH
     severity = Severity.INFO if _is_harmless(file, leak) else None
-    return Finding(fit, message, trail=steps, fixes=fixes, confidence=confidence, severity=severity)
+    return Finding(
+        place, message, trail=steps, fixes=fixes, confidence=confidence, severity=severity
+    )
+
+
+def _called_here(file: File, deed: deeds.Deed, fit: tree.Call) -> tree.Node | None:
+    """The fit, or the call in this file that leads to it in another one, if there is one."""
+    if file.home(fit) is file:
+        return fit
+    calls = [step.node for step in deed.trail if file.home(step.node) is file]
+    return calls[-1] if calls else None
 
 
 def _fix(file: File, split: splits.Split, deed: deeds.Deed, fit: tree.Call) -> Fix:
+    if file.home(fit) is not file:
+        raise Unfixable("the fit stands in another file than the split")
     if deed.transformer is None or not isinstance(deed.node, tree.Call):
         raise Unfixable("the statistic has to be kept for the test part")
     edits = rewrite.fit_behind_split(file, fit, deed.transformer, deed.node, split)

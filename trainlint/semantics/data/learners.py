@@ -46,22 +46,25 @@ class Learner:
     by_order: bool
 
 
+def compare_only(file: File, made: tree.Node) -> bool:
+    """True where only trees are fitted on what a transformer or statistic has scaled."""
+    everywhere = [Learners(home) for home in file.view.connected(file)]
+    met = [one for models in everywhere for one in models.behind(made)]
+    by_order = bool(met) and all(learner.by_order for learner in met)
+    return by_order and not any(models.has_own_loops for models in everywhere)
+
+
 class Learners:
     """The models (and all else that learns from distances or labels) in one file."""
 
     def __init__(self, file: File) -> None:
         self.file = file
 
-    def compare_only(self, made: tree.Node) -> bool:
-        """True where only trees are fitted on what a transformer or statistic has scaled."""
-        met = False
+    def behind(self, made: tree.Node) -> Iterator[Learner]:
+        """What is fitted on the rows that a transformer or statistic has changed."""
         for learner in self.all:
-            if not self._is_behind(Use(learner.data), made):
-                continue
-            if not learner.by_order:
-                return False
-            met = True
-        return met and not self._has_own_loops
+            if self._is_behind(Use(learner.data), made):
+                yield learner
 
     def _is_behind(self, use: Use, made: tree.Node, depth: int = MAX_PARTS) -> bool:
         for deed in self.file.splits.rows.past(use):
@@ -77,7 +80,7 @@ class Learners:
         return [learner for call in self.file.calls for learner in self._of(call)]
 
     @cached_property
-    def _has_own_loops(self) -> bool:
+    def has_own_loops(self) -> bool:
         """True where something is trained by no ``fit`` that could be looked at."""
         return any(
             isinstance(call.func, tree.Attribute)
