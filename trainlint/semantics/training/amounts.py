@@ -32,7 +32,10 @@ def amounts(
 def is_worked_out(file: File, expr: Expr) -> bool:
     """True where one of its values is worked out from numbers that are nowhere written."""
     return any(
-        (isinstance(value, Computed) or (isinstance(value, Instance) and value.name in _FUNCTIONS))
+        (
+            isinstance(value, Computed)
+            or (isinstance(value, Instance) and value.name in numeric.FUNCTIONS)
+        )
         and _of(file, value, MAX_DEPTH) == {None}
         for value in file.values.of(expr)
     )

@@ -20,6 +20,11 @@ _EVALUATES = re.compile(
     r"|(^|_)(val|valid|test|eval|dev)_?(loader|dl|data|iter|gen|set|ds|dataset|dataloader)",
     re.I,
 )
+HELD_OUT = re.compile(
+    r"(^|_)(val|valid|validation|test|eval|dev)_?(loader|dl|data|iter|gen|set|ds|dataset|"
+    r"dataloader|batches)s?$",
+    re.I,
+)
 _TRAINS = re.compile(
     r"backward|optimi[sz]e|train_?(ing)?_?step|train_on_batch|^fit|^learn$|update_param|"
     r"grad_?scaler|loss_?scaler|attack|pgd|fgsm|adversar|salien|cam$|perturb|attribut|hessian|"
@@ -197,20 +202,29 @@ def _is_filled_in(file: File, name: tree.Name, loop: Rounds) -> bool:
 def named_evaluation(file: File, loop: Rounds, body: Body) -> bool:
     """True when the function or what the loop goes over is named for evaluation.
 
-    A backward in the same function may be that of this loop's results; of a comprehension no name
-    tells enough.
+    Beside a backward in the same function only what the loop goes over tells it; of a comprehension
+    no name tells enough.
     """
     if isinstance(loop, tree.Comprehension):
         return False
     if any(event.kind == BACKWARD for event in file.script.events(body)):
-        return False
+        return is_held_out(loop)
     if isinstance(body, tree.FunctionDef) and _EVALUATES.search(body.name):
         return "train" not in body.name.lower()
     if not isinstance(loop, tree.For):
         return False
-    names = tree.names_in(loop.iter)
-    names |= {n.attr for n in loop.iter.walk() if isinstance(n, tree.Attribute)}
-    return any(_EVALUATES.search(name) for name in names)
+    return any(map(_EVALUATES.search, words_in(loop.iter)))
+
+
+def is_held_out(loop: Rounds) -> bool:
+    """True for a loop over batches or data that are named for evaluation."""
+    return isinstance(loop, tree.For) and any(map(HELD_OUT.search, words_in(loop.iter)))
+
+
+def words_in(expr: tree.Expr) -> set[str]:
+    """The names and attributes below an expression."""
+    attributes = {node.attr for node in expr.walk() if isinstance(node, tree.Attribute)}
+    return tree.names_in(expr) | attributes
 
 
 def is_training_name(name: str) -> bool:

@@ -30,11 +30,6 @@ if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
 _DEPTH = 3
-_HELD_OUT = re.compile(
-    r"(^|_)(val|valid|validation|test|eval|dev)_?(loader|dl|data|iter|gen|set|ds|dataset|"
-    r"dataloader|batches)s?$",
-    re.I,
-)
 _EVALUATES = re.compile(
     r"(^|_)(eval(uate|uation)?|validate|validation|val|test|infer(ence)?|predict(ions?)?)(_|$)",
     re.I,
@@ -130,9 +125,9 @@ def _is_evaluation(file: File, loop: Rounds, body: Body) -> bool:
 
     The data of a function may have their name where it is called, if all its calls agree.
     """
-    if _is_held_out(loop):
+    if evaluation.is_held_out(loop):
         return True
-    if isinstance(loop, tree.For) and any(map(_TRAINS.search, _names(loop.iter))):
+    if isinstance(loop, tree.For) and any(map(_TRAINS.search, evaluation.words_in(loop.iter))):
         return False
     if not isinstance(body, tree.FunctionDef) or body.name.startswith("test_"):
         return False  # a unit test
@@ -145,16 +140,9 @@ def _may_evaluate(file: File, loop: Rounds) -> bool:
     walked = _walked(loop)
     given = isinstance(walked, tree.Name) and body is not None and body.param(walked.id) is not None
     named = body is not None and _EVALUATES.search(body.name) is not None
-    return (given or named or _is_held_out(loop)) and not _is_wanted(loop, body or file.module)
-
-
-def _is_held_out(loop: Rounds) -> bool:
-    return isinstance(loop, tree.For) and any(map(_HELD_OUT.search, _names(loop.iter)))
-
-
-def _names(expr: Expr) -> list[str]:
-    names = [node.id for node in expr.walk() if isinstance(node, tree.Name)]
-    return names + [node.attr for node in expr.walk() if isinstance(node, tree.Attribute)]
+    return (given or named or evaluation.is_held_out(loop)) and not _is_wanted(
+        loop, body or file.module
+    )
 
 
 def _is_given_held_out(file: File, loop: Rounds, function: tree.FunctionDef) -> bool:
@@ -164,7 +152,8 @@ def _is_given_held_out(file: File, loop: Rounds, function: tree.FunctionDef) -> 
     calls = file.values.graph.callers(function) if param is not None else []
     given = [argument(function, call, param) for call, _owner in calls if param is not None]
     return bool(given) and all(
-        arg is not None and any(map(_HELD_OUT.search, _names(arg))) for arg in given
+        arg is not None and any(map(evaluation.HELD_OUT.search, evaluation.words_in(arg)))
+        for arg in given
     )
 
 
@@ -193,7 +182,7 @@ def _is_wanted(loop: Rounds, body: Body) -> bool:
     if any(_WANTS.search(name) for name in (*owner, *called) if name != "dropout"):
         return True
     # A function that trains may also hold the pass over its validation data.
-    named = called if _is_held_out(loop) else [*owner, *called]
+    named = called if evaluation.is_held_out(loop) else [*owner, *called]
     if any(_TRAINS.search(name) for name in named if name != "train"):
         return True
     return any(isinstance(node, tree.Attribute) and node.attr == "training" for node in loop.walk())
