@@ -118,7 +118,10 @@ def _remarks(diagnostic: Diagnostic) -> Iterator[tuple[str, str]]:
         if fix.note:
             yield "note", fix.note
     if diagnostic.confidence is Confidence.LOW:
-        yield "note", "the confidence is low: the analysis could not follow every value here"
+        reason = "the analysis could not follow every value here"
+        if diagnostic.location.cell is not None:
+            reason += ", or the cells were run in another order"
+        yield "note", f"the confidence is low: {reason}"
 
 
 def _note(head: str, words: str, gutter: int, width: int) -> Iterator[Line]:
