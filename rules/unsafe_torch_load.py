@@ -102,7 +102,7 @@ def check(file: File) -> Iterator[Finding]:
 def _finding(file: File, load: tree.Call, given: tree.Expr | None) -> Finding:
     restored = checkpoints.restored(file, load)
     states = bool(restored.states)
-    pickled = given is None and _is_pickled(file, load)
+    pickled = _is_pickled(file, load)
     what = f"`{file.text(load.func)}` {_how(file, load, given, pickled)}"
     writers = plain_saves.writers(file, load) if states else []
     refused = [one for writer in writers for one in writer.refused]

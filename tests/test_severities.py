@@ -7,11 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from trainlint.check import check_source
 from trainlint.cli import main
+from trainlint.config.targets import Range
 from trainlint.diagnostics import Confidence, Severity
 from trainlint.registry import shipped
 from trainlint.rule import Rule
+from trainlint.semantics.facts import Surroundings
 from trainlint.testing import check_text
+from trainlint.text.source import decode
 
 ROOT = Path(__file__).parent.parent
 RULES = shipped().by_code
@@ -318,3 +322,95 @@ def test_a_rule_that_is_only_worth_knowing_finds_nothing_graver(rule: Rule) -> N
     for path in (ROOT / "fixtures" / rule.name).glob("bad*.py"):
         found = check_text(rule, path.read_text(encoding="utf-8"))
         assert {one.severity for one in found} <= {Severity.INFO}
+
+
+@pytest.mark.parametrize(
+    ("code", "target", "said"),
+    [
+        (
+            "API001",
+            "1.20..2.3",
+            "was removed in NumPy 1.24 and is there again since 2.0: in between",
+        ),
+        ("API001", "1.24..1.26", "was removed in NumPy 1.24 and is there again since 2.0:"),
+        ("API002", "1.20..1.23", "since NumPy 1.20, was removed in 1.24 and is there again since"),
+    ],
+)
+def test_a_name_that_comes_back_is_told_with_its_return(code: str, target: str, said: str) -> None:
+    text = f"# target: numpy={target}\nimport numpy as np\nmask = np.zeros(4, dtype=np.bool)\n"
+    [found] = check_text(RULES[code], text)
+    assert said in found.message
+    assert found.target == ("NumPy >= 1.24, < 2.0" if code == "API001" else "NumPy >= 1.20, < 2.0")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("dtype=np.unicode", "`np.unicode` was removed in NumPy 1.24: this raises"),
+        ("dtype=np.float", "`np.float` was removed in NumPy 1.24: this raises"),
+    ],
+)
+def test_a_name_that_stays_away_is_told_without_one(line: str, said: str) -> None:
+    text = f"# target: numpy=1.20..2.3\nimport numpy as np\nmask = np.zeros(4, {line})\n"
+    [found] = check_text(RULES["API001"], text)
+    assert said in found.message
+
+
+EPOCH = """
+from torch.utils.data import DataLoader
+
+def epoch(model, loader, data, criterion):
+    loader = DataLoader(data, batch_size=8, drop_last=True)
+    total, done = 0.0, 0
+    for x, y in loader:
+        {}
+        total += criterion(model(x), y).item()
+        done += 1
+    return total / {}
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "divisor", "said"),
+    [
+        ("pass", "len(loader)", "`len(loader)` is 0 with fewer samples than one batch:"),
+        ("if not len(x): continue", "done", "`done` is 0 where no batch gets by:"),
+    ],
+)
+def test_the_message_says_how_a_mean_can_be_of_nothing(line: str, divisor: str, said: str) -> None:
+    [found] = check_text(RULES["MET003"], EPOCH.format(line, divisor))
+    assert found.message.startswith(said)
+
+
+LOADED = """
+import pickle
+import torch
+
+net = torch.nn.Linear(2, 1)
+net.load_state_dict(torch.load("net.pt"{}))
+"""
+
+
+@pytest.mark.parametrize(
+    ("asked", "given", "said"),
+    [
+        (Range.parse("1.4"), "", ["without `weights_only`, before torch 2.6, runs"]),
+        (Range.parse("2.4..2.13"), "", []),  # some of them load plain weights alone
+        (Range((1, 4), (1, 4), known=False), "", []),  # nobody asks for it
+        (Range.parse("2.6"), ", weights_only=False", ["with `weights_only=False` runs"]),
+        (
+            Range.parse("2.6"),
+            ", pickle_module=pickle",
+            ["by `pickle`, with which `weights_only` is off in every release, runs"],
+        ),
+    ],
+)
+def test_a_full_load_is_told_with_what_makes_it_one(
+    asked: Range, given: str, said: list[str]
+) -> None:
+    source = decode("x.py", LOADED.format(given).encode())
+    around = Surroundings({"torch": asked}, {})
+    found = check_source(source, [RULES["CKP002"]], around).diagnostics
+    assert [words in each.message for each, words in zip(found, said, strict=True)] == [True] * len(
+        said
+    )
