@@ -10,14 +10,15 @@ classes. Code that unpacks it into `tn, fp, fn, tp` or reads `cm[1, 1]` raises a
 IndexError, or takes one class for another without a word.
 
 It is an error where the matrix of a batch or fold is unpacked or indexed, a warning where such
-matrices are kept or get the names of classes, and info where they are only looked at. The matrix of
-a whole set (a table, a random part of it, all that one loop over a loader collects), or of lists of
-which nothing is known, is mostly what it seems: it would take an evaluation set without one of the
-classes. It is reported as info, and only where it is unpacked or indexed, or three names and more
-are put beside its rows. Where the program shows that every class is there, the rule is silent: a
-stratified split, a test for the number of classes, a ROC AUC of the same labels, a data set that
-the library brings, labels that are written out. So it is where the program asks for the size of the
-matrix before it reads it (`cm.shape == (2, 2) and cm[1, 1] > 0`).
+matrices are kept or get the names of classes, and info where they are only looked at. It is info,
+too, where a function is given its lists by nobody that is known, or takes the last rows of a table,
+and unpacks or indexes the matrix or puts three names and more beside its rows. The
+matrix of a whole set (a table, a random part of it, all that one loop over a loader collects) is
+mostly what it seems, since it would take an evaluation set without one of the classes: there the
+rule is silent. So it is where the program shows that every class is there: a stratified split, a
+test for the number of classes, a ROC AUC of the same labels, a data set that the library brings,
+labels that are written out, or names that are taken from the same lists; and where it asks for the
+size of the matrix before it reads it (`cm.shape == (2, 2) and cm[1, 1] > 0`).
 
 ## Example
 ```python
@@ -86,6 +87,7 @@ RULE = Rule(
     "confusion-matrix-without-labels",
     Severity.WARNING,
     needs=all_of("sklearn", "confusion_matrix"),
+    here=all_of("sklearn", "confusion_matrix"),
     fix=Safety.SAFE,
 )
 # What a matrix goes through and keeps its size.
@@ -93,6 +95,7 @@ _KEEPS = frozenset("ravel flatten tolist astype copy transpose round reshape ite
 _FUNCTIONS = frozenset(
     f"numpy.{name}" for name in "array asarray ravel round transpose flip nan_to_num".split()
 )
+_OCCURRING = frozenset({"numpy.unique", "builtins.set", "sklearn.utils.multiclass.unique_labels"})
 _MAX_DEPTH = 6
 MANY = 3  # names of classes, of which one is easily missing in a set
 _NAMES = frozenset({"display_labels", "xticklabels", "yticklabels"})
@@ -162,10 +165,12 @@ def _severity(
 ) -> Severity | None:
     """By whether a class can be missing, and whether somebody then takes rows for others.
 
-    None where only what is not known could make it a fault.
+    None where only what is not known could make it a fault: a whole set is mostly complete.
     """
-    if covered is not Extent.PART:
+    if covered is Extent.UNKNOWN:
         return Severity.INFO if demands or _is_named(file, call, MANY) else None
+    if covered is not Extent.PART:
+        return None
     if demands:
         return Severity.ERROR
     mixed = _is_named(file, call, 1) or _is_kept(file, call, 0)
@@ -268,10 +273,24 @@ def _are_few(file: File, expr: tree.Expr, least: int) -> bool:
     """True for no names, or fewer than asked for that are written out."""
     value = file.values.only(expr)
     shown = value.expr if isinstance(value, kinds.Display) else expr
+    if _is_taken_from_lists(file, shown):
+        return True
     if isinstance(shown, tree.Sequence):
         starred = any(isinstance(item, tree.Starred) for item in shown.elts)
         return len(shown.elts) < least and not starred
     return isinstance(shown, tree.Constant)
+
+
+def _is_taken_from_lists(file: File, expr: tree.Expr) -> bool:
+    """True for names that are those of the labels that occur."""
+    exprs = [expr]
+    if isinstance(expr, tree.Name):
+        exprs += [b.value for b in file.values.definitions(expr)[0] if b.value is not None]
+    return any(
+        isinstance(node, tree.Call) and file.names.qualified(node.func) in _OCCURRING
+        for one in exprs
+        for node in one.walk()
+    )
 
 
 def _is_matrix(file: File, expr: tree.Expr, call: tree.Call) -> bool:

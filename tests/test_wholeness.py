@@ -103,7 +103,7 @@ def test_labels_cover_what_their_way_shows(code: str, wanted: Extent) -> None:
     [
         ("def f(y, p):\n    return confusion_matrix(y, p).ravel()[3]", Severity.INFO),
         ("def f(y, p):\n    a, b, c, d = confusion_matrix(y, p).ravel()", Severity.INFO),
-        ("y = pd.read_csv('a').y\na, b, c, d = confusion_matrix(y, p).ravel()", Severity.INFO),
+        ("y = pd.read_csv('a').y\na, b, c, d = confusion_matrix(y, p).ravel()", None),
         ("def f(y, p):\n    print(confusion_matrix(y, p))", None),
         ("def f(y, p):\n    return {'matrix': confusion_matrix(y, p).tolist()}", None),
         (
@@ -127,7 +127,28 @@ def test_labels_cover_what_their_way_shows(code: str, wanted: Extent) -> None:
         (
             "def f(loader):\n    y, p = [], []\n    for x, t in loader:\n        y.extend(t)\n"
             "    a, b, c, d = confusion_matrix(y, p).ravel()",
+            None,
+        ),
+        ("for t in (1, 2):\n    a, b, c, d = confusion_matrix(y, p > t).ravel()", None),
+        (
+            "for k, t in enumerate(parts):\n    a, b, c, d = confusion_matrix(f(k), p).ravel()",
             Severity.INFO,
+        ),
+        ("for c in names:\n    a, b, c, d = confusion_matrix(y == c, p == c).ravel()", None),
+        (
+            "def f(y, p):\n    cm = confusion_matrix(y, p)\n    if cm.size == 1:\n"
+            "        cm = np.pad(cm, 1)\n    return cm[1, 1]",
+            None,
+        ),
+        (
+            "def f(y, p):\n    cm = confusion_matrix(y, p)\n    if y.size == 1:\n"
+            "        print(y)\n    return cm[1, 1]",
+            Severity.INFO,
+        ),
+        (
+            "def f(y, p):\n    names = np.unique(y)\n"
+            "    return pd.DataFrame(confusion_matrix(y, p), index=names)",
+            None,
         ),
         (
             "def f(y, p, names):\n    cm = confusion_matrix(y, p)\n    ax.imshow(cm)\n"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.backward import Backward, Use
+from trainlint.semantics.bodies import own_nodes
 from trainlint.semantics.data import occurrence
 from trainlint.semantics.data.folds import fold_call, index_of_fold, is_everything
 from trainlint.semantics.guards import guards
@@ -67,10 +68,15 @@ def is_tested(file: File, labels: Expr | None, matrix: tree.Call, at: Node) -> b
     """True where a place runs only with labels, or a matrix, that were found large enough."""
     if labels is not None and occurrence.is_shown(file, labels, at):
         return True
+    tests = [guard.test for guard in guards(at)]
+    body = tree.body_of(matrix)
+    for node in own_nodes(body) if tree.body_of(at) is body else ():
+        if isinstance(node, tree.If) and matrix.start < node.start < at.start:
+            tests.append(node.test)  # it may make the matrix larger
     return any(
         _is_size(node) and any(_shows(file, name, matrix) for name in node.walk())
-        for guard in guards(at)
-        for node in _told(file, guard.test)
+        for test in tests
+        for node in _told(file, test)
     )
 
 
@@ -151,9 +157,23 @@ class _Walk:
         if not found:
             return Extent.COMPLETE if len(written) > 1 else Extent.UNKNOWN
         least = min(found)
-        if least is Extent.UNKNOWN and is_straight(at):
+        if least is Extent.UNKNOWN and self._is_read_once(labels, at):
             return Extent.COLLECTED
         return least
+
+    def _is_read_once(self, labels: Expr, at: Node) -> bool:
+        """True for a line of a script that reads the same labels as often as it runs."""
+        over = labels.left if isinstance(labels, tree.Compare) else labels
+        names = [node for node in over.walk() if isinstance(node, tree.Name)]
+        given = [b.node for name in names for b in self.file.values.definitions(name)[0]]
+        return not any(
+            isinstance(above, tree.FunctionDef | tree.Lambda)
+            or (
+                isinstance(above, tree.For | tree.While)
+                and any(node is above or above in node.ancestors() for node in given)
+            )
+            for above in at.ancestors()
+        )
 
     def _number(self, use: Use) -> object:
         """The one value that a constant, or an array full of it, holds."""
@@ -316,7 +336,7 @@ class _Walk:
         if stratify is not None and self.file.values.literal(stratify) is not None:
             return Extent.COMPLETE
         ordered = self.file.values.literal(call.arg(None, "shuffle")) is False
-        return Extent.COLLECTED if ordered else Extent.KNOWN
+        return Extent.UNKNOWN if ordered else Extent.KNOWN
 
     def _is_standard(self, use: Use) -> bool:
         """True for a loop over a whole data set that the library itself brings."""
