@@ -4,7 +4,8 @@
 Finds `warnings.filterwarnings("ignore")` and `simplefilter("ignore")` for all warnings, the
 variable `PYTHONWARNINGS` set to the same, and a `warnings.warn` that is replaced by a function that
 does nothing, in a file that trains something. A filter for a category, a message or a module, one
-inside `catch_warnings` or behind a test, and one after which warnings come back, are left out.
+inside `catch_warnings` or behind a test, one of a loader's workers, and files in which warnings
+come back (`warnings.filters` restored, another filter that shows some), are left out.
 
 ## Why is this bad?
 Warnings are how libraries tell of what is wrong and goes on: a scheduler that is stepped before the

@@ -14,7 +14,7 @@ from trainlint.semantics.kinds import FunctionValue
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
-PYTHON, NUMPY, TORCH, TENSORFLOW = "Python", "NumPy", "torch", "TensorFlow"
+PYTHON, NUMPY, TORCH, TENSORFLOW = "Python", "NumPy", "torch", "Keras"
 
 SEEDS = {
     "random.seed": PYTHON,
@@ -27,6 +27,13 @@ SEEDS = {
     "tensorflow.compat.v1.set_random_seed": TENSORFLOW,
     "tensorflow.compat.v1.random.set_random_seed": TENSORFLOW,
 }
+# A state that is brought back is as good as a seed.
+_RESTORED = {
+    "random.setstate": PYTHON,
+    "numpy.random.set_state": NUMPY,
+    "torch.set_rng_state": TORCH,
+    "torch.random.set_rng_state": TORCH,
+}
 # These seed one device, and not the generator that weights and orders are drawn from.
 _ASIDE = re.compile(r"^(torch\.(cuda|mps|xpu)|cupy\.random|tensorflow\.experimental)\b")
 _WORDS = ("seed", "manual_seed", "set_seed", "set_random_seed", "default_rng")
@@ -35,7 +42,9 @@ _NO_HELPER = re.compile(r"^(manual_)?seed(_all)?$|^(get|from|read|next|make|spli
 _SPLITTING = re.compile(r"shuffle|split|perm|sample|choice|Split", re.I)
 _NEAR = 5  # statements
 _NO_TRAINING = re.compile(
-    r"plot|show|visual|display|demo|preview|draw|sample_images|port|name", re.I
+    r"plot|show|visual|display|demo|preview|draw|sample_images|port|name|(^|_)u?u?id(_|$)|sleep|wait"
+    r"|backoff|retry",
+    re.I,
 )
 
 _PYTHON_DRAWS = frozenset(
@@ -69,7 +78,9 @@ def partly_seeded(file: File) -> Partly | None:
     seeds = [(call, kind) for call in file.calls if (kind := _seeded(file, call)) is not None]
     if not seeds or any(_may_seed_all(file, call) for call in file.calls):
         return None
-    missing = {PYTHON, NUMPY, TORCH, TENSORFLOW} - {kind for _, kind in seeds}
+    missing = {PYTHON, NUMPY, TORCH, TENSORFLOW} - set(_told(file)) - {kind for _, kind in seeds}
+    if PYTHON not in missing:
+        missing.discard(TENSORFLOW)  # Keras 3 draws its seeds from the generator of Python
     first: dict[str, tree.Call] = {}
     for call in file.calls:
         kind = _drawn(file, call)
@@ -93,6 +104,19 @@ def partly_seeded(file: File) -> Partly | None:
 def _seeded(file: File, call: tree.Call) -> str | None:
     name = file.names.qualified(call.func)
     return SEEDS.get(name) if name is not None and call.args else None
+
+
+def _told(file: File) -> Iterator[str]:
+    """The generators whose state is set, or whose seeding is handed on as a function."""
+    for kind in (tree.Attribute, tree.Name):
+        for node in file.all(kind):
+            name = file.names.qualified(node) or ""
+            if name in _RESTORED:
+                yield _RESTORED[name]
+            elif name in SEEDS and not (
+                isinstance(node.parent, tree.Call) and node.parent.func is node
+            ):
+                yield SEEDS[name]
 
 
 def _is_test(file: File, seed: tree.Call) -> bool:
@@ -150,11 +174,15 @@ def _may_seed_all(file: File, call: tree.Call) -> bool:
 def _drawn(file: File, call: tree.Call) -> str | None:
     """The global generator that a call draws from, None where it has its own or none."""
     name = file.names.qualified(call.func)
-    if name is None or call.has_star:
+    if name is None:
         return None
     if name in _PYTHON_DRAWS:
         return PYTHON
-    if name in _NUMPY_DRAWS or (name in _SPLITS and _splits_at_random(file, call)):
+    if name in _NUMPY_DRAWS:
+        return NUMPY
+    if call.has_star:
+        return None
+    if name in _SPLITS and _splits_at_random(file, call):
         return NUMPY
     if _TORCH_DRAWS.match(name) or _shuffles(file, name, call):
         return None if call.arg(None, "generator") is not None else TORCH

@@ -16,11 +16,13 @@ _FILTERS = {"warnings.filterwarnings": 2, "warnings.simplefilter": 1}  # positio
 _VARIABLE = "PYTHONWARNINGS"
 _ENVIRONMENT = "os.environ"
 _RESTORES = frozenset({"default", "always", "error", "once", "module", "all"})
+_SAVES = frozenset({"warnings.catch_warnings", "warnings.filters"})
+_IN_WORKERS = frozenset({"worker_init_fn", "initializer"})
 
 
 def silencers(file: File) -> list[tree.Node]:
     """The places that silence every warning, in source order; none where warnings come back."""
-    if any(_restores(file, call) for call in file.calls):
+    if any(_restores(file, call) for call in file.calls) or _saves(file):
         return []
     found: list[tree.Node] = [call for call in file.calls if _silences(file, call)]
     found += _assigned(file)
@@ -60,10 +62,23 @@ def _restores(file: File, call: tree.Call) -> bool:
     name = file.names.qualified(call.func)
     if name == "warnings.resetwarnings":
         return True
-    return (
-        name in _FILTERS
-        and _action(file, call) in _RESTORES
-        and not _selects(file, call, _FILTERS[name])
+    return name in _FILTERS and _action(file, call) in _RESTORES
+
+
+def _saves(file: File) -> bool:
+    """Whether filters are kept to come back, in another way than by a block of their own."""
+    return any(
+        file.names.qualified(node) in _SAVES
+        and not (isinstance(node.parent, tree.Call) and _is_entered(node.parent))
+        for kind in (tree.Attribute, tree.Name)
+        for node in file.all(kind)
+    )
+
+
+def _is_entered(call: tree.Call) -> bool:
+    return any(
+        isinstance(above, tree.With) and any(item.context is call for item in above.items)
+        for above in call.ancestors()
     )
 
 
@@ -116,9 +131,20 @@ def _is_limited(file: File, node: tree.Node) -> bool:
                 return True
             case tree.Handler() | tree.Lambda():
                 return True
+            case tree.FunctionDef() if _is_of_workers(file, above):
+                return True
             case _:
                 pass
     return False
+
+
+def _is_of_workers(file: File, function: tree.FunctionDef) -> bool:
+    """Whether other processes begin with a function, and this one never runs it."""
+    return any(
+        arg.keyword in _IN_WORKERS
+        for arg in file.all(tree.Arg)
+        if isinstance(arg.value, tree.Name) and arg.value.id == function.name
+    )
 
 
 def _catches(file: File, entered: tree.Expr) -> bool:
