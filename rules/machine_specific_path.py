@@ -5,8 +5,9 @@ Finds absolute paths in somebody's home directory (`/home/anna/...`, `/Users/ann
 `C:\\Users\\anna\\...`), on a drive (`D:/data`) or on a mounted disk (`/mnt/disk1/...`,
 `/media/...`, `/Volumes/...`) that stand in code as literals or as defaults. Paths that containers
 and hosted notebooks agree on (`/workspace`, `/kaggle/input`, `/home/jovyan`), examples in messages
-and help texts, and choices by what is there (`if os.path.exists(...)`) are left out, and so are
-tests. All paths of one directory are one finding.
+and help texts, addresses of a web application, and choices by what is there or by the machine (`if
+os.path.exists(...)`, `ROOTS[socket.gethostname()]`) are left out, and so are tests. All paths of one
+directory are one finding.
 
 ## Why is this bad?
 On every other machine the script ends with `FileNotFoundError`, or writes where nobody looks. It
@@ -68,9 +69,16 @@ def check(file: File) -> Iterator[Finding]:
     for node in machine.own_paths(file):
         roots.setdefault(machine.root(machine.text(file, node) or ""), []).append(node)
     for first, *others in roots.values():
+        path = f"`{machine.text(file, first)}` is there on one machine only"
+        if machine.is_default(first):
+            text = f"{path}, and is the default: everybody else has to know that and give another"
+        else:
+            text = (
+                f"{path}: everywhere else this code does not find it, and an argument or a setting "
+                "could say where it is"
+            )
         yield Finding(
             first,
-            f"`{machine.text(file, first)}` is there on one machine only: everywhere else this "
-            "code does not find it, and an argument or a setting could say where it is",
+            text,
             trail=tuple(Step(node, "and this is of the same place") for node in others[:_SHOWN]),
         )

@@ -5,8 +5,9 @@ Finds training scripts that seed a global generator (`random.seed`, `np.random.s
 `torch.manual_seed`, `tf.random.set_seed`) and draw from another one that nothing seeds: neither
 this file, nor a file of the project that is connected with it. `torch.cuda.manual_seed` does not
 count: weights and orders are drawn from the generator of the CPU. Layers of Keras draw from the
-generator of TensorFlow, since Keras 3 from that of Python: either is enough. Where a helper that is
-not known may seed everything (`set_seed`, `seed_everything`), it is silent.
+generator of TensorFlow, since Keras 3 from that of Python: either is enough. In the workers of a
+loader torch seeds all generators by its own. Where a helper that is not known may seed everything
+(`set_seed`, `seed_everything`), it is silent.
 
 ## Why is this bad?
 Somebody wanted to be able to repeat this run, and cannot: the generators know nothing of each

@@ -28,9 +28,12 @@ _PLACEHOLDER = re.compile(
 _TELLS = re.compile(
     r"^(print|log|info|debug|warning|warn|error|exception|critical|write|echo|startswith|endswith|"
     r"replace|sub|match|search|split|strip|lstrip|removeprefix|exists|isdir|isfile|is_dir|is_file|"
-    r"compile|fullmatch|commonpath|append_help)$"
+    r"compile|fullmatch|commonpath|append_help|\w*(Error|Exception|Warning))$"
 )
+_ROUTES = re.compile(r"^(get|post|put|patch|delete|route|url_for|mount|redirect)$")
 _EXPLAINS = frozenset({"help", "description", "epilog", "usage", "metavar", "msg", "message"})
+_PRESENT = re.compile(r"^(exists|isdir|isfile|is_dir|is_file)$")
+_MACHINE = re.compile(r"^(platform|system|gethostname|hostname|getuser|uname)$")
 _CHOOSES = re.compile(
     r"^(exists|isdir|isfile|is_dir|is_file|platform|system|node|gethostname|hostname|getenv|environ|"
     r"uname|getuser|name|is_kaggle|colab)$",
@@ -47,7 +50,7 @@ def own_paths(file: File) -> list[tree.Expr]:
     found = [
         node
         for node in written
-        if is_own(text(file, node)) and not _is_talk(node) and not is_dead(node)
+        if is_own(text(file, node)) and not _is_talk(file, node) and not is_dead(node)
     ]
     return sorted(found, key=lambda node: node.start)
 
@@ -83,7 +86,7 @@ def root(text: str) -> str:
     return "/".join(parts[:2]).lower()
 
 
-def _is_talk(node: tree.Expr) -> bool:
+def _is_talk(file: File, node: tree.Expr) -> bool:
     below: tree.Node = node
     for above in node.ancestors():
         match above:
@@ -91,9 +94,13 @@ def _is_talk(node: tree.Expr) -> bool:
                 return True
             case tree.Call() if _TELLS.match(tree.last_name(above.func)):
                 return True
+            case tree.Call() if _ROUTES.match(tree.last_name(above.func)) and below in above.args[:1]:
+                return True
+            case tree.Dict() | tree.Sequence() if _is_chosen_from(file, above):
+                return True
             case tree.Arg(keyword=str(keyword)) if keyword in _EXPLAINS:
                 return True
-            case tree.IfExp() | tree.If() if _chooses(above.test):
+            case tree.IfExp() | tree.If() if _mentions(_CHOOSES, above.test):
                 return True
             case tree.ExprStmt() if below is node:
                 return True
@@ -104,6 +111,42 @@ def _is_talk(node: tree.Expr) -> bool:
     return False
 
 
-def _chooses(test: tree.Expr) -> bool:
-    """Whether a test asks which machine this is, or whether a path is there."""
-    return any(_CHOOSES.match(name) for name in tree.words_of(test))
+def _is_chosen_from(file: File, listed: tree.Expr) -> bool:
+    """Whether one of several paths is taken: the first that is there, or that of this machine."""
+    named = listed.parent
+    reads: list[tree.Expr] = [listed]
+    if isinstance(named, tree.Assign) and len(named.targets) == 1:
+        name = tree.dotted(named.targets[0])
+        reads = [one for one in file.all(tree.Name) if one.id == name]
+    return any(_chooses_by(read) for read in reads)
+
+
+def _chooses_by(read: tree.Expr) -> bool:
+    match read.parent:
+        case tree.For(iter=each, body=parts) | tree.Generator(iter=each, ifs=parts):
+            return each is read and any(_mentions(_PRESENT, part) for part in parts)
+        case tree.Subscript(value=table, index=keys) if table is read:
+            return any(_mentions(_MACHINE, key) for key in keys)
+        case tree.Attribute(attr="get", parent=tree.Call(args=args)):
+            return any(_mentions(_MACHINE, arg) for arg in args)
+        case _:
+            return False
+
+
+def _mentions(words: re.Pattern[str], node: tree.Node) -> bool:
+    return any(words.match(word) for word in tree.words_of(node))
+
+
+def is_default(node: tree.Expr) -> bool:
+    """Whether a path is only the default of a parameter, an option or a variable."""
+    for above in node.ancestors():
+        match above:
+            case tree.Param() | tree.Arg(keyword="default"):
+                return True
+            case tree.Call() if tree.last_name(above.func) in {"get", "getenv", "setdefault"}:
+                return True
+            case tree.Stmt():
+                return False
+            case _:
+                pass
+    return False

@@ -84,7 +84,9 @@ def partly_seeded(file: File) -> Partly | None:
     first: dict[str, tree.Call] = {}
     for call in file.calls:
         kind = _drawn(file, call)
-        if kind in missing and kind not in first and _is_of_training(file, call):
+        if kind not in missing or kind in first or not _is_of_training(file, call):
+            continue
+        if TORCH in missing or not _is_in_worker(file, call):
             first[kind] = call
     if first:
         for other in file.view.mentioning(_WORDS, file):
@@ -104,6 +106,19 @@ def partly_seeded(file: File) -> Partly | None:
 def _seeded(file: File, call: tree.Call) -> str | None:
     name = file.names.qualified(call.func)
     return SEEDS.get(name) if name is not None and call.args else None
+
+
+def _is_in_worker(file: File, call: tree.Call) -> bool:
+    """Whether workers may draw: in each of them torch seeds all generators by its own."""
+    cls = tree.class_of(call)
+    if cls is None or not any(cls.method(name) for name in ("__getitem__", "__iter__", "__call__")):
+        return False
+    return any(
+        other.values.literal(number) != 0
+        for other in file.view.mentioning(["num_workers"], file)
+        for loader in other.calls
+        if (number := loader.arg(None, "num_workers")) is not None
+    )
 
 
 def _told(file: File) -> Iterator[str]:
