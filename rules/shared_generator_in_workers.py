@@ -3,7 +3,8 @@
 ## What it does
 Finds a NumPy `Generator` or `RandomState`, a `random.Random` or a `torch.Generator` that a data set
 makes when it is built and draws from in `__getitem__` or `__iter__` (or a method that these call),
-where a `DataLoader` with workers, in any file of the project, is given the data set. It is silent
+where a `DataLoader` with several workers, in any file of the project, is given the data set; also
+one of a transform that the data set makes. It is silent
 where the generator is made anew or seeded anew in a method or from outside, and in projects with a
 `worker_init_fn` or `get_worker_info`.
 

@@ -27,6 +27,7 @@ _GENERATORS = frozenset(
 )
 _READS = ("__getitem__", "__getitems__", "__iter__")
 _PER_WORKER = ("worker_init_fn", "get_worker_info")
+_SEEDS = frozenset({"seed", "manual_seed", "setstate", "set_state"})
 _MAX_HOPS = 4
 
 
@@ -34,7 +35,7 @@ _MAX_HOPS = 4
 class Drawn:
     """A generator that a data set keeps: where it is ``made`` and drawn from, and its ``loader``.
 
-    ``workers`` is the number of workers as it is written; ``certain`` tells that it is above 0.
+    ``workers`` is the number of workers as it is written; ``certain`` tells that it is above 1.
     """
 
     use: tree.Attribute
@@ -49,32 +50,66 @@ class Drawn:
 def drawn(file: File) -> Iterator[Drawn]:
     """The draws of a file's data sets from generators that all workers have a copy of."""
     for cls in file.all(tree.ClassDef):
-        kept = dict(_kept(file, cls))
-        if not kept:
+        if not _is_dataset(file, cls):
             continue
-        use = next(_draws(file, cls, kept), None)
-        if use is None:
-            continue
-        found = _loader(file, cls)
-        if found is None:
+        use = next(_uses(file, cls), None)
+        found = _loader(file, cls) if use is not None else None
+        if use is None or found is None:
             continue
         loader, workers, certain = found
-        attribute, method = use
-        made, kind = kept[attribute.attr]
-        yield Drawn(attribute, method, made, kind, loader, workers, certain)
+        yield Drawn(*use, loader, workers, certain)
+
+
+def _uses(
+    file: File, cls: tree.ClassDef
+) -> Iterator[tuple[tree.Attribute, tree.FunctionDef, tree.Call, str]]:
+    """The draws of a data set itself, and of the transforms that it makes and calls."""
+    methods = _called(file, cls, _READS)
+    for holder, reads in [(cls, methods), *_transforms(file, methods)]:
+        kept = dict(_kept(file, holder))
+        for attribute, method in _draws(reads, kept):
+            yield attribute, method, *kept[attribute.attr]
+
+
+def _transforms(
+    file: File, methods: list[tree.FunctionDef]
+) -> Iterator[tuple[tree.ClassDef, list[tree.FunctionDef]]]:
+    for method in methods:
+        for node in own_nodes(method):
+            func = node.func if isinstance(node, tree.Call) else None
+            if not isinstance(func, tree.Attribute) or not _is_own(func, method):
+                continue
+            for value in file.values.of(func):
+                if isinstance(value, Object) and file.home(value.cls) is file:
+                    yield value.cls, _called(file, value.cls, ("__call__", "forward"))
 
 
 def _kept(file: File, cls: tree.ClassDef) -> Iterator[tuple[str, tuple[tree.Call, str]]]:
-    """The generators that are made when the object is built, and never again."""
-    if not _is_dataset(file, cls):
-        return
-    for name, owners in file.contents.attributes.items():
-        given = [assigned for owner, assigned in owners if owner is cls]
-        if len(given) != 1 or file.values.graph.assigned_from_outside(cls, name):
+    """The generators that are made when the object is built, and that nothing seeds anew."""
+    given: dict[str, list[Assignment]] = {}
+    homes = {file}
+    for owner in file.values.graph.lineage(cls):
+        home = file.home(owner)
+        homes.add(home)
+        for name, assigned in home.contents.attributes.items():
+            given.setdefault(name, []).extend(one for each, one in assigned if each is owner)
+    for name, assigned_here in given.items():
+        if len(assigned_here) != 1 or file.values.graph.assigned_from_outside(cls, name):
             continue
-        made = _generator(file, given[0])
-        if made is not None:
+        made = _generator(file, assigned_here[0])
+        if made is not None and not any(_is_seeded_later(home, name) for home in homes):
             yield name, made
+
+
+def _is_seeded_later(file: File, name: str) -> bool:
+    """Whether a method, or somebody with the object, gives a generator of this name a new seed."""
+    for node in file.all(tree.Attribute):
+        if node.attr != name or not isinstance(node.parent, tree.Attribute):
+            continue
+        function = tree.function_of(node)
+        if node.parent.attr in _SEEDS and (function is None or function.name != "__init__"):
+            return True
+    return False
 
 
 def _generator(file: File, assigned: Assignment) -> tuple[tree.Call, str] | None:
@@ -95,11 +130,9 @@ def _is_dataset(file: File, cls: tree.ClassDef) -> bool:
     )
 
 
-def _draws(
-    file: File, cls: tree.ClassDef, kept: dict[str, tuple[tree.Call, str]]
-) -> Iterator[tuple[tree.Attribute, tree.FunctionDef]]:
-    """The reads of a kept generator in what gives a sample."""
-    methods = [m for name in _READS if (m := cls.method(name)) is not None]
+def _called(file: File, cls: tree.ClassDef, names: tuple[str, ...]) -> list[tree.FunctionDef]:
+    """The methods of a class by their names, and those that they call."""
+    methods = [m for name in names if (m := cls.method(name)) is not None]
     for _ in range(_MAX_HOPS):
         for method in tuple(methods):
             for node in own_nodes(method):
@@ -108,6 +141,13 @@ def _draws(
                     inner = file.values.graph.method(cls, called.attr)
                     if inner is not None and inner not in methods:
                         methods.append(inner)
+    return methods
+
+
+def _draws(
+    methods: list[tree.FunctionDef], kept: dict[str, tuple[tree.Call, str]]
+) -> Iterator[tuple[tree.Attribute, tree.FunctionDef]]:
+    """The reads of a kept generator in what gives a sample."""
     for method in methods:
         for node in own_nodes(method):
             if not isinstance(node, tree.Attribute) or node.attr not in kept:
@@ -128,7 +168,7 @@ def _is_drawn_from(generator: tree.Attribute) -> bool:
     """True for ``self.rng.random()``, ``f(self.rng)`` and ``rng = self.rng``, no new seed."""
     match generator.parent:
         case tree.Attribute(attr=attr, parent=tree.Call()):
-            return attr not in {"seed", "manual_seed", "get_state", "set_state", "setstate"}
+            return attr not in _SEEDS | {"get_state", "getstate", "initial_seed"}
         case tree.Arg() | tree.Assign():
             return True
         case _:
@@ -146,7 +186,7 @@ def _loader(file: File, cls: tree.ClassDef) -> tuple[tree.Call, Expr, bool] | No
             if workers is None or call.has_star or not other.loaders.is_loader(call, Use(call)):
                 continue
             number = other.values.literal(workers)
-            if number == 0 or not _is_fed_by(other, call, cls):
+            if number in {0, 1} or not _is_fed_by(other, call, cls):
                 continue
             if isinstance(number, int):
                 return call, workers, True
