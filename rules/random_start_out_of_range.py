@@ -8,8 +8,8 @@ compares anything with `k`. What the object or the module holds as one is no sam
 
 ## Why is this bad?
 `np.random.randint`, `Generator.integers`, `random.randrange` and `torch.randint` leave the upper
-bound out: a sample that is just as long as the cut raises a ValueError, for want of a number in an
-empty range. `random.randint` does with a shorter one. It happens with the one short file of the
+bound out: a sample that is just as long as the cut raises a ValueError (a RuntimeError in torch),
+for want of a number in an empty range. `random.randint` does with a shorter one. It happens with the one short file of the
 set, hours into the training, in a worker.
 
 ## Example
@@ -84,6 +84,7 @@ RULE = Rule(
     Severity.INFO,
     needs=any_of("randint", "randrange", "integers"),
 )
+_TORCH = "torch.randint"
 
 
 @RULE.check
@@ -92,10 +93,11 @@ def check(file: File) -> Iterator[Finding]:
         if is_dead(start.call):
             continue
         sample, width = file.text(start.sample), file.text(start.width)
+        error = "RuntimeError" if file.names.qualified(start.call.func) == _TORCH else "ValueError"
         short = "no longer than" if start.equal else "shorter than"
         yield Finding(
             start.call,
             f"Nothing has looked at the size of `{sample}` before: one that is {short} `{width}` "
-            "leaves an empty range to draw from, which raises a ValueError",
+            f"leaves an empty range to draw from, which raises a {error}",
             confidence=Confidence.MEDIUM if start.given else Confidence.HIGH,
         )

@@ -85,6 +85,7 @@ _SAME_FUNCTIONS = frozenset(
     "expand_dims stack uint8 float32 int64 fromarray to_tensor pil_to_tensor BoundingBoxes Mask "
     "deepcopy copy list tuple float int".split()
 )
+_CONVERTERS = frozenset("ToTensor PILToTensor ToImage ToDtype ConvertImageDtype".split())
 _DEPTH = 25
 
 
@@ -130,13 +131,24 @@ def _in_sample(
     name, image = images[0]
     moves = _Moves(file, getter)
     moves.walk(image)
-    if moves.deed is None or moves.made is None:
+    if moves.deed is None or moves.made is None or _is_told(moves.deed, leaves):
         return
     for key, target in targets:
         stays = _Stays(file, getter)
         if stays.walk(target) and stays.origin is not None:
             yield Unmoved(moves.deed, moves.how, moves.made, name, target, key, stays.origin)
             return
+
+
+def _is_told(deed: Expr, leaves: list[tuple[str, Expr]]) -> bool:
+    """True where the sample tells whether its image was moved, so that its reader can follow."""
+    asked = {
+        word
+        for above in deed.ancestors()
+        if isinstance(above, tree.If | tree.IfExp)
+        for word in tree.words_of(above.test)
+    }
+    return any(isinstance(value, tree.Name) and value.id in asked for _, value in leaves)
 
 
 def _is_target(leaf: tuple[str, Expr]) -> bool:
@@ -356,8 +368,12 @@ def _geometric(file: File, values: list[Value], depth: int) -> tuple[str, Node] 
 
 
 def _is_off(file: File, call: tree.Call) -> bool:
-    """True for ``p=0`` and ``degrees=0``."""
-    return any(file.values.literal(arg.value) == 0 for arg in call.args if not arg.star)
+    """True for ``p=0``, and for no degrees where nothing else is given that would move it."""
+    if file.values.literal(call.arg(None, "p")) == 0:
+        return True
+    angle = call.arg(0, "degrees") or call.arg(None, "limit")
+    more = any(call.arg(None, name) is not None for name in ("translate", "scale", "shear"))
+    return angle is not None and file.values.literal(angle) == 0 and not more
 
 
 @dataclass(slots=True)
@@ -395,9 +411,12 @@ class _Stays:
             case _:
                 return False
 
-    def _from(self, expr: Node) -> bool:
+    def _from(self, expr: Expr) -> bool:
+        """What is read for this sample; one of a stock of masks fits any image."""
         self.origin = self.origin or expr
-        return True
+        return not _draws(self.file, expr, self.getter) and not any(
+            isinstance(node, tree.BinOp) and node.op == "%" for node in expr.walk()
+        )
 
     def _name(self, name: tree.Name) -> bool:
         given = _given(self.file, name)
@@ -442,6 +461,8 @@ class _Stays:
         func = call.func
         if self._is_load(call):
             return self._from(call)
+        if self._is_converter(func) and call.positional:
+            return self.walk(call.positional[0])
         short = tree.last_name(func)
         name = self.file.names.qualified(func)
         if name is None and isinstance(func, tree.Attribute) and short in _SAME_METHODS:
@@ -449,6 +470,16 @@ class _Stays:
         if name is not None and short in _SAME_FUNCTIONS and call.positional:
             return self.walk(call.positional[0])
         return False
+
+    def _is_converter(self, func: Expr) -> bool:
+        """True for ``self.to_tensor``, a transform that leaves each pixel where it lies."""
+        values = self.file.values.of(func)
+        return bool(values) and all(
+            isinstance(one, Instance)
+            and one.name.startswith("torchvision.transforms.")
+            and one.name.rpartition(".")[2] in _CONVERTERS
+            for one in values
+        )
 
     def _is_load(self, expr: Expr) -> bool:
         """True for what a library reads from a file."""

@@ -1,0 +1,28 @@
+"""A message says what happens in its own case: the error that is raised, who has to know a path."""
+
+from __future__ import annotations
+
+import pytest
+
+from trainlint.registry import shipped
+from trainlint.testing import check_text
+
+RULES = shipped().by_code
+CUT = "import numpy as np\nimport torch\ndef cut(path, n):\n    x = np.load(path)\n    return {}\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "said"),
+    [
+        ("DAT003", CUT.format("np.random.randint(0, len(x) - n)"), "raises a ValueError"),
+        ("DAT003", CUT.format("torch.randint(0, len(x) - n, (1,))"), "raises a RuntimeError"),
+        ("DEV002", "ROOT = '/home/anna/data'", "an argument or a setting could say"),
+        ("DEV002", "def load(root='/home/anna/data'): ...", "is the default"),
+        ("DEV002", "import os\nROOT = os.getenv('ROOT', '/home/anna/data')", "is the default"),
+        ("DEV002", "parser.add_argument('--root', default='/home/anna/x')", "is the default"),
+    ],
+)
+def test_a_message_is_true_of_its_own_case(code: str, text: str, said: str) -> None:
+    found = [one.message for one in check_text(RULES[code], text + "\n")]
+    assert len(found) == 1
+    assert said in found[0]
