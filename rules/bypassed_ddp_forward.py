@@ -2,8 +2,9 @@
 
 ## What it does
 Finds calls of `ddp.module(...)`, of a name for it or of its methods, whose result a backward
-differentiates, where `ddp` is a model in `DistributedDataParallel`. Where the same loss also goes
-through the wrapper, under `no_grad`, and in evaluation it is silent.
+differentiates, where `ddp` is a model in `DistributedDataParallel`; also in a function that is
+handed `ddp.module`. It is silent where the same loss also goes through a wrapper, under `no_grad`,
+in evaluation, for the gradient of an input, and where a function averages gradients by hand.
 
 ## Why is this bad?
 The wrapper's `forward` is what makes it ready to average the gradients of the coming backward over

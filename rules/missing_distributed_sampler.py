@@ -5,8 +5,9 @@ Finds training loops that run a model in `DistributedDataParallel` on batches of
 neither a sampler nor a batch sampler, over a map-style data set that is made of nothing that has to
 do with a rank; with `--pedantic` also over a parameter of which `shuffle=True` alone tells that it
 is map-style. Loaders and models are followed across functions and files; where the loader, its
-sampler or its data set can be something unknown, and where a framework shares out the data
-(accelerate, Lightning), it is silent.
+sampler or its data set can be something unknown, where the loop takes batches or parts of them by
+the rank, where samples are made up, and where a framework shares out the data (accelerate,
+Lightning), it is silent.
 
 ## Why is this bad?
 Each process makes its own loader. Without a `DistributedSampler` each of them takes all samples, so

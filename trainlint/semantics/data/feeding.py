@@ -53,8 +53,17 @@ def loaders(file: File, taken: Expr) -> list[Instance]:
         loader
         for value in file.values.of(taken)
         for loader in _behind(file, value, _MAX_DEPTH)
-        if not loader.call.has_star
+        if _is_written(loader.call)
     ]
+
+
+def _is_written(call: tree.Call) -> bool:
+    """Whether a loader's arguments are known; beside a sampler ``**kwargs`` can hold no other."""
+    if not call.has_star:
+        return True
+    sampler = call.arg(None, "sampler")
+    given = sampler is not None and not tree.is_none(sampler)
+    return given and all(arg.star != "*" for arg in call.args)
 
 
 def is_only_loaders(file: File, taken: Expr) -> bool:

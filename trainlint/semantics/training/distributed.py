@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import contexts, tree
 from trainlint.semantics.backward import Use
+from trainlint.semantics.bodies import own_nodes
 from trainlint.semantics.data import feeding
 from trainlint.semantics.data.feeding import Feed
-from trainlint.semantics.kinds import Instance, Object, Part, is_none
+from trainlint.semantics.guards import guards
+from trainlint.semantics.kinds import FunctionValue, Instance, Object, Part, is_none
 from trainlint.semantics.training import runs
 from trainlint.semantics.training.evaluation import is_detached, names_behind
 from trainlint.semantics.training.script import BACKWARD, FRAMEWORKS
 from trainlint.semantics.tree import Expr
+from trainlint.semantics.values import argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -28,6 +31,7 @@ WRAPPERS = frozenset(
 )
 # These tell a sampler its epoch, or share out the data, by themselves.
 _CARING = FRAMEWORKS - {"deepspeed"}
+_REDUCES = ("all_reduce", "all_reduce_coalesced", "all_gather", "reduce")
 _MAX_STEPS = 60
 
 _RANK = re.compile(r"(^|_)(rank|world|shard|shards|replicas?|node|partition)(_|$|s$)", re.I)
@@ -77,16 +81,44 @@ def bypasses(file: File) -> Iterator[Bypass]:
         for event in events:
             if event.kind != BACKWARD or event.receiver is None or event.by == "engine":
                 continue
+            if _averages_itself(file):
+                continue
             run = list(_differentiated(file, event.receiver))
             inner = [(call, found) for call in run if (found := _inside(file, call)) is not None]
             past = dict(inner)
             rest = [call for call in run if call not in past]
-            if any(not set(past.values()).isdisjoint(wrappings(file, c.func)) for c in rest):
-                continue
+            if any(wrappings(file, call.func) for call in rest):
+                continue  # this loss goes through a wrapper, and may be meant for that model alone
             for call, wrapping in inner:
+                if _is_for_inputs(call, event.call):
+                    continue
                 if call not in told and not contexts.under_no_grad(file, call):
                     told.add(call)
                     yield Bypass(call, wrapping, event.call)
+
+
+def _averages_itself(file: File) -> bool:
+    """Whether a function of the project averages gradients over the ranks by hand."""
+    return any(
+        any(isinstance(node, tree.Attribute) and node.attr == "grad" for node in body.walk())
+        for other in file.view.mentioning(_REDUCES, file)
+        for call in other.calls
+        if tree.last_name(call.func) in _REDUCES
+        for body in [tree.function_of(call) or tree.enclosing_loop(call)]
+        if body is not None
+    )
+
+
+def _is_for_inputs(run: tree.Call, backward: tree.Node) -> bool:
+    """Whether a backward is there for the gradient of an input: ``x.requires_grad_()``."""
+    given = {node.id for arg in run.args for node in arg.walk() if isinstance(node, tree.Name)}
+    return any(
+        isinstance(node, tree.Attribute)
+        and node.attr in {"requires_grad_", "requires_grad"}
+        and isinstance(node.value, tree.Name)
+        and node.value.id in given
+        for node in own_nodes(tree.body_of(backward))
+    )
 
 
 def _differentiated(file: File, loss: Expr) -> Iterator[tree.Call]:
@@ -108,7 +140,26 @@ def _inside(file: File, call: tree.Call) -> tree.Call | None:
     for model in (func, func.value) if isinstance(func, tree.Attribute) else (func,):
         if (wrapping := _module_of(file, model)) is not None:
             return wrapping
+    for arg in call.args:
+        if (wrapping := _module_of(file, arg.value)) and _is_run_by_callee(file, call, arg.value):
+            return wrapping
     return None
+
+
+def _is_run_by_callee(file: File, call: tree.Call, model: Expr) -> bool:
+    """Whether a function of the project runs a model that it is handed."""
+    for value in file.values.callees(call):
+        function = value.function if isinstance(value, FunctionValue) else None
+        if not isinstance(function, tree.FunctionDef):
+            continue
+        for param in function.params:
+            if argument(function, call, param) is model and any(
+                isinstance(node.func, tree.Name) and node.func.id == param.name
+                for node in own_nodes(function)
+                if isinstance(node, tree.Call)
+            ):
+                return True
+    return False
 
 
 def _module_of(file: File, model: Expr) -> tree.Call | None:
@@ -152,6 +203,8 @@ def unshared(file: File) -> Iterator[Unshared]:
         feeds = [feed for feed in feeding.feeds(file, found.loop) if feed.loader.call not in told]
         if not feeds or any(_may_be_shared(file, feed) for feed in feeds):
             continue
+        if _is_replaced(file, found.loop) or _takes_by_rank(found.loop):
+            continue
         for call, wrapping in _wrapped_runs(file, found.loop):
             if not is_cared_for(file.home(wrapping)):
                 told.update(feed.loader.call for feed in feeds)
@@ -174,6 +227,33 @@ def _wrapped_runs(file: File, loop: tree.Loop) -> Iterator[tuple[tree.Call, tree
             yield call, wrapping
 
 
+def _is_replaced(file: File, loop: tree.Loop) -> bool:
+    """Whether what a loop goes over is a loader that something unknown was put in the place of."""
+    header = loop.iter if isinstance(loop, tree.For) else loop.test
+    return any(
+        feeding.loaders(file, name) and not feeding.is_only_loaders(file, name)
+        for name in header.walk()
+        if isinstance(name, tree.Name)
+    )
+
+
+def _takes_by_rank(loop: tree.Loop) -> bool:
+    """Whether a loop leaves out batches, or parts of them, by the number of the process."""
+    for node in loop.walk():
+        match node:
+            case tree.Subscript(index=index, parent=parent) if not (
+                isinstance(parent, tree.Assign) and node in parent.targets
+            ):
+                asked: list[tree.Node] = list(index)
+            case tree.Continue():
+                asked = [guard.test for guard in guards(node) if loop in guard.test.ancestors()]
+            case _:
+                continue
+        if any(_RANK.search(word) for one in asked for word in tree.words_of(one)):
+            return True
+    return False
+
+
 def _may_be_shared(file: File, feed: Feed) -> bool:
     """Whether a loader, or what is said of its data, may have to do with ranks."""
     if not feeding.is_only_loaders(file, feed.taken):
@@ -187,7 +267,16 @@ def _may_be_shared(file: File, feed: Feed) -> bool:
         return True
     made = [feed.loader, *(one for one in data if isinstance(one, Instance | Object))]
     made += [one.of for one in data if isinstance(one, Part) and isinstance(one.of, Instance)]
-    return any(_knows_of_ranks(file, value) for value in made)
+    return any(_knows_of_ranks(file, value) or _ignores_index(file, value) for value in made)
+
+
+def _ignores_index(file: File, value: Instance | Object) -> bool:
+    """Whether a data set makes its samples up, so that there is nothing to share out."""
+    getter = isinstance(value, Object) and file.values.graph.method(value.cls, "__getitem__")
+    if not getter or len(getter.params) < 2:
+        return False
+    index = getter.params[1].name
+    return not any(isinstance(node, tree.Name) and node.id == index for node in getter.walk())
 
 
 def _is_whole(file: File, feed: Feed) -> bool:
@@ -235,8 +324,16 @@ def _knows_of_ranks(file: File, value: Instance | Object) -> bool:
         seen.add(node)
         if any(_RANK.search(name) for name in tree.words_of(node)):
             return True
+        if isinstance(node, tree.FunctionDef | tree.Lambda):
+            continue
         for name in node.walk():
             if isinstance(name, tree.Name):
                 bindings, _ = file.values.definitions(name)
                 stack += [b.value for b in bindings if b.kind == "assign" and b.value is not None]
+            elif isinstance(name, tree.Call):
+                stack += [
+                    one.function
+                    for one in file.values.callees(name)
+                    if isinstance(one, FunctionValue)
+                ]
     return False

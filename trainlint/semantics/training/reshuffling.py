@@ -97,6 +97,8 @@ def epoch_loop(
     None where none is known, or where it makes one of the given objects anew in each round.
     """
     for outer, site in _around(file, found.loop):
+        if _is_left_after(outer, site):
+            continue
         if any(_is_made_in(outer, value) for value in made):
             return None
         if _counts_epochs(file, outer):
@@ -120,6 +122,23 @@ def _around(file: File, loop: tree.Loop) -> Iterator[tuple[tree.Loop, tree.Node]
                 seen.add(function)
                 callers += [call for call, _owner in file.values.graph.callers(function)]
         places = callers if len(seen) < _MAX_STEPS else []
+
+
+def _is_left_after(loop: tree.Loop, site: tree.Node) -> bool:
+    """Whether a round that gets through its training pass is the last: attempts, not epochs."""
+    for above in (site, *site.ancestors()):
+        if above is loop:
+            return False
+        if isinstance(above, tree.Stmt) and any(
+            isinstance(one, tree.Break | tree.Return) for one in _following(above)
+        ):
+            return True
+    return False
+
+
+def _following(statement: tree.Stmt) -> list[tree.Stmt]:
+    block = tree.block_of(statement)
+    return block[next(at for at, one in enumerate(block) if one is statement) + 1 :]
 
 
 def _is_made_in(loop: tree.Loop, value: Instance) -> bool:
@@ -154,21 +173,34 @@ def _learns(file: File, feed: Feed, sampler: Instance) -> bool:
     """Whether something may tell a sampler the epoch; of an unknown one it may."""
     homes = dict.fromkeys((file, file.home(sampler.call), file.home(feed.loader.call)))
     for home in homes:
-        for other in file.view.mentioning(["set_epoch"], home):
+        for other in file.view.mentioning(["set_epoch", "epoch"], home):
             if any(_may_mean(file, call, feed, sampler) for call in other.once(_set_epochs)):
                 return True
     return False
 
 
 def _set_epochs(file: File) -> list[tree.Node]:
-    """The calls of ``set_epoch`` of a file, and the places that mention it by a string."""
+    """The calls of ``set_epoch`` of a file, what sets an ``epoch``, and mentions by a string."""
     found: list[tree.Node] = [
         node
         for node in file.all(tree.Attribute)
-        if node.attr == "set_epoch" and file.names.qualified(node) is None
+        if (node.attr == "set_epoch" and file.names.qualified(node) is None) or _is_set(node)
     ]
     found += [node for node in file.all(tree.Constant) if node.value == "set_epoch"]
     return found
+
+
+def _is_set(attribute: tree.Attribute) -> bool:
+    """Whether ``sampler.epoch`` is what an assignment fills."""
+    if attribute.attr != "epoch" or "sampler" not in (tree.last_name(attribute.value) or ""):
+        return False
+    match attribute.parent:
+        case tree.Assign(targets=targets):
+            return any(target is attribute for target in targets)
+        case tree.AugAssign(target=target):
+            return target is attribute
+        case _:
+            return False
 
 
 def _may_mean(file: File, node: tree.Node, feed: Feed, sampler: Instance) -> bool:
