@@ -9,8 +9,8 @@ compares anything with `k`. What the object or the module holds as one is no sam
 ## Why is this bad?
 `np.random.randint`, `Generator.integers`, `random.randrange` and `torch.randint` leave the upper
 bound out: a sample that is just as long as the cut raises a ValueError (a RuntimeError in torch),
-for want of a number in an empty range. `random.randint` does with a shorter one. It happens with the
-one short file of the set, hours into the training, in a worker.
+for want of a number in an empty range. `random.randint` does with a shorter one. It happens with
+the one short file of the set, hours into the training, in a worker.
 
 ## Example
 ```python

@@ -1,12 +1,11 @@
 """A data set draws from a random generator of its own, of which every worker has the same copy.
 
 ## What it does
-Finds a NumPy `Generator` or `RandomState`, a `random.Random` or a `torch.Generator` that a data set
-makes when it is built and draws from in `__getitem__` or `__iter__` (or a method that these call),
-where a `DataLoader` with several workers, in any file of the project, is given the data set; also
-one of a transform that the data set makes. It is silent
-where the generator is made anew or seeded anew in a method or from outside, and in projects with a
-`worker_init_fn` or `get_worker_info`.
+Finds a NumPy `Generator` or `RandomState`, a `random.Random` or a `torch.Generator` that a data
+set, or a transform that it makes, makes when it is built and draws from in `__getitem__` or
+`__iter__` (or a method that these call), where a `DataLoader` with several workers, in any file of
+the project, is given the data set. It is silent where the generator is made anew or seeded anew in
+a method or from outside, and in projects with a `worker_init_fn` or `get_worker_info`.
 
 ## Why is this bad?
 Each worker process begins with a copy of the data set, and so with the same state of the generator:

@@ -94,7 +94,9 @@ def _is_talk(file: File, node: tree.Expr) -> bool:
                 return True
             case tree.Call() if _TELLS.match(tree.last_name(above.func)):
                 return True
-            case tree.Call() if _ROUTES.match(tree.last_name(above.func)) and below in above.args[:1]:
+            case tree.Call() if (
+                _ROUTES.match(tree.last_name(above.func)) and below in above.args[:1]
+            ):
                 return True
             case tree.Dict() | tree.Sequence() if _is_chosen_from(file, above):
                 return True
@@ -109,6 +111,10 @@ def _is_talk(file: File, node: tree.Expr) -> bool:
             case _:
                 below = above
     return False
+
+
+def _is_route(call: tree.Call) -> bool:
+    return _ROUTES.match(tree.last_name(call.func)) is not None
 
 
 def _is_chosen_from(file: File, listed: tree.Expr) -> bool:
