@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
 
+# Libraries of which no function but those that are events runs a backward.
+_PROPAGATE_NOTHING = ("torch.", "builtins.", "contextlib.", "accelerate.", "numpy.", "tqdm.")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class UnfedStep:
     """A step before which the gradients were cleared, with no backward between the two."""
@@ -138,7 +142,7 @@ def _may_propagate(acts: Acts, clears: Sequence[Event], step: Event) -> bool:
             return True
         hinted = hinted or isinstance(node.parent, tree.WithItem)
         acts_here = any(event.call is node for event in acts.events)
-        if not hinted or acts_here or name is not None:
+        if not hinted or acts_here or (name or "").startswith(_PROPAGATE_NOTHING):
             continue
         if not all(isinstance(v, FunctionValue) for v in acts.file.values.callees(node)):
             return True
