@@ -67,6 +67,7 @@ from trainlint.api import (
     Unfixable,
     all_of,
     checkpoint_files,
+    loop_saves,
     rewrite,
     tree,
 )
@@ -82,8 +83,8 @@ RULE = Rule(
 
 @RULE.check
 def check(file: File) -> Iterator[Finding]:
-    for found in checkpoint_files.loop_saves(file):
-        if found.kind != checkpoint_files.FIXED or checkpoint_files.is_replaced_whole(file, found):
+    for found in loop_saves.loop_saves(file):
+        if found.kind != loop_saves.FIXED or checkpoint_files.is_replaced_whole(file, found):
             continue
         if checkpoint_files.has_older(file, found):
             continue
@@ -100,7 +101,7 @@ def check(file: File) -> Iterator[Finding]:
         )
 
 
-def _fix(file: File, found: checkpoint_files.LoopSave) -> tuple[tuple[Fix, ...], str]:
+def _fix(file: File, found: loop_saves.LoopSave) -> tuple[tuple[Fix, ...], str]:
     statement, path = tree.statement_of(found.save), found.path
     try:
         if not isinstance(statement, tree.ExprStmt) or statement.value is not found.save:

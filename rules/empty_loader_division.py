@@ -59,6 +59,7 @@ from trainlint.api import (
     Unfixable,
     all_of,
     any_of,
+    empty_means,
     means,
     rewrite,
     tree,
@@ -80,7 +81,7 @@ def check(file: File) -> Iterator[Finding]:
     told: set[tuple[tree.For, str]] = set()
     for mean in means.means(file):
         divisor = means.divisor(file, mean)
-        why = means.empty(file, mean) if (mean.loop, divisor) not in told else None
+        why = empty_means.empty(file, mean) if (mean.loop, divisor) not in told else None
         if why is None:
             continue
         told.add((mean.loop, divisor))

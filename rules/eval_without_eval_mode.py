@@ -90,6 +90,7 @@ from trainlint.api import (
     all_of,
     any_of,
     evaluation,
+    layers,
     modes,
     rewrite,
     tree,
@@ -111,8 +112,8 @@ RULE = Rule(
     fix=Safety.UNSAFE,
 )
 _EFFECTS = {
-    unswitched.DROPOUT: "dropout goes on dropping at random",
-    unswitched.BATCH_NORM: (
+    layers.DROPOUT: "dropout goes on dropping at random",
+    layers.BATCH_NORM: (
         "batch norm normalises with each batch's own statistics and learns from the evaluation data"
     ),
 }

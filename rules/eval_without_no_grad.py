@@ -91,6 +91,7 @@ from trainlint.api import (
     any_of,
     contexts,
     evaluation,
+    layers,
     models,
     provenance,
     recording,
@@ -212,7 +213,7 @@ def _doubt(file: File, found: evaluation.EvaluationPass) -> str:
     """Why the values could change; empty where they cannot."""
     for run in found.runs:
         name = file.text(run.model)
-        attends = models.attends(file, run.model)
+        attends = layers.attends(file, run.model)
         if attends is None:
             return f"not every layer of `{name}` is known"
         if attends:

@@ -68,6 +68,7 @@ from trainlint.api import (
     Unfixable,
     all_of,
     any_of,
+    lost_rounds,
     means,
     rewrite,
     tree,
@@ -96,7 +97,7 @@ def check(file: File) -> Iterator[Finding]:
             isinstance(value, tree.Constant) for _, value in mean.adds
         ):
             continue
-        skip = means.skip(mean)
+        skip = lost_rounds.skip(mean)
         if skip is None:
             continue
         divisor = means.divisor(file, mean)

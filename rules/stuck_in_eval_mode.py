@@ -84,7 +84,7 @@ from trainlint.api import (
     all_of,
     any_of,
     evaluation,
-    models,
+    layers,
     modes,
     rewrite,
     runs,
@@ -103,7 +103,7 @@ RULE = Rule(
 @RULE.check
 def check(file: File) -> Iterator[Finding]:
     for found in modes.stuck(file):
-        depends = models.depends_on_mode(file, found.run.model)
+        depends = layers.depends_on_mode(file, found.run.model)
         if depends is False:
             continue
         model = file.text(found.run.model)

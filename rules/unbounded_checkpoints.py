@@ -65,6 +65,7 @@ from trainlint.api import (
     all_of,
     any_of,
     checkpoint_files,
+    loop_saves,
     tree,
 )
 
@@ -80,9 +81,9 @@ RULE = Rule(
 def check(file: File) -> Iterator[Finding]:
     if checkpoint_files.removes(file):
         return
-    by_loop: dict[tree.Loop, list[checkpoint_files.LoopSave]] = {}
-    for found in checkpoint_files.loop_saves(file):
-        counted = found.kind == checkpoint_files.COUNTED
+    by_loop: dict[tree.Loop, list[loop_saves.LoopSave]] = {}
+    for found in loop_saves.loop_saves(file):
+        counted = found.kind == loop_saves.COUNTED
         if counted and not checkpoint_files.is_rare(file, found):
             by_loop.setdefault(found.loop, []).append(found)
     for loop, saves in by_loop.items():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tree
 from trainlint.semantics.flow import EXIT, Flow, is_dead
 from trainlint.semantics.kinds import Display, Frame, Instance, Object, Value
-from trainlint.semantics.training import copies, freezing, models, written
+from trainlint.semantics.training import copies, freezing, layers, models, written
 from trainlint.semantics.training.freezing import Key
 from trainlint.semantics.training.script import STEP, Body, Event
 from trainlint.semantics.training.shares import Share, adds_groups, optimizers, shared
@@ -179,7 +179,7 @@ def _is_fresh(file: File, value: Value, depth: int) -> bool:
         case Object() if value.call is not None and file.values.graph.is_module(value.cls):
             return any(
                 name is not None and name.rpartition(".")[2].startswith(tuple(_HOLDERS))
-                for name in models.layers_of_class(file, value.cls)
+                for name in layers.layers_of_class(file, value.cls)
             )
         case _:
             return False

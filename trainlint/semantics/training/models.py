@@ -1,24 +1,18 @@
-"""Which calls run a model, which model it is, and what kinds of layers it holds."""
+"""Which calls run a model, and which model it is."""
 
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.kinds import (
-    ClassValue,
-    Display,
-    FunctionValue,
     Instance,
     Object,
     Unknown,
-    Value,
 )
-from trainlint.semantics.names import is_of_class
 from trainlint.semantics.training import factories
 from trainlint.semantics.tree import Expr
 
@@ -26,7 +20,7 @@ if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
 # Libraries whose classes and factories give models.
-_MAKERS = (
+MAKERS = (
     "torchvision.models.",
     "timm.create_model",
     "torch.hub.load",
@@ -46,11 +40,6 @@ _PARALLEL = frozenset(
         "torch.nn.parallel.distributed.DistributedDataParallel",
     }
 )
-# Layers that compute something else in training than in evaluation, by part of their name.
-_MODAL = ("Dropout", "dropout", "BatchNorm", "RReLU", "rrelu", "Transformer", "Multihead")
-# Layers whose kernels depend on whether the graph is recorded.
-_ATTENTION = ("Transformer", "MultiheadAttention", "scaled_dot_product_attention")
-_ATTENTIVE = re.compile(r"\.(vit|swin|maxvit|.*Vi[tT]|.*[sS]win|.*[fF]ormer)", re.I)
 _NAME = re.compile(
     r"(^|_)(model|net|network|classifier|segmenter|student|unet|resnet|net_?[gd])(_?\w{0,5})$"
     r"|(model|net)$",
@@ -99,9 +88,9 @@ def is_model(file: File, expr: Expr) -> bool | None:
             case Instance():
                 if _OTHER.match(value.name):
                     return False
-                if _is_library_model(value.name):
+                if is_library_model(value.name):
                     return True
-                unknown = unknown or _may_be_model(value.name)
+                unknown = unknown or may_be_model(value.name)
             case Unknown():
                 unknown = True
             case _:
@@ -142,16 +131,16 @@ def _may_be_bound_to_model(file: File, expr: Expr) -> bool:
     )
 
 
-def _is_library_model(name: str) -> bool:
+def is_library_model(name: str) -> bool:
     short = name.rpartition(".")[2]
     if name.startswith("torch.nn."):
         return short[:1].isupper() and not short.endswith(("Loss", "Parameter"))
     if name.startswith("transformers."):
         return ".from_pretrained" in name and "Model" in name
-    return name.startswith(_MAKERS) and "Weights" not in name and "loss" not in name.lower()
+    return name.startswith(MAKERS) and "Weights" not in name and "loss" not in name.lower()
 
 
-def _may_be_model(name: str) -> bool:
+def may_be_model(name: str) -> bool:
     """What an unknown library makes may be a model, and a file; what these give is none."""
     if name in _LOADS:
         return True
@@ -264,134 +253,3 @@ def _unwrapped(model: Expr) -> str:
     if isinstance(model, tree.Attribute) and model.attr == "module":
         return _unwrapped(model.value)
     return tree.word_of(model)
-
-
-# Layers
-
-
-def layers(file: File, model: Expr) -> frozenset[str | None]:
-    """The qualified names of all layers of a model; None stands for what is not known of it."""
-    found: set[str | None] = set()
-    seen: set[tree.Node] = set()
-    for value in file.values.of(model):
-        found.update(_layers(file, value, seen))
-    return frozenset(found)
-
-
-def layers_of_class(file: File, cls: tree.ClassDef) -> frozenset[str | None]:
-    """The same for the objects of a class, as far as the class itself says it."""
-    return frozenset(_class_layers(file, cls, set()))
-
-
-def _layers(file: File, value: Value, seen: set[tree.Node]) -> Iterator[str | None]:
-    match value:
-        case Instance() if _is_library_model(value.name):
-            yield value.name
-            for arg in value.call.args:
-                for inner in file.values.of(arg.value, value.frame):
-                    if isinstance(inner, Instance | Object | Display):
-                        yield from _layers(file, inner, seen)
-        case Display():
-            for child in value.expr.walk():
-                if isinstance(child, tree.Call):
-                    yield from _made(file, child, seen)
-        case Object():
-            yield from _class_layers(file, value.cls, seen)
-            given = value.call.args if value.call is not None else []
-            for arg in given:
-                for inner in file.values.of(arg.value, value.frame):
-                    if isinstance(inner, Instance | Object):
-                        yield from _layers(file, inner, seen)
-        case _:
-            yield None
-
-
-def _class_layers(file: File, cls: tree.ClassDef, seen: set[tree.Node]) -> Iterator[str | None]:
-    if cls in seen:
-        return
-    seen.add(cls)
-    graph = file.values.graph
-    for base in graph.bases(cls):
-        if base not in {"torch.nn.Module", "torch.nn.Sequential", "builtins.object"}:
-            yield None
-    for item in graph.lineage(cls):
-        for node in item.walk():
-            if isinstance(node, tree.Call):
-                yield from _made(file, node, seen)
-            elif isinstance(node, tree.Name | tree.Attribute):
-                name = file.names.qualified(node)
-                if name is not None and name.startswith(("torch.nn.", "torch.is_grad")):
-                    yield name
-
-
-def _made(file: File, call: tree.Call, seen: set[tree.Node]) -> Iterator[str | None]:
-    """What a call in the body of a model gives it, if it is a layer or may be one."""
-    name = file.names.qualified(call.func)
-    if name is not None:
-        if name.startswith("torch.nn.") or _is_library_model(name):
-            yield name
-        elif name.startswith(".") or (_may_be_model(name) and _may_give_layers(call, name)):
-            yield None
-        return
-    for value in file.values.of(call.func):
-        if isinstance(value, ClassValue):
-            if file.values.graph.is_module(value.cls) or None in file.values.graph.bases(value.cls):
-                yield from _class_layers(file, value.cls, seen)
-        elif isinstance(value, FunctionValue) and isinstance(value.function, tree.FunctionDef):
-            if value.function not in seen:
-                seen.add(value.function)
-                for node in value.function.walk():
-                    if isinstance(node, tree.Call):
-                        yield from _made(file, node, seen)
-        elif isinstance(value, Unknown):
-            named = isinstance(call.func, tree.Name) and _is_kept(call)
-            if named or is_of_class(tree.word_of(call.func)):
-                yield None
-
-
-def _may_give_layers(call: tree.Call, name: str) -> bool:
-    standard = name.partition(".")[0] in sys.stdlib_module_names
-    return is_of_class(name) or (_is_kept(call) and not standard)
-
-
-def _is_kept(call: tree.Call) -> bool:
-    """True for what a model keeps under an attribute when it is made: its layers."""
-    function = tree.function_of(call)
-    statement = tree.statement_of(call)
-    return (
-        function is not None
-        and function.name == "__init__"
-        and isinstance(statement, tree.Assign)
-        and statement.value is call
-        and isinstance(statement.targets[0], tree.Attribute)
-    )
-
-
-def depends_on_mode(file: File, model: Expr) -> bool | None:
-    """Whether a model computes something else in training than in evaluation."""
-    found = layers(file, model)
-    if any(name is not None and _is_modal(name) for name in found):
-        return True
-    return None if None in found or not found else False
-
-
-def _is_modal(name: str) -> bool:
-    return any(word in name for word in _MODAL) or (
-        name.startswith((*_MAKERS, "transformers.")) and not name.startswith("torch.hub")
-    )
-
-
-def attends(file: File, model: Expr) -> bool | None:
-    """Whether a model holds attention, whose kernels depend on the recording of the graph."""
-    found = layers(file, model)
-    for name in found:
-        if name is None:
-            continue
-        if any(word in name for word in (*_ATTENTION, "is_grad_enabled")):
-            return True
-        if name.startswith(_MAKERS):
-            if not name.startswith("torchvision.models.") or _ATTENTIVE.search(name):
-                return None
-        elif name.startswith("transformers."):
-            return None
-    return None if None in found or not found else False

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tree
 from trainlint.semantics.bodies import own_nodes
 from trainlint.semantics.kinds import FunctionValue, Instance, Literal, Object, Value
-from trainlint.semantics.training import models
+from trainlint.semantics.training import layers
 from trainlint.semantics.training.evaluation import EvaluationPass
 from trainlint.semantics.tree import Expr, Node
 
@@ -89,7 +89,7 @@ def _is_bare(file: File, value: Object) -> bool:
         return False
     if not all(_is_plain(file, arg.value, value) for arg in value.call.args):
         return False
-    known = models.layers_of_class(file, value.cls)
+    known = layers.layers_of_class(file, value.cls)
     if not all(name is not None and _has_nothing(name) for name in known):
         return False
     return not any(

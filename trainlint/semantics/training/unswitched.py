@@ -18,7 +18,7 @@ from trainlint.semantics.kinds import (
     Value,
 )
 from trainlint.semantics.shapes.functions import FILLED
-from trainlint.semantics.training import evaluation, models
+from trainlint.semantics.training import evaluation, layers, models
 from trainlint.semantics.training.evaluation import EvaluationPass, Rounds
 from trainlint.semantics.training.models import Forward
 from trainlint.semantics.training.script import BACKWARD, MODE, STEP, Body, Event
@@ -51,19 +51,6 @@ _TRAINING = (
     "segmentation_models_pytorch.",
 )
 _MADE_UP = frozenset(f"torch.{name}" for name in FILLED)
-_DROPS = ("torch.nn.Dropout", "torch.nn.AlphaDropout", "torch.nn.FeatureAlphaDropout")
-_NORMS = ("torch.nn.BatchNorm", "torch.nn.SyncBatchNorm", "torch.nn.LazyBatchNorm")
-_ATTENDS = frozenset(
-    f"torch.nn.Transformer{name}"
-    for name in ("", "Encoder", "EncoderLayer", "Decoder", "DecoderLayer")
-)
-_NORMALISED = re.compile(
-    r"torchvision\.models\.(segmentation\.|video\.)?(resnet|resnext|wide_resnet|densenet|mobilenet|"
-    r"efficientnet|regnet|shufflenet|googlenet|inception|mnasnet|vgg\d+_bn|deeplabv3|fcn_|lraspp|"
-    r"r3d|mc3|r2plus1d)"
-)
-_DROPPED = re.compile(r"torchvision\.models\.(vgg|alexnet|squeezenet)")
-DROPOUT, BATCH_NORM = "dropout", "batch norm"
 # One of these stands where a layer that differs between the modes comes from.
 WORDS = any_of(
     "Dropout",
@@ -102,7 +89,7 @@ def unswitched(file: File) -> Iterator[Unswitched]:
         if _is_wanted(loop, body):
             continue
         told.update(run.call for run in runs)
-        kinds = modal_layers(file, run.model)
+        kinds = layers.modal_layers(file, run.model)
         if not kinds or _is_detector(file, run) or _is_made_up(file, run):
             continue
         switch = _switched_on(file, run.call, run.model, _DEPTH)
@@ -332,24 +319,6 @@ def _is_harmless(callee: Value) -> bool:
             return False
         case _:
             return isinstance(callee, Instance) and callee.name.startswith("torch.")
-
-
-# Layers
-
-
-def modal_layers(file: File, model: Expr) -> tuple[str, ...]:
-    """What of a model differs between the modes: dropout, batch norm, both, or nothing known."""
-    found = {kind for name in models.layers(file, model) if name for kind in _kinds(name)}
-    return tuple(kind for kind in (DROPOUT, BATCH_NORM) if kind in found)
-
-
-def _kinds(name: str) -> Iterator[str]:
-    if name.startswith(_DROPS) or name in _ATTENDS or _DROPPED.match(name):
-        yield DROPOUT
-    if name.startswith(_NORMS) or _NORMALISED.match(name):
-        yield BATCH_NORM
-    if name.startswith(("segmentation_models_pytorch.", "efficientnet_pytorch.")):
-        yield BATCH_NORM
 
 
 def trains(file: File) -> bool:
