@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import textwrap
 
+import pytest
+
 from trainlint.semantics import tensors, tree
 from trainlint.semantics.facts import File
 from trainlint.semantics.kinds import Instance, Literal, Object, Symbol, Unknown, Value
@@ -119,6 +121,37 @@ def test_returns_tuples_and_dicts_are_taken_apart() -> None:
         "torch.nn.GELU"
     ]
     assert values('d = {"a": nn.ReLU(), "b": nn.GELU()}\nprobe(d["b"])\n') == ["torch.nn.GELU"]
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("m = nn.ModuleList([nn.ReLU(), nn.GELU()])\nprobe(m[-1])", ["torch.nn.GELU"]),
+        ('m = nn.ModuleDict({"a": nn.ReLU(), "b": nn.GELU()})\nprobe(m["a"])', ["torch.nn.ReLU"]),
+        ("m = nn.ModuleList([nn.ReLU()])\nm.append(nn.GELU())\nprobe(m[0])", ["unknown"]),
+        ('m = nn.ModuleDict({"a": nn.ReLU()})\nm["a"] = nn.GELU()\nprobe(m["a"])', ["unknown"]),
+        ("m = nn.ModuleList(nn.ReLU() for _ in range(3))\nprobe(m[0])", ["computed"]),
+        ('m = nn.ModuleDict({"a": nn.ReLU()})\nprobe(m["z"])', ["computed"]),
+    ],
+)
+def test_a_container_of_layers_gives_the_one_at_a_key(code: str, found: list[str]) -> None:
+    assert values(code) == found
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ('P = namedtuple("P", ["a", "b"])\nprobe(P(nn.ReLU(), nn.GELU()).b)', ["torch.nn.GELU"]),
+        ('P = namedtuple("P", "a, b")\nprobe(P(b=nn.ReLU(), a=nn.GELU())[0])', ["torch.nn.GELU"]),
+        ('P = namedtuple("P", "a b")\nx, y = P(nn.ReLU(), nn.GELU())\nprobe(x)', ["torch.nn.ReLU"]),
+        ('P = namedtuple("P", "a b")\nprobe(P(*given).a)', ["unknown"]),
+        ('P = namedtuple("P", names)\nprobe(P(nn.ReLU()).a)', ["part"]),
+        ('P = namedtuple("P", "a b")\nprobe(P(nn.ReLU(), nn.GELU())._fields)', ["part"]),
+        ('P = namedtuple("P", "a b", defaults=[1])\nprobe(P(nn.ReLU()).b)', ["part"]),
+    ],
+)
+def test_a_named_tuple_gives_what_a_call_gave_its_field(code: str, found: list[str]) -> None:
+    assert values("from collections import namedtuple\n" + code) == found
 
 
 def test_conditional_expressions_and_or_give_both() -> None:

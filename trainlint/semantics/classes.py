@@ -179,6 +179,12 @@ class Classes:
         """True when what goes by that last name gets other parts where it is built."""
         return name in self.view.home(made).contents.altered
 
+    def gets_other_parts(self, made: tree.Call) -> bool:
+        """True when what a call builds gets other parts under a name that keeps it."""
+        statement = made.parent
+        targets = statement.targets if isinstance(statement, tree.Assign) else []
+        return any(self.is_altered(made, tree.last_name(target)) for target in targets)
+
     def assigned_from_outside(self, cls: tree.ClassDef, name: str) -> bool:
         """True when code of the class's file sets the attribute on what is not ``self``."""
         return name in self.view.home(cls).contents.set_from_outside

@@ -10,7 +10,7 @@ from trainlint.semantics import tree
 from trainlint.semantics.bodies import own_statements
 from trainlint.semantics.tree import Expr
 
-_ALTERS = frozenset("append insert extend add_module register_module pop".split())
+_ALTERS = frozenset("append insert extend add_module register_module pop update clear".split())
 
 
 @dataclass(frozen=True, slots=True)

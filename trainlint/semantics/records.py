@@ -41,6 +41,19 @@ class Record:
         return names[index] if self.is_tuple and -len(names) <= index < len(names) else None
 
 
+def called_record(made: tree.Call) -> Record | None:
+    """The fields that ``namedtuple("Point", "x y")`` writes out, in either form."""
+    names = made.arg(1, "field_names")
+    known: list[object] = []
+    if isinstance(names, tree.Constant) and isinstance(names.value, str):
+        known = list(names.value.replace(",", " ").split())
+    elif isinstance(names, tree.Sequence):
+        known = [e.value if isinstance(e, tree.Constant) else None for e in names.elts]
+    fields = {name: None for name in known if isinstance(name, str)}
+    plain = len(made.args) == 2 and len(fields) == len(known)
+    return Record({**fields}, True) if fields and plain else None
+
+
 def record(graph: Classes, cls: tree.ClassDef) -> Record | None:
     """The fields of a class, None where its objects are not built from fields alone."""
     lineage = list(graph.lineage(cls))

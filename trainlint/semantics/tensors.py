@@ -231,7 +231,7 @@ def _sequential(
     values: Values, layer: Instance, value: Applied, given: Expr | None
 ) -> Iterator[Origin]:
     """What the last layer of a ``Sequential`` that decides the values makes."""
-    if _is_altered(values, layer.call):
+    if values.graph.gets_other_parts(layer.call):
         yield _unknown(value, "its layers change after it was built")
         return
     after: list[Op] = []
@@ -269,13 +269,6 @@ def _only_moves(values: Values, layer: Instance) -> bool:
     mode = layer.call.arg(2, "mode")
     literal = "nearest" if mode is None else values.literal(mode, layer.frame)
     return layer.name != "torch.nn.Upsample" or str(literal).startswith("nearest")
-
-
-def _is_altered(values: Values, made: tree.Call) -> bool:
-    statement = made.parent
-    if not isinstance(statement, tree.Assign):
-        return False
-    return any(values.graph.is_altered(made, tree.last_name(t)) for t in statement.targets)
 
 
 def _last(values: Values, layer: Value, value: Applied) -> list[Origin]:

@@ -40,6 +40,7 @@ from trainlint.semantics.kinds import (
 from trainlint.semantics.links import flow_in
 from trainlint.semantics.names import Binding
 from trainlint.semantics.questions import Questions
+from trainlint.semantics.records import called_record
 from trainlint.semantics.tables import entries, is_changed, is_set_anew
 from trainlint.semantics.trail import Step
 from trainlint.semantics.tree import Expr, Node
@@ -74,6 +75,8 @@ SAME_OBJECT = frozenset(
     "to cuda cpu xpu half float double bfloat16 eval train requires_grad_ apply share_memory "
     "type to_empty".split()
 )
+_LAYERS = frozenset({"torch.nn.ModuleList", "torch.nn.ModuleDict"})
+_NAMED_TUPLES = frozenset({"collections.namedtuple"})
 _PROPERTIES = frozenset({"property", "cached_property", "setter", "abstractproperty"})
 
 R = TypeVar("R")
@@ -406,6 +409,8 @@ class Values:
                     yield self._part(replace(value, name=f"{value.name}.{expr.attr}"), path)
                 case Unknown():
                     yield replace(value, node=expr)
+                case Applied() if value.of.name in _NAMED_TUPLES:
+                    yield from self._entry(value, (f".{expr.attr}", *path))
                 case _ if expr.attr == "module":  # behind DataParallel
                     yield self._part(value, path)
                 case _:
@@ -489,6 +494,34 @@ class Values:
         else:
             yield self._part(made, path)
 
+    def _layer(self, made: Instance, path: Path) -> Iterator[Value]:
+        """A library's object, or the layer at a key of a ``ModuleList`` or ``ModuleDict``."""
+        held = made.call.arg(0, "modules") if path and made.name in _LAYERS else None
+        item = _item(held, path[0]) if isinstance(held, tree.Sequence | tree.Dict) else None
+        if item is None:
+            yield self._part(made, path)
+        elif self.graph.gets_other_parts(made.call):
+            yield Unknown(made.node, made.frame, made.trail, "its layers change after it was built")
+        else:
+            yield from self.of(item, made.frame, path[1:])
+
+    def _entry(self, applied: Applied, path: Path) -> Iterator[Value]:
+        """What a call of a library's object gives, or an entry of the named tuple that it gives."""
+        of = applied.of
+        fields = called_record(of.call) if path and of.name in _NAMED_TUPLES else None
+        key = path[0] if path else None
+        name = key.removeprefix(".") if isinstance(key, str) else None
+        if fields is not None and isinstance(key, int):
+            name = fields.at(key)
+        if fields is None or name not in fields.fields:
+            yield self._part(applied, path)
+            return
+        given = fields.argument(applied.call, name)
+        if given is None:
+            yield Unknown(applied.node, applied.frame, applied.trail, f"`{name}` is not passed")
+        else:
+            yield from self.of(given, applied.frame, path[1:])
+
     # Calls
 
     def _call(self, expr: tree.Call, frame: Frame | None, path: Path) -> Iterator[Value]:
@@ -500,9 +533,9 @@ class Values:
                     yield from self._super(expr, frame)
                 case Symbol():
                     made = Instance(expr, frame, callee.trail, callee.name, expr)
-                    yield self._part(made, path)
+                    yield from self._layer(made, path)
                 case Instance():
-                    yield self._part(Applied(expr, frame, callee.trail, callee, expr), path)
+                    yield from self._entry(Applied(expr, frame, callee.trail, callee, expr), path)
                 case ClassValue():
                     made_here = Object(expr, frame, callee.trail, callee.cls, expr)
                     yield from self._made(callee.cls, made_here, path)
