@@ -145,6 +145,7 @@ RULE = Rule(
     fix=Safety.UNSAFE,
 )
 MAX_STEPS = 12
+MAX_NAMES = 3
 _FILL = frozenset({"SimpleImputer", "Imputer"})
 # By which words are chosen that the rows of the test part have, too.
 _CHOOSES = ("min_df", "max_df", "max_features")
@@ -381,10 +382,7 @@ def _finding(file: File, leak: Leak) -> Finding:
     split, deed, fit = leak.split, leak.deed, leak.fit
     known = deed.transformer
     place = _called_here(file, deed, fit) or fit
-    if known is not None:
-        done, learned = f"`{known.name}` is fitted", f"the {deed.learns}"
-    else:
-        done, learned = f"`{file.text(fit)}` is computed", "its value"
+    done, learned = _done(file, leak)
     folding = _is_folding(split)
     supervised = known is not None and known.supervised
     much = "can be far too good" if supervised else "is slightly optimistic"
@@ -414,6 +412,25 @@ def _finding(file: File, leak: Leak) -> Finding:
     return Finding(
         place, message, trail=steps, fixes=fixes, confidence=confidence, severity=severity
     )
+
+
+def _done(file: File, leak: Leak) -> tuple[str, str]:
+    """What is done with the rows, and what is learned from them, in words."""
+    known, func = leak.deed.transformer, leak.fit.func
+    if known is None:
+        return f"`{file.text(leak.fit)}` is computed", "its value"
+    frame = leak.deed.data.frame if leak.deed.data is not None else None
+    options = (
+        file.splits.transformers.of(func.value, frame) if isinstance(func, tree.Attribute) else []
+    )
+    names = list(dict.fromkeys(f"`{one.name}`" for one in options))
+    if len(names) < 2 or not isinstance(func, tree.Attribute):
+        return f"`{known.name}` is fitted", f"the {leak.deed.learns}"
+    if len(names) > MAX_NAMES:
+        names[MAX_NAMES - 1 :] = ["another one"]
+    *some, last = names
+    made = f"{', '.join(some)} or {last}"
+    return f"`{file.text(func.value)}` ({made}) is fitted", "what it learns"
 
 
 def _called_here(file: File, deed: deeds.Deed, fit: tree.Call) -> tree.Node | None:
