@@ -17,7 +17,7 @@ _ASKS = frozenset(
 def chosen(file: File) -> Iterator[Finding]:
     for call in file.calls_to(_ASKS.__contains__):
         above = next((n for n in call.ancestors() if isinstance(n, tree.IfExp | tree.If)), None)
-        if above is None or call not in (call, *above.test.walk()):
+        if above is None or call not in above.test.walk():
             continue
         asked = file.text(call.func).removesuffix(".is_available")
         if isinstance(above, tree.IfExp):

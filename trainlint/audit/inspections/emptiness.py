@@ -31,7 +31,7 @@ def divisors(file: File) -> Iterator[Finding]:
 def empty(file: File) -> Iterator[Finding]:
     for branch in file.all(tree.If):
         what = _asked(file, branch.test)
-        if what is not None and branch.body and isinstance(branch.body[-1], _LEAVES):
+        if what is not None and isinstance(branch.body[-1], _LEAVES):
             yield Finding(branch, f"an empty `{file.text(what)}` is handled here")
 
 
@@ -40,16 +40,12 @@ def _asked(file: File, test: tree.Expr) -> tree.Expr | None:
     match test:
         case tree.UnaryOp(op="not", operand=tree.Name() | tree.Attribute() as what):
             return what if file.text(what) in file.once(_collections) else None
-        case tree.Compare(ops=["==" | "<"], left=tree.Call() as call, comparators=[least]):
+        case tree.Compare(ops=[op], left=tree.Call() as call, comparators=[bound]):
             is_length = file.names.qualified(call.func) == "builtins.len" and call.positional
-            return call.positional[0] if is_length and _is_least(file, least) else None
+            is_none = (op, file.values.literal(bound)) in {("==", 0), ("<", 1)}
+            return call.positional[0] if is_length and is_none else None
         case _:
             return None
-
-
-def _is_least(file: File, expr: tree.Expr) -> bool:
-    value = file.values.literal(expr)
-    return isinstance(value, int) and value in (0, 1)
 
 
 def _collections(file: File) -> frozenset[str]:

@@ -27,7 +27,7 @@ _SEEDS = {
 @RULE.verify
 def seeded(file: File) -> Iterator[Finding]:
     for call in file.calls_to(_SEEDS.__contains__):
-        if call.args:
+        if call.args and not tree.is_none(call.args[0].value):
             yield Finding(call, _SEEDS[file.names.qualified(call.func) or ""])
     for call in file.calls:
         state = call.arg(None, "random_state")
@@ -43,7 +43,9 @@ def deterministic(file: File) -> Iterator[Finding]:
         if is_set and file.values.literal(assign.value) is True:
             yield Finding(assign, "cuDNN takes deterministic algorithms only")
     for call in file.calls_to("torch.use_deterministic_algorithms"):
-        yield Finding(call, "torch raises where an operation is not deterministic")
+        mode = call.arg(0, "mode")
+        if mode is not None and file.values.literal(mode) is True:
+            yield Finding(call, "torch raises where an operation is not deterministic")
 
 
 @RULE.verify
@@ -53,5 +55,6 @@ def workers(file: File) -> Iterator[Finding]:
             ("worker_init_fn", "each worker is seeded by a function of the program"),
             ("generator", "the order of the samples comes from a generator of its own"),
         ):
-            if call.arg(None, word) is not None:
+            given = call.arg(None, word)
+            if given is not None and not tree.is_none(given):
                 yield Finding(call, said)
