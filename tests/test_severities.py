@@ -414,3 +414,42 @@ def test_a_full_load_is_told_with_what_makes_it_one(
     assert [words in each.message for each, words in zip(found, said, strict=True)] == [True] * len(
         said
     )
+
+
+KEPT = """
+import numpy as np
+import torch
+
+def keep(net, extra):
+    torch.save({{"net": net.state_dict(), "extra": {}}}, "kept.pt")
+
+def back(net):
+    kept = torch.load("kept.pt", weights_only=False)
+    net.load_state_dict(kept["net"])
+    return kept["extra"]
+"""
+ALL = 'import torch\nimages = torch.load("images.pt", weights_only=False)\nprint(len(images))\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "safety", "said"),
+    [
+        (KEPT.format("3"), "unsafe", "as soon as it is loaded"),
+        (KEPT.format("extra"), "shown", "as soon as it is loaded"),
+        (KEPT.format("np.mean(extra)"), None, "is saved with them, which only a full load builds)"),
+        (
+            KEPT.format("3").replace("False)", "False, **extra)"),
+            None,
+            "(no fix is offered: how it is unpickled is given elsewhere)",
+        ),
+        (ALL, None, "(no fix is offered: it may hold more than states)"),
+    ],
+)
+def test_plain_weights_are_loaded_where_nothing_else_is_saved(
+    text: str, safety: str | None, said: str
+) -> None:
+    [found] = check_text(RULES["CKP002"], text)
+    assert ([fix.safety for fix in found.fixes], said in found.message) == (
+        [] if safety is None else [safety],
+        True,
+    )
