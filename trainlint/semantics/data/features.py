@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tree
 from trainlint.semantics.data.learners import TABLES_OF_TREES
 from trainlint.semantics.data.splits import CROSS_VALIDATIONS
-from trainlint.semantics.kinds import Instance, Object, Symbol
+from trainlint.semantics.kinds import FunctionValue, Instance, Object, Symbol
 from trainlint.semantics.names import Binding
 from trainlint.semantics.tree import Expr
 
@@ -151,17 +151,22 @@ class _Follow:
         way = self._way(data)
         keys = {found.key for found in self._way(table).tables}
         met = next((found for found in way.tables if found.key in keys), None)
-        if met is None or not _holds(self.file, column, met) or self._is_set_later(column, met):
+        if (
+            met is None
+            or not _holds(self.file, column, met)
+            or self._is_set_later(column, met, where)
+        ):
             return None
         return column, where
 
-    def _is_set_later(self, column: Column, met: _Table) -> bool:
-        """True where the column is filled behind the place at which the features are taken."""
+    def _is_set_later(self, column: Column, met: _Table, where: Expr) -> bool:
+        """True where the column is filled behind the place at which either of them is taken."""
+        taken = min(met.name.start, where.start)
         for item in self.file.home(met.name).all(tree.Subscript):
             if not isinstance(item.parent, tree.Assign) or item not in item.parent.targets:
                 continue
             if self.file.values.literal(item.index[-1]) == column and (
-                tree.body_of(item) is not tree.body_of(met.name) or item.start > met.name.start
+                tree.body_of(item) is not tree.body_of(met.name) or item.start > taken
             ):
                 return True
         return False
@@ -426,6 +431,10 @@ class _Follow:
                 case tree.Attribute(attr="pop", parent=tree.Call(args=[arg])):
                     one = self.file.values.literal(arg.value)
                     found = {one} if isinstance(one, str) else None
+                case tree.Attribute(attr="set_index", parent=tree.Call() as call) if (
+                    call.arg(None, "inplace") is not None
+                ):
+                    found = None
                 case tree.Attribute(attr="columns", parent=tree.Assign() as assign) if (
                     other.parent in assign.targets
                 ):
@@ -438,12 +447,25 @@ class _Follow:
                     and not isinstance(call.func, tree.Attribute)
                 ):
                     found = None
+                case tree.Arg(parent=tree.Call() as call) if self._takes_out(call):
+                    found = None
                 case _:
                     continue
             if found is None:
                 return None
             gone |= found
         return gone
+
+    def _takes_out(self, call: tree.Call) -> bool:
+        """True for a function of the project that takes columns out of what it is handed."""
+        return any(
+            isinstance(node, tree.Delete)
+            or (isinstance(node, tree.Attribute) and node.attr == "pop")
+            or (isinstance(node, tree.Arg) and node.keyword == "inplace")
+            for value in self.file.values.callees(call)
+            if isinstance(value, FunctionValue)
+            for node in value.function.walk()
+        )
 
     def _is_list_changed(self, name: tree.Name) -> bool:
         return any(

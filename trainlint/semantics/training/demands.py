@@ -72,6 +72,8 @@ def _is_setting(literal: tree.Constant) -> bool:
 
 def _imported(file: File) -> Iterator[str]:
     for alias in file.all(tree.Alias):
+        if alias.name == "BitsAndBytesConfig":
+            yield "bitsandbytes"
         statement = alias.parent
         module = statement.module if isinstance(statement, tree.ImportFrom) else alias.name
         yield module.partition(".")[0]
