@@ -62,8 +62,7 @@ def _is_written(call: tree.Call) -> bool:
     if not call.has_star:
         return True
     sampler = call.arg(None, "sampler")
-    given = sampler is not None and not tree.is_none(sampler)
-    return given and all(arg.star != "*" for arg in call.args)
+    return sampler is not None and not tree.is_none(sampler)
 
 
 def is_only_loaders(file: File, taken: Expr) -> bool:

@@ -75,7 +75,7 @@ def starts(file: File) -> Iterator[Start]:
         if _is_looked_at(function, call, sample, size, width):
             continue
         given = any(binding.kind == "param" for binding in bindings)
-        if given and _is_seen_by_callers(file, function, sample):
+        if _is_seen_by_callers(file, function, sample):
             continue
         equal = not (inclusive or one_more)
         yield Start(call, sample, size, width, equal, given)
