@@ -50,7 +50,7 @@ from pathlib import Path
 from trainlint.api import File, Finding, Rule, Severity, any_of, conflicts, together
 
 # A release is named: torch==1.8, "numpy>=2", torch = "^1.8", - pytorch=1.8
-_NAMED = r"[\w\]]['\"]?[ \t]*(?:==?|~=|<=?|\^|>=?)[ \t]*['\"{]?[^\r\n#]{0,12}?\d"
+_NAMED = r"[-\w]*(?:\[[^\]\r\n]*\])?['\"]?[ \t]*(?:==?|~=|<=?|\^|>=?)[ \t]*['\"{]?[^\r\n#]{0,12}?\d"
 _LIBRARIES = (
     "accelerate|datasets|diffusers|lightning|pytorch_lightning|numba|numpy|pandas|scikit|scipy|"
     "sentence|tensorflow|timm|torch|pytorch|torchaudio|torchmetrics|torchtext|torchvision|"
@@ -62,7 +62,7 @@ RULE = Rule(
     "conflicting-requirements",
     Severity.ERROR,
     needs=any_of(
-        together(_LIBRARIES, pattern=rf"(?m)^[^#\r\n=(]*\b(?:{_LIBRARIES})[-\w]*{_NAMED}"),
+        together(_LIBRARIES, behind=_NAMED),
         together("install_requires|setup", _LIBRARIES),
     ),
 )

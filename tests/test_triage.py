@@ -41,3 +41,13 @@ def test_a_pattern_is_looked_for_beside_its_words() -> None:
     assert needs.met(mentioned(b"import numpy as np\nx.astype(np.float)", [needs]))
     assert not needs.met(mentioned(b"import numpy\nfloat(x); tensor.float()", [needs]))
     assert not needs.met(mentioned(b"tensor.float; float", [needs]))
+
+
+def test_a_pattern_behind_a_word_begins_where_a_whole_identifier_ends() -> None:
+    needs = any_of(together("sklearn", "Lasso|normalize", behind=r"\s*=(?!=)"))
+    assert needs.met(mentioned(b"import sklearn\nfit(\n    normalize = True)", [needs]))
+    assert needs.met(mentioned(b"sklearn; normalize_all; normalize(normalize=1)", [needs]))
+    assert not needs.met(
+        mentioned(b"sklearn; normalize == 1; renormalize=1", [needs])
+    )
+    assert not needs.met(mentioned(b"normalize=1", [needs]))

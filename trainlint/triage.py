@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +43,15 @@ ALWAYS = Needs()
 NEVER = any_of()
 
 
-def together(*words: str, pattern: str = "") -> str:
+def together(*words: str, pattern: str = "", behind: str = "") -> str:
     """One trigger word that stands for several whole identifiers and, with them, a pattern.
 
     ``a|b`` is one of several identifiers. Tables name thousands of such: to look for them costs a
-    text no more than to split it into its identifiers, and the pattern is looked for only where
-    these stand.
+    text no more than to split it into its identifiers, and a pattern is looked for only where
+    these stand: ``pattern`` anywhere in the text, ``behind`` right behind one of the last ones.
     """
-    return f"{_CLAUSE}{' '.join(words)}" + (f"/{pattern}" if pattern else "")
+    more = f"/{pattern}" if pattern else f"{_BEHIND}{behind}" if behind else ""
+    return f"{_CLAUSE}{' '.join(words)}{more}"
 
 
 def mentioned(data: bytes, needs: Iterable[Needs]) -> frozenset[bytes]:
@@ -70,6 +71,7 @@ def mentioned(data: bytes, needs: Iterable[Needs]) -> frozenset[bytes]:
 
 _IDENTIFIER = re.compile(rb"[A-Za-z_]\w+")
 _CLAUSE = "&"
+_BEHIND = "/+"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +79,40 @@ class _Clause:
     """What ``together`` puts into one word."""
 
     text: bytes
-    groups: tuple[frozenset[bytes], ...]  # but for the last
+    groups: tuple[frozenset[bytes], ...]
     pattern: bytes
 
     def holds(self, identifiers: Set[bytes], data: bytes) -> bool:
-        """Whether the other words stand in a text too, and the pattern."""
+        """Whether all of its groups stand in a text, and the pattern."""
         if any(group.isdisjoint(identifiers) for group in self.groups):
             return False
-        return not self.pattern or re.search(self.pattern, data) is not None
+        if self.pattern.startswith(_PLUS):
+            behind = _compiled(self.pattern[len(_PLUS) :])
+            return any(_precedes(w, behind, data) for w in self.groups[-1] & identifiers)
+        return not self.pattern or _compiled(self.pattern).search(data) is not None
+
+
+_PLUS = _BEHIND[1:].encode()
+
+
+@cache
+def _compiled(pattern: bytes) -> re.Pattern[bytes]:
+    """The tables have more patterns than ``re`` remembers."""
+    return re.compile(pattern)
+
+
+def _precedes(word: bytes, behind: re.Pattern[bytes], data: bytes) -> bool:
+    """Whether a whole identifier has a match right behind it."""
+    at = data.find(word)
+    while at >= 0:
+        end = at + len(word)
+        if behind.match(data, end) and not _WORD.match(data, at - 1, at):
+            return True
+        at = data.find(word, end)
+    return False
+
+
+_WORD = re.compile(rb"\w")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +131,9 @@ def _vocabulary(needs: tuple[Needs, ...]) -> _Vocabulary:
     for text in words:
         if text.startswith(_CLAUSE.encode()):
             listed, _, pattern = text[len(_CLAUSE) :].partition(b"/")
-            *others, last = [frozenset(part.split(b"|")) for part in listed.split()]
-            clause = _Clause(text, tuple(others), pattern)
-            for word in last:
+            groups = tuple(frozenset(part.split(b"|")) for part in listed.split())
+            clause = _Clause(text, groups, pattern)
+            for word in groups[-1]:
                 clauses[word] = (*clauses.get(word, ()), clause)
     simple = [word for word in words if not word.startswith(_CLAUSE.encode())]
     plain = tuple(word for word in simple if _IDENTIFIER.fullmatch(word))

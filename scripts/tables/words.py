@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from trainlint.semantics.migrations import BY_HAND, Change, Library, Tables, by_position
+from trainlint.semantics.migrations import BY_HAND, Change, Library, Tables, arguments_by_position
 from trainlint.semantics.names import canonical
 from trainlint.triage import together
 
@@ -19,6 +19,7 @@ COMMON = frozenset(dir(builtins)) | {"long", "unicode", "mat"}
 MANY = 4  # owners, beyond which they are not listed
 # Families of functions that take a flag in their first place.
 FLAG = r"\(\s*(?:True|False)\s*[,)]"
+GIVEN = r"\s*=(?!=)"
 TAKEN = r"(?:\.\s*|import\s*(?:\([^)]*|[^\n]*)\b){}\b(?!\(\)|\.)"
 APPEND = r"(?:=|return|\()\s*[\w.\[\]'\"]+\.append\("
 
@@ -88,8 +89,8 @@ def _modules(package: str, library: Library) -> Iterator[str]:
         below.setdefault(parent, set()).add(last)
     for parent, lasts in below.items():
         above = parent.rpartition(".")[2]
-        way = rf"\b{above}(?:\.|\s+import\b(?:\s*\([^)]*|[^\n]*)\b)(?:{_either(lasts)})\b"
-        yield together(package, _either(lasts), pattern=way)
+        way = rf"(?:\.|\s+import\b(?:\s*\([^)]*|[^\n]*)\b)(?:{_either(lasts)})\b"
+        yield together(package, _either(lasts), above, behind=way)
 
 
 def _surpluses(package: str, library: Library) -> Iterator[str]:
@@ -97,7 +98,7 @@ def _surpluses(package: str, library: Library) -> Iterator[str]:
     for name, surplus in library.surpluses.items():
         counts.setdefault(surplus.positions, set()).add(name.rpartition(".")[2])
     for count, names in counts.items():
-        yield together(package, _either(names), pattern=by_position(_either(names), count))
+        yield together(package, _either(names), behind=arguments_by_position(count))
 
 
 def _members(package: str, members: dict[str, set[str]]) -> Iterator[str]:
@@ -107,7 +108,8 @@ def _members(package: str, members: dict[str, set[str]]) -> Iterator[str]:
         if "_" in last.strip("_"):
             together_by.setdefault(_either(owners), []).append(last)
             continue
-        pattern = APPEND if last == "append" else rf"\.{last}\b|def {last}\b"
+        of_its_own = rf"{last}\b(?:(?<=\.{last})|(?<=def {last}))"
+        pattern = APPEND if last == "append" else of_its_own
         few = [_either(owners)] if len(owners) <= MANY else []
         yield together(package, *few, last, pattern=pattern)
     for owned, lasts in together_by.items():
@@ -123,8 +125,8 @@ def _parameters(package: str, library: Library, *, removed: bool) -> Iterator[st
             if (change.removed if removed else change.deprecated) is None:
                 continue
             if change.absent:
-                way = rf"\b{owner}(?:\.|\s+import\b[^\n]*\b){last}\b"
-                yield together(package, last, pattern=way)
+                way = rf"(?:\.|\s+import\b[^\n]*\b){last}\b"
+                yield together(package, last, owner, behind=way)
                 continue
             held = f"{owner} {last}" if owner[:1].isupper() else last
             callables.setdefault(change.parameter, set()).add(held)
@@ -133,14 +135,13 @@ def _parameters(package: str, library: Library, *, removed: bool) -> Iterator[st
     for parameter, names in sorted(callables.items()):
         alone = {name for name in names if " " not in name}
         if alone:
-            yield together(package, _either(alone), parameter, pattern=rf"\b{parameter}\s*=")
+            yield together(package, _either(alone), parameter, behind=GIVEN)
         owners = {name.split()[0] for name in names - alone}
         if owners:
             lasts = _either({name.split()[1] for name in names - alone})
-            given = rf"\b{parameter}\s*="
-            yield together(package, _either(owners), lasts, parameter, pattern=given)
+            yield together(package, _either(owners), lasts, parameter, behind=GIVEN)
     for place, names in sorted(places.items()):
-        yield together(package, _either(names), pattern=by_position(_either(names), place))
+        yield together(package, _either(names), behind=arguments_by_position(place))
     for prefix, changes in library.families.items():
         owner = prefix.split(".")[-2]
         for change in changes:

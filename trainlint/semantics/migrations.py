@@ -126,7 +126,12 @@ _ARGUMENT = r"(?:[^()\[\]{},=]|\([^()]*(?:\([^()]*\)[^()]*)*\)|\[[^\[\]]*\]|\{[^
 
 def by_position(names: str, count: int) -> str:
     """A pattern for calls of one of the names (``a|b``) with more than so many by position."""
-    return rf"\b(?:{names})\s*\(\s*(?:{_ARGUMENT},){{{count}}}\s*{_ARGUMENT}[,)]"
+    return rf"\b(?:{names}){arguments_by_position(count)}"
+
+
+def arguments_by_position(count: int) -> str:
+    """A pattern for what stands behind the name in such a call."""
+    return rf"\s*\(\s*(?:{_ARGUMENT},){{{count}}}\s*{_ARGUMENT}[,)]"
 
 
 # The table of a package that is imported, where it has another name.
