@@ -47,7 +47,5 @@ def test_a_pattern_behind_a_word_begins_where_a_whole_identifier_ends() -> None:
     needs = any_of(together("sklearn", "Lasso|normalize", behind=r"\s*=(?!=)"))
     assert needs.met(mentioned(b"import sklearn\nfit(\n    normalize = True)", [needs]))
     assert needs.met(mentioned(b"sklearn; normalize_all; normalize(normalize=1)", [needs]))
-    assert not needs.met(
-        mentioned(b"sklearn; normalize == 1; renormalize=1", [needs])
-    )
+    assert not needs.met(mentioned(b"sklearn; normalize == 1; renormalize=1", [needs]))
     assert not needs.met(mentioned(b"normalize=1", [needs]))
