@@ -8,8 +8,13 @@ or pandas 2.2.1 beside NumPy 2, Lightning beside a torch that it no longer takes
 beside other tokenizers, mmdet beside another mmcv. What releases require of each other is read
 from their own metadata; what that does not say stands in a small table with a source each.
 
+In a Python file it finds what no release has yet that the project allows: `torch.nn.RMSNorm` with
+`torch==2.2`, `np.trapezoid` with `numpy<2`, `eval_strategy=` with `transformers==4.30`,
+`weights=` with torchvision below 0.13. What these releases have no longer is `removed-api`.
+
 It is silent where some release of the one goes with some release of the other, where a library is
-named more than once (for several machines), and where a release is not in the table.
+named more than once (for several machines), where a release is not in the table, and where a
+version test, a feature test or an `except` selects the code.
 
 ## Why is this bad?
 pip refuses to install the file, or takes long to find that out. Where the metadata does not tell,
@@ -37,17 +42,30 @@ There is no fix: which of the two is meant, only the author knows.
 0.1.0
 
 ## References
+- `rules/migrations/*.json`, made by `scripts/make_tables.py` from the releases
 - `rules/requirements.json`, made by `scripts/make_requirements.py` from the metadata of the
   releases, and `rules/requirements_by_hand.json`, with a source for each row
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from trainlint.api import File, Finding, Rule, Severity, any_of, conflicts, together
+from trainlint.api import (
+    File,
+    Finding,
+    Rule,
+    Severity,
+    additions,
+    any_of,
+    changed,
+    conflicts,
+    migrations,
+    together,
+)
 
 # A release is named: torch==1.8, "numpy>=2", torch = "^1.8", - pytorch=1.8
 _NAMED = r"[-\w]*(?:\[[^\]\r\n]*\])?['\"]?[ \t]*(?:==?|~=|<=?|\^|>=?)[ \t]*['\"{]?[^\r\n#]{0,12}?\d"
@@ -57,6 +75,7 @@ _LIBRARIES = (
     "transformers|xformers|mmdet|mmpose|mmsegmentation|mmpretrain"
 )
 
+_FOLDER = Path(__file__).with_name("migrations")
 RULE = Rule(
     "ENV001",
     "conflicting-requirements",
@@ -64,8 +83,10 @@ RULE = Rule(
     needs=any_of(
         together(_LIBRARIES, behind=_NAMED),
         together("install_requires|setup", _LIBRARIES),
+        *json.loads((_FOLDER / "words.json").read_text(encoding="utf-8"))["added"],
     ),
 )
+TABLES = migrations.Tables(lambda name: (_FOLDER / f"{name}.json").read_text(encoding="utf-8"))
 
 
 @lru_cache(maxsize=1)
@@ -89,3 +110,18 @@ def check(file: File) -> Iterator[Finding]:
             f"`{found.other.text}` in line {line} allows none of these: they do not work together",
             span=(found.one.start, found.one.end),
         )
+
+
+@RULE.check
+def check_code(file: File) -> Iterator[Finding]:
+    libraries = TABLES.among(changed.imported_packages(file))
+    for use in additions.too_new(file, libraries) if libraries else ():
+        target = changed.target_of(file, use.library, use.package)
+        title, since = use.library.title, use.library.short(use.change.since or ())
+        what, then = use.name, "this raises an AttributeError"
+        if use.change.parameter:
+            what, then = f"{use.change.parameter}=", "this call raises a TypeError"
+        elif use.is_import:
+            then = "this import fails"
+        message = f"`{what}` came with {title} {since}, and this project asks for {target}: {then}"
+        yield Finding(use.node, message, target=f"{title} < {since}")

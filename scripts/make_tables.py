@@ -17,12 +17,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from packaging.version import Version
 from tables import verify_changes
+from tables.additions import additions, moved_modules, used_names
 from tables.changes import changed_rows, gone_modules
 from tables.history import Shot, compare
 from tables.layout import hoist_early, lay_out, render
@@ -51,7 +52,7 @@ NOTES = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
-    options = _options().parse_args(arguments)
+    options = options_of().parse_args(arguments)
     if options.words:
         write_words(options.output)
         return 0
@@ -93,11 +94,17 @@ def make_changes(
 ) -> str:
     """Return the text of the table of all that changed in a package."""
     rows = changed_rows(shots, leave_out)
+    modules = gone_modules(shots, leave_out)
+    surface = shots[-1].surface
+    assert surface is not None
+    package = min(surface.modules, key=len).partition(".")[0]
     header: dict[str, object] = {
         "library": library_name(library),
         "command": command,
         "releases": [shot.version for shot in shots],
-        "modules": gone_modules(shots, leave_out),
+        "modules": modules,
+        "moved": moved_modules(shots, modules),
+        "added": additions(shots, used_names(package)),
     }
     return render(header, rows)
 
@@ -125,28 +132,37 @@ def check_table(options: argparse.Namespace) -> int:
 
 def check_changes(options: argparse.Namespace) -> int:
     """Check random statements of a table of changes, and those by hand of the same library."""
+    outcomes = list(outcomes_of(options))
+    for outcome in outcomes:
+        print(outcome)
+    return 1 if any(outcome.false for outcome in outcomes) else 0
+
+
+def outcomes_of(options: argparse.Namespace) -> Iterator[verify_changes.Outcome]:
+    """Yield what the releases say of the statements of a table, and of those written by hand."""
     table: dict[str, Any] = json.loads(options.output.read_text(encoding="utf-8"))
     releases: list[str] = table["releases"]
     written = json.loads(options.output.with_name("by_hand.json").read_text(encoding="utf-8"))
     package = (options.module or options.library).partition(".")[0]
     by_hand = written["libraries"].get(package, {"rows": []})["rows"]
-    made = verify_changes.pick(
-        [claim for row in table["rows"] for claim in verify_changes.claims(row)],
-        options.check,
-        options.seed,
-    )
+    every = [claim for row in table["rows"] for claim in verify_changes.claims(row)]
+    every += verify_changes.claims_of_head(table)
+    made = verify_changes.pick(every, options.check, options.seed)
     told = [claim for row in by_hand for claim in verify_changes.claims_by_hand(row)]
-    shots = {release.version: take_shot(release, wide=True) for release in _releases(options)}
-    for kind, asked in (("made", made), ("by hand", told)):
-        counts = {"borne out": 0, "open": 0, "false": 0}
+    sides = {claim: verify_changes.sides(claim, releases) for claim in (*made, *told)}
+    needed = {version for pair in sides.values() if pair for version in pair}
+    shots = {shot.version: shot for shot in _shots(options, needed)}
+    for kind, asked, out_of in (("made", made, len(every)), ("by hand", told, len(told))):
+        outcome = verify_changes.Outcome(package, kind, len(asked), out_of)
         for claim in asked:
-            pair = verify_changes.sides(claim, releases)
+            pair = sides[claim]
             found = verify_changes.fault(claim, *(shots[v] for v in pair)) if pair else None
-            counts["open" if found is None else "false" if found else "borne out"] += 1
-            if found or found is None:
-                print(f"  {claim.name} {claim.parameter} {claim.kind}: {found or 'open'}")
-        print(f"{package}, {kind}: {len(asked)} statements, {counts}")
-    return 0
+            outcome.count(claim, found)
+        yield outcome
+
+
+def _shots(options: argparse.Namespace, needed: Iterable[str]) -> Iterator[Shot]:
+    return (take_shot(release, wide=True) for release in _releases(options, needed))
 
 
 def _releases(options: argparse.Namespace, only: Iterable[str] | None = None) -> Iterable[Release]:
@@ -171,7 +187,7 @@ def _command(options: argparse.Namespace) -> str:
     return f"python scripts/make_tables.py {options.library}{module}{changes}{since}{skip}{output}"
 
 
-def _options() -> argparse.ArgumentParser:
+def options_of() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("library", help="the name to install it by")
     parser.add_argument("archives", nargs="*", type=Path, help="wheels and sdists to read instead")

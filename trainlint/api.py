@@ -6,6 +6,7 @@ from trainlint.edits import Edit, Fix, Safety, Unfixable
 from trainlint.lazily import rewrite
 from trainlint.rule import Finding, Rule
 from trainlint.semantics import (
+    additions,
     backward,
     changed,
     classvalues,
@@ -143,6 +144,7 @@ __all__ = [
     "Unfixable",
     "Version",
     "accumulation",
+    "additions",
     "all_of",
     "allowlist",
     "any_of",

@@ -6,11 +6,12 @@ with their module or class, and of parameters that a release may still take thro
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
-from tables.history import Row, Shot, compare
+from tables.history import Default, Row, Shot, compare
 from tables.layout import Json
 
 MAX_WAYS = 2  # to one and the same thing: nobody writes them all
@@ -107,6 +108,8 @@ def _body(row: Row, shots: Sequence[Shot], rows: Mapping[str, Row]) -> Json:
         found["deprecated"] = row.deprecated
     if found and row.replacement is not None:
         found["replacement"] = row.replacement
+        if row.replaced_since is not None:
+            found["since"] = row.replaced_since
     elif found and row.says:
         found["says"] = row.says
     owner = rows.get(row.name.rpartition(".")[0])
@@ -135,6 +138,12 @@ def _body(row: Row, shots: Sequence[Shot], rows: Mapping[str, Row]) -> Json:
             ]
         if row.going:
             found["going"] = dict(row.going)
+        defaults = [item for item in row.defaults if _is_plain(item)]
+        if defaults:
+            found["defaults"] = [
+                {"name": item.name, "was": item.old, "now": item.new, "since": item.since}
+                for item in defaults
+            ]
         if fewer is not None:
             found["parameters"] = list(order[: fewer[1] + MAX_SURPLUS])
     return found
@@ -159,6 +168,15 @@ def _fewer_positions(row: Row, shots: Sequence[Shot]) -> tuple[str, int, tuple[s
     if not {*lost} <= {*after.keyword} or before.order[:count] != after.order[:count]:
         return None
     return held[first].version, count, before.order
+
+
+def _is_plain(item: Default) -> bool:
+    """Return whether two literals say what became of a default; ``None`` says nothing."""
+    try:
+        old, new = ast.literal_eval(item.old), ast.literal_eval(item.new)
+    except ValueError:
+        return False
+    return old is not None and new is not None and old != new
 
 
 def _gone(item: object) -> dict[str, object]:

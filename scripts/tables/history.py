@@ -14,6 +14,12 @@ from tables.notices import pointed_to
 from tables.signatures import Definition, Signature
 from tables.surface import Surface
 
+# Defaults by which a release sees that a parameter was not given.
+WAITING = frozenset(
+    "'warn' 'deprecated' no_default lib.no_default lib.NoDefault np._NoValue _NoValue DEPRECATED "
+    "Deprecated() _deprecated NOT_GIVEN".split()
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Shot:
@@ -57,6 +63,16 @@ class Renamed:
 
 
 @dataclass(frozen=True, slots=True)
+class Default:
+    """What a parameter is where a call leaves it out, before and since a release."""
+
+    name: str
+    old: str
+    new: str
+    since: str
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """What the releases say about one callable."""
 
@@ -78,6 +94,8 @@ class Row:
     replacement: str | None = None
     says: str = ""
     is_class: bool = False
+    defaults: tuple[Default, ...] = ()
+    replaced_since: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +126,7 @@ def _row(name: str, shots: Sequence[Shot]) -> Row:
     old_names = {item.old for item in renamed}
     dead = _dead(steps)
     removed = _removed(name, last, shots) if dead is None else dead
+    instead = _replacement(name, last, shots) if removed or _is_moved(last) else None
     return Row(
         name,
         last.definition.origin,
@@ -127,10 +146,35 @@ def _row(name: str, shots: Sequence[Shot]) -> Row:
         added=_added(name, steps[0], shots),
         deprecated=_deprecated(steps),
         removed=removed,
-        replacement=_replacement(name, last, shots) if removed or _is_moved(last) else None,
+        replacement=instead,
         says=pointed_to(name, last.definition.notice.says) if last.definition.notice else "",
         is_class=last.definition.is_class,
+        defaults=tuple(_defaults(steps)),
+        replaced_since=None if instead is None else _first(instead, name, shots),
     )
+
+
+def _defaults(steps: Sequence[Step]) -> Iterator[Default]:
+    """Yield the changes of what a parameter is where it is not given.
+
+    A default that only asks for a warning on the way to the next one is passed over.
+    """
+    for name in dict.fromkeys(name for step in steps for name in step.signature.defaults):
+        known = ""
+        for step in steps:
+            told = step.signature.defaults.get(name, "")
+            if told in WAITING or not told:
+                continue
+            if known and told != known:
+                yield Default(name, known, told, step.version)
+            known = told
+
+
+def _first(instead: str, name: str, shots: Sequence[Shot]) -> str | None:
+    """Return the first release with a name, None where all have it that have the other one."""
+    if all(instead in shot.public for shot in shots if name in shot.public):
+        return None
+    return next(shot.version for shot in shots if instead in shot.public)
 
 
 def _step(shot: Shot, name: str) -> Step:

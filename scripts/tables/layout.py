@@ -50,7 +50,8 @@ def render(header: Mapping[str, object], rows: Sequence[Json]) -> str:
 
 def _body(row: Row) -> Json:
     raw = asdict(row)
-    del raw["name"], raw["origin"], raw["is_class"]
+    for key in ("name", "origin", "is_class", "defaults", "replaced_since"):
+        del raw[key]
     always = {"parameters": raw.pop("parameters"), "positions": raw.pop("positions")}
     return {**always, **_without_empty(raw)}
 

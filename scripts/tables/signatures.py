@@ -46,6 +46,7 @@ class Signature:
     tolerant: bool = False
     deprecated: tuple[str, ...] = ()
     renames: tuple[Rename, ...] = ()
+    defaults: Mapping[str, str] = field(default_factory=dict)  # as they are written
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -290,8 +291,7 @@ def _definition(
         notice = notices.notice_in_text(node)
     if not isinstance(node, ast.ClassDef):
         return Definition(origin, _signature(node, loud), notice)
-    makers = [item for item in node.body if isinstance(item, ast.FunctionDef)]
-    maker = next((item for item in makers if item.name == "__init__"), None)
+    maker = _maker(node)
     bases = tuple(ast.unparse(base) for base in node.bases)
     docs = ast.get_docstring(node) or ""
     signature = _signature(maker, loud, bound=True, docs=docs) if maker is not None else None
@@ -308,6 +308,14 @@ def _definition(
         fields=fields,
         is_class=True,
     )
+
+
+def _maker(node: ast.ClassDef) -> ast.FunctionDef | None:
+    """Return what takes the arguments of a class: its ``__new__`` where that has parameters."""
+    makers = {item.name: item for item in node.body if isinstance(item, ast.FunctionDef)}
+    new = makers.get("__new__")
+    is_told = new is not None and (len(new.args.args) > 1 or new.args.kwonlyargs)
+    return new if is_told else makers.get("__init__")
 
 
 def _members(
@@ -340,15 +348,36 @@ def _fields(node: ast.ClassDef) -> Signature:
     """Return the parameters that a data class takes for its own fields."""
     names: list[str] = []
     leaving: list[str] = []
+    defaults: dict[str, str] = {}
     for item in node.body:
         if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
             if "ClassVar" in ast.unparse(item.annotation):
                 continue
             names.append(item.target.id)
+            default = _field_default(item.value)
+            defaults |= {item.target.id: default} if default else {}
             said = ast.unparse(item.value) if item.value is not None else ""
             if re.search(r"help['\"]: ['\"(]*\s*(This argument is |\()?[Dd]eprecated", said):
                 leaving.append(item.target.id)
-    return Signature(tuple(names), deprecated=tuple(leaving))
+    return Signature(tuple(names), deprecated=tuple(leaving), defaults=defaults)
+
+
+def _field_default(value: ast.expr | None) -> str:
+    """Return the literal that a field of a data class has, "" where it has none."""
+    if isinstance(value, ast.Call):
+        value = next((word.value for word in value.keywords if word.arg == "default"), None)
+    return "" if value is None else _literal(value)
+
+
+def _literal(value: ast.expr) -> str:
+    """Return a constant, or a name that stands for one, as it is written; "" for all else."""
+    match value:
+        case ast.Constant() | ast.UnaryOp(operand=ast.Constant()) | ast.Name() | ast.Attribute():
+            return ast.unparse(value)
+        case ast.Tuple(elts=elts) if all(isinstance(each, ast.Constant) for each in elts):
+            return ast.unparse(value)
+        case _:
+            return ""
 
 
 def _signature(
@@ -361,6 +390,8 @@ def _signature(
     spec = node.args
     positional = [arg.arg for arg in (*spec.posonlyargs, *spec.args)][bound:]
     keyword = [arg.arg for arg in spec.kwonlyargs]
+    made = dict(zip(reversed(positional), reversed(spec.defaults), strict=False))
+    made |= {name: value for name, value in zip(keyword, spec.kw_defaults, strict=True) if value}
     tolerant = {"deprecate_positional_args"} if loud is None else TOLERANT
     going = list(notices.going(node))
     told = list(notices.renames(node)) if loud is None or _is_loud(node, loud) else []
@@ -376,6 +407,7 @@ def _signature(
         tolerant=any(called(item) in tolerant for item in node.decorator_list),
         deprecated=tuple(dict.fromkeys(going)),
         renames=tuple(dict.fromkeys(told)),
+        defaults={name: text for name, value in made.items() if (text := _literal(value))},
     )
 
 

@@ -187,7 +187,9 @@ class Surface:
         known = [each for each in made if each is not None]
         names = dict.fromkeys(name for each in known for name in each.positional)
         going = dict.fromkeys(name for each in known for name in each.deprecated)
-        return replace(cls, signature=Signature(tuple(names), deprecated=tuple(going)))
+        defaults = {name: text for each in known for name, text in each.defaults.items()}
+        made_of = Signature(tuple(names), deprecated=tuple(going), defaults=defaults)
+        return replace(cls, signature=made_of)
 
     def _with_maker(self, module: Module, definition: Definition, hops: int) -> Definition:
         """Give a class without an `__init__` of its own that of its first known base."""

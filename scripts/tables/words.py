@@ -10,28 +10,36 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from trainlint.semantics.additions import additions
 from trainlint.semantics.migrations import BY_HAND, Change, Library, Tables, arguments_by_position
 from trainlint.semantics.names import canonical
 from trainlint.triage import together
 
 # A name that Python or a tensor's methods have, too, counts where it is taken from something.
-COMMON = frozenset(dir(builtins)) | {"long", "unicode", "mat"}
+COMMON = frozenset(dir(builtins)) | {"long", "unicode", "mat", "compile", "map", "astype"}
 MANY = 4  # owners, beyond which they are not listed
 # Families of functions that take a flag in their first place.
 FLAG = r"\(\s*(?:True|False)\s*[,)]"
 GIVEN = r"\s*=(?!=)"
+CALLED = r"\s*(?:\(|as\b)"
 TAKEN = r"(?:\.\s*|import\s*(?:\([^)]*|[^\n]*)\b){}\b(?!\(\)|\.)"
+DOTTED = r"(?:\s*\.\s*|\s+import\b[^\n]*\b){}\b"
 APPEND = r"(?:=|return|\()\s*[\w.\[\]'\"]+\.append\("
 
 
 def write_words(folder: Path) -> None:
     """Write the trigger words of all tables in a folder."""
     tables = Tables(lambda name: (folder / f"{name}.json").read_text(encoding="utf-8"))
-    found = {"removed": set[str](), "deprecated": set[str]()}
+    kinds = ("removed", "deprecated", "added", "defaults")
+    found: dict[str, set[str]] = {kind: set() for kind in kinds}
     for library in {id(each): each for each in tables.all().values()}.values():
         package = _either(_own(library))
-        for kind, words in found.items():
-            words.update(_words(package, library, removed=kind == "removed"))
+        for removed, kind in ((True, "removed"), (False, "deprecated")):
+            found[kind].update(_words(package, library, removed=removed))
+        found["added"].update(_added(package, library))
+        lasts = {name.rpartition(".")[2] for name in library.defaults}
+        if lasts:
+            found["defaults"].add(together(package, _either(lasts)))
     lines = [
         f' "{kind}": [\n' + ",\n".join(f"  {json.dumps(word)}" for word in sorted(words)) + "\n ]"
         for kind, words in found.items()
@@ -61,7 +69,7 @@ def _words(package: str, library: Library, *, removed: bool) -> Iterator[str]:
         owner, last = name.split(".")[-2:]
         if not counts(change):
             continue
-        if owner[:1].isupper():
+        if owner[:1].isupper() or name.rpartition(".")[0] in {*library.makers.values()}:
             makers = {m.rpartition(".")[2] for m, cls in library.makers.items() if cls in name}
             members.setdefault(last, set()).update({owner} | makers)
         elif last in COMMON:
@@ -79,6 +87,28 @@ def _words(package: str, library: Library, *, removed: bool) -> Iterator[str]:
         yield from _surpluses(package, library)
     yield from _members(package, members)
     yield from _parameters(package, library, removed=removed)
+
+
+def _added(package: str, library: Library) -> Iterator[str]:
+    """Yield the words of what came: names by their owners, arguments by what takes them."""
+    came = additions(library)
+    plain: dict[str, set[str]] = {}
+    for name in came.names:
+        owner, last = name.split(".")[-2:]
+        above = "" if owner in {*_own(library), "pytorch"} else owner
+        if last in COMMON:
+            yield together(last, above or package, behind=DOTTED.format(last))
+        else:
+            plain.setdefault(above, set()).add(last)
+    for owner, lasts in plain.items():
+        yield together(package, *([owner] if owner else []), _either(lasts))
+    callables: dict[str, set[str]] = {}
+    for name, changes in (*came.parameters.items(), *came.families.items()):
+        last = name.rstrip(".").rpartition(".")[2]
+        for change in changes:
+            callables.setdefault(change.parameter, set()).add(last)
+    for parameter, lasts in sorted(callables.items()):
+        yield together(package, _either(lasts), parameter, behind=GIVEN)
 
 
 def _modules(package: str, library: Library) -> Iterator[str]:
@@ -125,8 +155,7 @@ def _parameters(package: str, library: Library, *, removed: bool) -> Iterator[st
             if (change.removed if removed else change.deprecated) is None:
                 continue
             if change.absent:
-                way = rf"(?:\.|\s+import\b[^\n]*\b){last}\b"
-                yield together(package, last, owner, behind=way)
+                yield together(package, last, behind=CALLED)
                 continue
             held = f"{owner} {last}" if owner[:1].isupper() else last
             callables.setdefault(change.parameter, set()).add(held)

@@ -12,9 +12,14 @@ from trainlint.config.targets import Range
 from trainlint.semantics import kinds, references, releases, tree
 from trainlint.semantics.migrations import Change, Library, Surplus, by_position
 from trainlint.semantics.names import canonical
+from trainlint.semantics.objects import classes_of
+from trainlint.semantics.signatures import reaches_back
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
+
+
+_MOST = 3  # arguments by position, behind which none of those stands that are told of
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,14 +161,44 @@ def _imports(file: File, libraries: Mapping[str, Library]) -> Iterator[Use]:
 def _arguments(file: File, libraries: Mapping[str, Library]) -> Iterator[Use]:
     changed = _Changed(libraries)
     for call in file.calls:
-        if not call.args:
-            continue
-        for name, shift in _callees(file, call):
+        for name, shift in _callees(file, call, libraries):
             package, library = changed.of.get(name.partition(".")[0], ("", None))
             if library is None:
                 continue
             yield from _of_call(file, call, name, shift, package, library)
             break
+
+
+def left_out(file: File, libraries: Mapping[str, Library]) -> Iterator[Use]:
+    """The calls that leave out what means something else on another release of the target."""
+    changed = _Changed({name: each for name, each in libraries.items() if each.defaults})
+    for call in file.calls if changed.of else ():
+        for name, shift in _callees(file, call, libraries):
+            package, library = changed.of.get(name.partition(".")[0], ("", None))
+            if library is None or shift or call.has_star:
+                continue
+            target = target_of(file, library, package)
+            for change in library.defaults.get(name, ()):
+                use = Use(call.func, library, package, name, change, call)
+                is_open = _leaves_out(call, change) and _is_among(library, package, change, target)
+                if is_open and not _is_guarded(file, use):
+                    yield use
+            break
+
+
+def _leaves_out(call: tree.Call, change: Change) -> bool:
+    given = {arg.keyword for arg in call.args}
+    positions = sum(arg.keyword is None for arg in call.args)
+    if not given.isdisjoint({change.parameter, *change.alone}):
+        return False
+    return positions <= (_MOST if change.position is None else change.position)
+
+
+def _is_among(library: Library, package: str, change: Change, target: Range) -> bool:
+    """Whether a target has releases before a change, and from it on; nobody's has no old ones."""
+    if change.since is None or not target.overlaps_from(change.since):
+        return False
+    return reaches_back(library.targets[package], change.since, target) is not True
 
 
 def _of_call(
@@ -216,7 +251,9 @@ def written(file: File, expr: tree.Expr) -> str:
     return json.dumps(value) if plain else ""
 
 
-def _callees(file: File, call: tree.Call) -> Iterator[tuple[str, int]]:
+def _callees(
+    file: File, call: tree.Call, libraries: Mapping[str, Library]
+) -> Iterator[tuple[str, int]]:
     """What of a library a call calls, and how many arguments stand before those it takes."""
     func = call.func
     name = file.names.qualified(func)
@@ -230,9 +267,10 @@ def _callees(file: File, call: tree.Call) -> Iterator[tuple[str, int]]:
     elif isinstance(func, tree.Attribute) and func.attr == "__init__":
         yield from _base(file, call, func)
     elif isinstance(func, tree.Attribute):
-        for value in file.values.of(func.value):
-            if isinstance(value, kinds.Instance):
-                yield f"{value.name}.{func.attr}", 0
+        for library in libraries.values():
+            if func.attr in library.members:
+                for owner in classes_of(file, func.value, library):
+                    yield f"{owner}.{func.attr}", 0
 
 
 def _base(file: File, call: tree.Call, func: tree.Attribute) -> Iterator[tuple[str, int]]:
@@ -291,12 +329,10 @@ def _is_asked(expr: tree.Attribute) -> bool:
 
 
 def _member(file: File, expr: tree.Attribute, library: Library) -> Change | None:
-    for value in file.values.of(expr.value):
-        if isinstance(value, kinds.Instance):
-            cls = library.makers.get(value.name, value.name)
-            change = library.names.get(f"{cls}.{expr.attr}")
-            if change is not None:
-                return change
+    for owner in classes_of(file, expr.value, library):
+        change = library.names.get(f"{owner}.{expr.attr}")
+        if change is not None:
+            return change
     return None
 
 

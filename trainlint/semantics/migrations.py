@@ -26,7 +26,7 @@ class Change:
     ``only`` tells that other values are no fault, ``drop`` are those under which it can be left
     out, ``alone`` the parameters beside which it has another meaning, ``add`` what is passed with
     the new one, ``absent`` that the fault is to leave it out. ``same`` tells that what takes its
-    place does the same.
+    place does the same. A parameter that is left out ``was`` one thing, and is another ``now``.
     """
 
     name: str
@@ -46,6 +46,8 @@ class Change:
     alone: tuple[str, ...] = ()
     add: Mapping[str, str] = field(default_factory=dict)
     absent: bool = False
+    was: str = ""
+    now: str = ""
 
     def is_removed(self, target: Range) -> bool:
         if self.removed is None or not target.overlaps_from(self.removed):
@@ -77,8 +79,11 @@ class Library:
     """The changes of one library.
 
     ``targets`` are the names of its distributions by the package that is imported; ``makers`` maps
-    functions to the class whose objects they return; ``overrides`` are methods that a subclass
-    must no longer define; ``oldest`` and ``newest`` are the releases between which it looks.
+    functions to the class whose objects they return, ``returns`` a class's methods (also
+    ``[column]`` and ``[rows]``, what a name or a selection in brackets gives); ``overrides`` are methods that a subclass
+    must no longer define; ``moved`` are the modules whose names stand elsewhere, ``defaults`` the
+    parameters that mean something else where they are left out; ``oldest`` and ``newest`` are the
+    releases between which it looks.
     """
 
     title: str
@@ -90,7 +95,11 @@ class Library:
     families: Mapping[str, tuple[Change, ...]]  # parameters of all that begins with a prefix
     members: Mapping[str, frozenset[str]]  # the classes that have a change of such a method
     makers: Mapping[str, str]
+    returns: Mapping[str, Mapping[str, str]]
     overrides: frozenset[str]
+    moved: Mapping[str, str]
+    defaults: Mapping[str, tuple[Change, ...]]
+    added: Mapping[str, Version]  # names and name(parameter), by the first release with them
     oldest: Version
     newest: Version
 
@@ -102,9 +111,15 @@ class Library:
         owner = name
         while owner:
             if owner in self.modules:
-                return Change(name, removed=self.modules[owner], note=owner)
+                return self._of_module(name, owner)
             owner = owner.rpartition(".")[0]
         return None
+
+    def _of_module(self, name: str, module: str) -> Change:
+        removed, to = self.modules[module], self.moved.get(module)
+        if to is None or name == module:
+            return Change(name, removed=removed, note=module)
+        return Change(name, removed=removed, instead=to + name[len(module) :], same=True)
 
     def of_call(self, name: str) -> Iterator[Change]:
         """The changes of the parameters of what a name means."""
@@ -186,9 +201,16 @@ def read_library(table: str, by_hand: str, library: str) -> Library:
         if row.keyword_only is not None and not row.star:
             surpluses[name] = Surplus(name, row.keyword_only, row.positions, row)
     families: dict[str, dict[str, Change]] = {}
+    defaults: dict[str, dict[str, Change]] = {}
+    added = {n: v for v, told in made.get("added", {}).items() for n in told}
     for raw in written.get("rows", ()):
+        if "added" in raw:
+            added |= dict.fromkeys(raw["names"], raw["added"])
+            continue
         for change in _by_hand(raw):
-            if not change.parameter:
+            if change.was or change.now:
+                defaults.setdefault(change.name, {})[change.parameter] = change
+            elif not change.parameter:
                 names[change.name] = _with(change, names.get(change.name))
             elif change.name.endswith("."):
                 families.setdefault(change.name, {})[change.parameter] = change
@@ -205,9 +227,16 @@ def read_library(table: str, by_hand: str, library: str) -> Library:
         {name: tuple(held.values()) for name, held in parameters.items()},
         surpluses,
         {name: tuple(held.values()) for name, held in families.items()},
-        _members(names, parameters),
+        _members((*names, *parameters, *defaults), frozenset(written.get("makers", {}).values())),
         written.get("makers", {}),
+        {
+            owner: {method: cls for cls, told in held.items() for method in told.split()}
+            for owner, held in written.get("returns", {}).items()
+        },
         frozenset(written.get("overrides", ())),
+        {canonical(n): canonical(to) for n, to in made.get("moved", {}).items()},
+        {name: tuple(held.values()) for name, held in defaults.items()},
+        {canonical(name): parse_version(version) for name, version in added.items()},
         parse_version(made["releases"][0]),
         parse_version(made["releases"][-1]),
     )
@@ -219,6 +248,7 @@ def _of_name(name: str, row: Row) -> Change:
         deprecated=row.deprecated,
         removed=row.removed,
         instead=canonical(row.replacement) if row.replacement else "",
+        since=row.replaced,
         same=row.replacement is not None,
         note=row.says,
     )
@@ -265,6 +295,8 @@ def _by_hand(raw: Mapping[str, Any]) -> Iterator[Change]:
             tuple(raw.get("alone", ())),
             raw.get("add", {}),
             raw.get("absent", False),
+            raw.get("was", ""),
+            raw.get("now", ""),
         )
 
 
@@ -287,13 +319,11 @@ def _leave_out(name: str, *tables: dict[str, Any]) -> None:
             del table[known]
 
 
-def _members(
-    names: Mapping[str, Change], parameters: Mapping[str, Any]
-) -> dict[str, frozenset[str]]:
+def _members(names: Iterable[str], classes: frozenset[str]) -> dict[str, frozenset[str]]:
     found: dict[str, set[str]] = {}
-    for name in (*names, *parameters):
+    for name in names:
         owner, _, member = name.rpartition(".")
-        if is_of_class(owner):
+        if is_of_class(owner) or owner in classes:
             found.setdefault(member, set()).add(owner)
     return {member: frozenset(owners) for member, owners in found.items()}
 

@@ -82,6 +82,7 @@ class Row:
     replacement: str | None
     going: Mapping[str, Version] = field(default_factory=dict)
     says: str = ""
+    replaced: Version | None = None
 
     def name_at(self, position: int, target: Range) -> str | None:
         """The one parameter that a position means in all releases of a range that take it."""
@@ -246,6 +247,7 @@ def _row(library: str, raw: Mapping[str, Any], releases: list[Version]) -> Row:
         raw.get("replacement"),
         {name: parse_version(version) for name, version in raw.get("going", {}).items()},
         raw.get("says", ""),
+        _version(raw.get("since")),
     )
 
 

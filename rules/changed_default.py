@@ -1,0 +1,73 @@
+"""An argument is left out whose default differs between releases of the target.
+
+## What it does
+Finds calls that leave out a parameter whose default was changed in a release that lies inside the
+target range, where the numbers or the behaviour change with it: `pd.get_dummies(table)` (numbers
+before pandas 2.0, booleans since), `table.groupby("kind")` (groups without rows are left out since
+pandas 3.0), `LinearSVC()` (`dual`), `KMeans(8)` (`n_init`), `Trainer()` of Lightning (every GPU
+since 2.0), models of transformers (in the precision of their checkpoint since 5.0).
+
+It is silent where the target lies on one side of the release, where the argument is given, where
+the class of the object that has the method is not known, and where nobody named a target and the
+release is older than two years.
+
+## Why is this bad?
+The same script gives other numbers on another machine, and nothing says so.
+
+## Example
+```python
+import pandas as pd
+
+table = pd.read_csv("samples.csv")
+sizes = table.groupby("kind").size()
+```
+
+## Use instead
+```python
+import pandas as pd
+
+table = pd.read_csv("samples.csv")
+sizes = table.groupby("kind", observed=True).size()
+```
+
+## Fix safety
+There is no fix: which of the two is meant, only the author knows.
+
+## Since
+0.1.0
+
+## References
+- `rules/migrations/by_hand.json`, with a source for each row, held against the releases by
+  `scripts/make_tables.py --check`
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from trainlint.api import File, Finding, Rule, Severity, any_of, changed, migrations
+
+_FOLDER = Path(__file__).with_name("migrations")
+RULE = Rule(
+    "API003",
+    "changed-default",
+    Severity.INFO,
+    needs=any_of(*json.loads((_FOLDER / "words.json").read_text(encoding="utf-8"))["defaults"]),
+    ordered=False,
+)
+TABLES = migrations.Tables(lambda name: (_FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+
+
+@RULE.check
+def check(file: File) -> Iterator[Finding]:
+    libraries = TABLES.among(changed.imported_packages(file))
+    for use in changed.left_out(file, libraries):
+        change, version = use.change, use.library.short(use.change.since or ())
+        message = (
+            f"`{change.parameter}` is left out: it is `{change.was}` before "
+            f"{use.library.title} {version}, and `{change.now}` since"
+        )
+        note = f"; {change.note}" if change.note else ""
+        yield Finding(use.node, message + note, target=f"{use.library.title} >= {version}")
