@@ -5,7 +5,8 @@ Finds names, methods and arguments that a release of the target range no longer 
 (gone since NumPy 1.24), `Image.ANTIALIAS` (Pillow 10), `Trainer(gpus=1)` (Lightning 2.0),
 `TrainingArguments(evaluation_strategy=...)`, `OneHotEncoder(sparse=False)`, `df.append(row)`,
 `torch.symeig`, arguments that became keyword-only, hooks such as `training_epoch_end` that are no
-longer called, and all others that the tables of torch, torchvision, torchaudio, NumPy,
+longer called, what must be given since some release (`task` of torchmetrics, `return_complex` of
+`torch.stft`), and all others that the tables of torch, torchvision, torchaudio, NumPy,
 scikit-learn, pandas, transformers, Lightning, torchmetrics, timm and Pillow know. The tables are
 made from the published releases. Also `verbose` given to a learning-rate scheduler of torch, by
 keyword or by position: `ReduceLROnPlateau(..., verbose=True)`, `StepLR`, `CosineAnnealingLR`, also
@@ -230,6 +231,8 @@ def _removed(file: File, use: changed.Use, version: Version) -> str:
             f"`{file.text(use.call.func)}` takes {taken} by position since {release}: "
             f"this call raises a TypeError"
         )
+    if use.change.absent:
+        return f"{_what(file, use)} raises an error since {release}{_instead(use)}"
     if use.is_override:
         then = "this method is refused or never called"
     elif use.change.parameter:

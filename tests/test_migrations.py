@@ -20,6 +20,9 @@ FOLDER = ROOT / "rules" / "migrations"
 sys.path.insert(0, str(ROOT / "scripts"))
 
 import make_tables  # noqa: E402
+from make_tables import take_shot  # noqa: E402
+from tables.additions import additions, moved_modules  # noqa: E402
+from tables.releases import Release  # noqa: E402
 from tables.words import tables_in, write_words  # noqa: E402
 
 OLD = {
@@ -149,10 +152,37 @@ def test_the_check_finds_a_row_that_no_release_bears_out(
     paths = [str(path) for path in sorted(tmp_path.glob("*.whl"))]
     given = ["tune", *paths, "--changes", "--output", str(output), "--check", "99"]
     assert make_tables.main(given) == 0
-    assert "'false': 0" in capsys.readouterr().out
+    assert "0 false" in capsys.readouterr().out
     output.write_text(output.read_text().replace('"tune.old_load"', '"tune.load"'))
-    make_tables.main(given)
-    assert "tune.load  removed: is still there in 3.0" in capsys.readouterr().out
+    assert make_tables.main(given) == 1
+    assert "tune.load removed 3.0: is still there in 3.0" in capsys.readouterr().out
+
+
+def test_defaults_that_changed_but_for_those_that_ask_for_a_warning(tmp_path: Path) -> None:
+    def release(default: str) -> dict[str, str]:
+        return {"tune/__init__.py": f"def fit(x, folds={default}, seed=None, scale=1): pass\n"}
+
+    rows = made(tmp_path, release("3"), release("'warn'"), release("5"))
+    changed = {"name": "folds", "was": "3", "now": "5", "since": "3.0"}
+    assert rows["tune.fit"]["defaults"] == [changed]
+
+
+def test_names_that_came_and_modules_that_moved(tmp_path: Path) -> None:
+    before = {
+        "tune/__init__.py": "from .layers.norm import Norm\n",
+        "tune/layers/__init__.py": "",
+        "tune/layers/norm.py": "class Norm:\n    def __init__(self, width): pass\n",
+    }
+    after = {
+        "tune/__init__.py": "from .norms import Norm\nfrom .more import scale\n",
+        "tune/norms.py": "class Norm:\n    def __init__(self, width, bias=True): pass\n",
+        "tune/more.py": "def scale(x): pass\n",
+    }
+    shots = [take_shot(Release(f"{at}.0", s), wide=True) for at, s in enumerate((before, after), 1)]
+    used = ["tune.scale", "tune.Norm(bias)", "tune.Norm(width)", "tune.more", "tune.nothing"]
+    came = ["tune.Norm(bias)", "tune.more", "tune.scale"]
+    assert additions(shots, used) == {"2.0": came}
+    assert moved_modules(shots, ["tune.layers.norm"]) == {"tune.layers.norm": "tune"}
 
 
 # The tables that are shipped
@@ -224,3 +254,19 @@ def test_a_name_that_came_back_is_gone_only_between() -> None:
     assert change.is_removed(Range.parse("1.20..1.25"))
     assert not change.is_removed(Range.parse(">=2.0"))
     assert change.is_deprecated(Range.parse("==1.22.0"))
+
+
+def test_what_came_with_a_release_is_known_by_the_way_it_is_written() -> None:
+    added = library("torchvision").added
+    assert added["torchvision.transforms.v2"] == (0, 15, 1)
+    assert library("transformers").added["transformers.TrainingArguments(eval_strategy)"] == (
+        4,
+        41,
+        0,
+    )
+
+
+def test_the_names_of_a_module_that_moved_have_a_place() -> None:
+    change = library("sklearn").change("sklearn.ensemble.forest.RandomForestClassifier")
+    assert change is not None
+    assert (change.instead, change.same) == ("sklearn.ensemble.RandomForestClassifier", True)

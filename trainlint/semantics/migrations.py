@@ -80,10 +80,10 @@ class Library:
 
     ``targets`` are the names of its distributions by the package that is imported; ``makers`` maps
     functions to the class whose objects they return, ``returns`` a class's methods (also
-    ``[column]`` and ``[rows]``, what a name or a selection in brackets gives); ``overrides`` are methods that a subclass
-    must no longer define; ``moved`` are the modules whose names stand elsewhere, ``defaults`` the
-    parameters that mean something else where they are left out; ``oldest`` and ``newest`` are the
-    releases between which it looks.
+    ``[column]`` and ``[rows]``, what a name or a selection in brackets gives); ``overrides`` are
+    methods that a subclass must no longer define; ``moved`` are the modules whose names stand
+    elsewhere, ``defaults`` the parameters that mean something else where they are left out;
+    ``oldest`` and ``newest`` are the releases between which it looks.
     """
 
     title: str
