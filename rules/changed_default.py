@@ -3,9 +3,9 @@
 ## What it does
 Finds calls that leave out a parameter whose default was changed in a release that lies inside the
 target range, where the numbers or the behaviour change with it: `pd.get_dummies(table)` (numbers
-before pandas 2.0, booleans since), `table.groupby("kind")` (groups without rows are left out since
-pandas 3.0), `LinearSVC()` (`dual`), `KMeans(8)` (`n_init`), `Trainer()` of Lightning (every GPU
-since 2.0), models of transformers (in the precision of their checkpoint since 5.0).
+before pandas 2.0, booleans since), `table.corr()` (a column of text raises an error since 2.0),
+`LinearSVC()` (`dual`), `KMeans(8)` (`n_init`), `Trainer()` of Lightning (every GPU since 2.0),
+models of transformers (in the precision of their checkpoint since 5.0).
 
 It is silent where the target lies on one side of the release, where the argument is given, where
 the class of the object that has the method is not known, and where nobody named a target and the
@@ -16,18 +16,17 @@ The same script gives other numbers on another machine, and nothing says so.
 
 ## Example
 ```python
-import pandas as pd
+from transformers import AutoModelForSequenceClassification
 
-table = pd.read_csv("samples.csv")
-sizes = table.groupby("kind").size()
+model = AutoModelForSequenceClassification.from_pretrained("bert-base-uncased")
 ```
 
 ## Use instead
 ```python
-import pandas as pd
+import torch
+from transformers import AutoModelForSequenceClassification
 
-table = pd.read_csv("samples.csv")
-sizes = table.groupby("kind", observed=True).size()
+model = AutoModelForSequenceClassification.from_pretrained("bert-base-uncased", dtype=torch.float32)
 ```
 
 ## Fix safety

@@ -125,6 +125,8 @@ def fault(claim: Claim, before: Shot, after: Shot) -> str | None:
     if claim.kind == "removed":
         dead = theirs is not None and theirs.notice is not None and theirs.notice.dead
         if theirs is not None and not dead:
+            if _is_dead_function(claim.name, after):
+                return ""  # the method hands on to it
             return f"is still there in {after.version}"
         if theirs is None and after.hides(claim.name):
             return None
@@ -157,13 +159,23 @@ def fault(claim: Claim, before: Shot, after: Shot) -> str | None:
     return _parameter_fault(claim, one, other, after.version)
 
 
+def _is_dead_function(method: str, after: Shot) -> bool:
+    """Return whether a package's function of a method's name does nothing but raise."""
+    owner, _, last = method.rpartition(".")
+    function = after.public.get(f"{owner.partition('.')[0]}.{last}")
+    notice = function.notice if function is not None else None
+    return owner.rpartition(".")[2][:1].isupper() and notice is not None and notice.dead
+
+
 def _added_fault(name: str, before: Shot, after: Shot) -> str | None:
     there = [
         name in shot.public or (shot.surface is not None and name in shot.surface.modules)
         for shot in (before, after)
     ]
-    if there[0] or not there[1]:
-        return f"is in {before.version}" if there[0] else f"is not in {after.version}"
+    if there[0]:
+        return f"is in {before.version}"
+    if not there[1]:
+        return None if after.hides(name) else f"is not in {after.version}"
     return None if before.hides(name) else ""
 
 
