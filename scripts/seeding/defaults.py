@@ -1,0 +1,32 @@
+"""What is left out of a call and means something else on another release (API003)."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from .operators import operator
+from .program import Fault, Program
+
+_BASELINES = {
+    "machine": "from sklearn.svm import LinearSVC\nbaseline = LinearSVC(C=0.1)",
+    "regression": "from sklearn import svm\nbaseline = svm.LinearSVR()",
+    "boosting": "from sklearn.ensemble import AdaBoostClassifier as Boosted\nbaseline = Boosted()",
+}
+
+
+def _register(name: str, text: str) -> None:
+    @operator("API003", f"baseline-{name}")
+    def baseline(program: Program) -> Iterator[Fault]:
+        """Behind the imports of a program that works with scikit-learn."""
+        imports = [
+            node
+            for node in program.tree.body
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sklearn")
+        ]
+        for node in imports[-1:]:
+            yield Fault((program.after(node, text),), mark=text.splitlines()[-1])
+
+
+for _name, _text in _BASELINES.items():
+    _register(_name, _text)
