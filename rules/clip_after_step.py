@@ -104,12 +104,14 @@ def check(file: File) -> Iterator[Finding]:
             fixes = (_clip_first(file, late),)
         except Unfixable as error:
             message += f" There is no fix: {error.reason}."
-        yield Finding(late.clip.call, message, trail, fixes)
+        yield Finding(late.clip.site, message, trail, fixes)
 
 
 def _clip_first(file: File, late: late_clips.LateClip) -> Fix:
     if late.scaled and not late.unscaled:
         raise Unfixable("the gradients still carry the loss scale before the scaler's step")
+    if late.clip.site is not late.clip.call:
+        raise Unfixable("the clipping stands in another function")
     if any(step.site is not step.call for step in late.steps):
         raise Unfixable("the step stands in another function")
     clip = tree.statement_of(late.clip.call)

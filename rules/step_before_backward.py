@@ -66,7 +66,7 @@ def check(file: File) -> Iterator[Finding]:
     for found in order.unfed_steps(file):
         assert found.step.receiver is not None
         optimizer = file.text(found.step.receiver)
-        if found.backward.site.start < found.clear.site.start < found.step.call.start:
+        if found.backward.site.start < found.clear.site.start < found.step.site.start:
             line = file.source.position(found.clear.site.start)[1]
             told = f"`{optimizer}` steps on gradients that line {line} has just cleared"
             then = "what is computed here is cleared before the step"
@@ -74,7 +74,7 @@ def check(file: File) -> Iterator[Finding]:
             told = f"`{optimizer}` steps before the backward, on gradients that were just cleared"
             then = "they are computed only here, behind the step"
         yield Finding(
-            found.step.call,
+            found.step.site,
             f"{told}: what the backward computes is cleared before each step, and never applied.",
             (
                 Step(found.clear.site, "the gradients are cleared here"),

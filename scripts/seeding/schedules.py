@@ -58,7 +58,7 @@ def _exchanged(program: Program, made: str, line: str = "") -> Iterator[Fault]:
         statement, taken = program.statement(call), steps(program)
         if not isinstance(statement, ast.Assign) or statement.value is not call or not taken:
             continue
-        if any(batch_loop(program, step) for step in taken):
+        if any(batch_loop(program, step) for step in taken) or program.has("SequentialLR("):
             continue
         text = f"{made}({program.source(call.args[0])}, patience=4)"
         changes = [program.replaced(call, text)]

@@ -43,7 +43,7 @@ def late_clips(file: File) -> Iterator[LateClip]:
 
 
 def _late(acts: Acts, clip: Event) -> LateClip | None:
-    if clip.site is not clip.call or _only_measures(acts.file, clip):
+    if _only_measures(acts.file, clip):
         return None
     flow, at = acts.flow, acts.at(clip)
     backwards = acts.points(acts.of(BACKWARD))

@@ -82,7 +82,7 @@ def unfed_steps(file: File) -> Iterator[UnfedStep]:
 
 
 def _unfed(acts: Acts, step: Event) -> UnfedStep | None:
-    if step.site is not step.call or step.receiver is None or _has_closure(step):
+    if step.receiver is None or _has_closure(step):
         return None
     backwards = acts.points(acts.of(BACKWARD))
     clears = {
