@@ -107,8 +107,8 @@ def check(file: File) -> Iterator[Finding]:
         yield Finding(
             found.deed,
             f"The image is {found.how} at random (`{deed}`, line {line}) and `{target}` of the "
-            "same sample is returned as it was read: where the image moves, it lies in another "
-            "place than what it marks",
+            "same sample is not: where the image moves, it lies in another place than what it "
+            "marks",
             trail=(
                 Step(found.origin, f"`{target}` is read here"),
                 Step(found.target, "and returned here, with nothing on the way that moves it"),

@@ -17,6 +17,7 @@ from trainlint.semantics.data.motions import (
     Moves,
     draws,
     given_to,
+    moves_of,
 )
 from trainlint.semantics.kinds import Instance
 from trainlint.semantics.tree import Expr, Node
@@ -75,15 +76,16 @@ def _in_sample(
     if not targets or len(images) != 1:
         return
     name, image = images[0]
-    moves = Moves(file, getter)
-    moves.walk(image)
-    if moves.deed is None or moves.made is None or _is_told(moves.deed, leaves):
-        return
     for key, target in targets:
         stays = _Stays(file, getter)
-        if stays.walk(target) and stays.origin is not None:
-            yield Unmoved(moves.deed, moves.how, moves.made, name, target, key, stays.origin)
-            return
+        if not stays.walk(target) or stays.origin is None:
+            continue
+        moves = Moves(file, getter, stays.moved)
+        moves.walk(image)
+        if moves.deed is None or moves.made is None or _is_told(moves.deed, leaves):
+            continue
+        yield Unmoved(moves.deed, moves.how, moves.made, name, target, key, stays.origin)
+        return
 
 
 def _is_told(deed: Expr, leaves: list[tuple[str, Expr]]) -> bool:
@@ -138,8 +140,13 @@ def _of_dict(getter: tree.FunctionDef, made: tree.Dict, depth: int) -> list[tupl
 
 
 def _plain(expr: Expr) -> Expr:
-    """What a conversion is given: ``mask`` of ``torch.from_numpy(mask > 0).long()``."""
-    while isinstance(expr, tree.Call | tree.Compare | tree.BinOp):
+    """What a conversion is given: ``mask`` of ``torch.from_numpy(mask > 0).long()[None]``."""
+    while isinstance(expr, tree.Call | tree.Compare | tree.BinOp | tree.Subscript):
+        if isinstance(expr, tree.Subscript):
+            if not all(tree.is_none(item) for item in expr.index):
+                break
+            expr = expr.value
+            continue
         if not isinstance(expr, tree.Call):
             expr = expr.left
             continue
@@ -153,13 +160,19 @@ def _plain(expr: Expr) -> Expr:
     return expr
 
 
+def _is_row(expr: Expr) -> bool:
+    """True for an item of what the data set keeps: ``self.rows[index]``."""
+    return isinstance(expr, tree.Subscript) and isinstance(expr.value, tree.Attribute)
+
+
 @dataclass(slots=True)
 class _Stays:
-    """The way back from a target: true where all of it is known and nothing on it moves."""
+    """The way back from a target: true where all of it is known; ``moved`` is how it moves."""
 
     file: File
     getter: tree.FunctionDef
     origin: Node | None = None
+    moved: set[str] = field(default_factory=set)
     seen: set[Node] = field(default_factory=set)
 
     def walk(self, expr: Expr) -> bool:
@@ -199,7 +212,7 @@ class _Stays:
         given = given_to(self.file, name)
         if given is None or self._is_changed(name):
             return False
-        return all(self.walk(v) if not p else self._is_load(v) for v, p in given)
+        return all(self.walk(v) if not p or _is_row(v) else self._is_load(v) for v, p in given)
 
     def _is_changed(self, name: tree.Name) -> bool:
         """True where an item of what is named is set, or something that may change it gets it."""
@@ -244,9 +257,11 @@ class _Stays:
         name = self.file.names.qualified(func)
         if name is None and isinstance(func, tree.Attribute) and short in SAME_METHODS:
             return self.walk(func.value)
-        if name is not None and short in SAME_FUNCTIONS and call.positional:
-            return self.walk(call.positional[0])
-        return False
+        if name is None or not call.positional:
+            return False
+        moved = moves_of(name)
+        self.moved |= moved
+        return bool(moved or short in SAME_FUNCTIONS) and self.walk(call.positional[0])
 
     def _is_converter(self, func: Expr) -> bool:
         """True for ``self.to_tensor``, a transform that leaves each pixel where it lies."""

@@ -95,12 +95,21 @@ def given_to(file: File, name: tree.Name) -> list[tuple[Expr, tuple[int | str, .
     return found
 
 
+def moves_of(name: str) -> set[str]:
+    """How a function of a library moves what it is given, by names that may mean the same."""
+    how = _FUNCTIONS.get(name.rpartition(".")[2]) if name.startswith(_LIBRARIES) else None
+    if how is None:
+        return set()
+    return {_ROTATED, _WARPED} if how in {_ROTATED, _WARPED} else {how}
+
+
 @dataclass(slots=True)
 class Moves:
-    """The way back from an image, up to what moves it at random."""
+    """The way back from an image, up to what moves it at random; ``shared`` moves are no matter."""
 
     file: File
     getter: tree.FunctionDef
+    shared: set[str]
     deed: Expr | None = None
     how: str = ""
     made: Node | None = None
@@ -118,7 +127,7 @@ class Moves:
             case tree.Subscript(value=tree.Call() as call, index=[tree.Constant(value="image")]):
                 self._call(call)  # self.augment(image=image)["image"]
             case tree.Subscript(value=inner, index=index) if _is_mirrored(index):
-                if _is_drawn(self.file, expr, self.getter):
+                if _FLIPPED not in self.shared and _is_drawn(self.file, expr, self.getter):
                     self._tell(expr, _FLIPPED, expr)
                 else:
                     self.walk(inner)
@@ -148,13 +157,14 @@ class Moves:
             known = short in _PICTURES or _is_left_right(self.file, call)
             how = _FLIPPED if _is_left_right(self.file, call) else how
         if how is not None and known:
-            if _is_drawn(self.file, call, self.getter):
+            if how not in self.shared and _is_drawn(self.file, call, self.getter):
                 self._tell(call, how, call)
                 return
         elif not known and not any(a.keyword in {"mask", "masks", "bboxes"} for a in others):
             for value in self.file.values.of(func):
                 found = _geometric(self.file, [value], 4)
-                if found is not None and len(call.positional) + len(call.args) <= 2:
+                alone = len(call.positional) + len(call.args) <= 2
+                if found is not None and alone and found[0] not in self.shared:
                     self._tell(call, found[0], found[1])
                     return
         given = call.arg(0, "image")
