@@ -2,10 +2,10 @@
 
 ## What it does
 Finds training loops that take their batches from a loader with torch's `DistributedSampler`, which
-shuffles unless told otherwise, inside a loop over epochs in which nothing calls its `set_epoch`.
-The loader, the sampler and the loop over the epochs may stand in different functions and files. A
-sampler that is made anew in each round, and the loops of frameworks that tell the sampler the epoch
-by themselves (accelerate, Lightning), are left out.
+shuffles unless told otherwise, inside a loop over epochs in which nothing tells it the epoch by
+`set_epoch`. The loader, the sampler and the loop over the epochs may stand in different functions
+and files. A sampler that is made anew in each round, and the loops of frameworks that tell the
+sampler the epoch by themselves (accelerate, Lightning), are left out.
 
 ## Why is this bad?
 The sampler draws its permutation from its seed and its epoch alone. Without `set_epoch` the epoch
@@ -92,8 +92,8 @@ def check(file: File) -> Iterator[Finding]:
         fixes, why = _fix(file, found)
         yield Finding(
             found.feed.taken,
-            f"Nothing calls `set_epoch` of the `DistributedSampler` of `{loader}`, so its epoch "
-            "stays 0: on every rank each epoch brings the same samples in the same order"
+            f"Nothing tells the `DistributedSampler` of `{loader}` the epoch by `set_epoch`, so it "
+            "stays the same: on every rank each epoch brings the same samples in the same order"
             f"{why}",
             trail=(
                 Step(found.sampler.call, "this sampler shuffles by its seed and its epoch alone"),

@@ -190,10 +190,20 @@ def _makes_model(file: File, value: Expr, target: Expr) -> bool:
     name = tree.dotted(target)
     if name is None or not isinstance(value, tree.Call):
         return False
+    if _is_copy(file, value):
+        return tree.dotted(value.positional[0]) == name
     if any(isinstance(n, tree.Expr) and tree.dotted(n) == name for n in value.walk()):
         return False
     values = file.values.of(value)
     return bool(values) and all(_is_model(file, each, value) for each in values)
+
+
+def _is_copy(file: File, value: Expr) -> bool:
+    return (
+        isinstance(value, tree.Call)
+        and file.names.qualified(value.func) == "copy.deepcopy"
+        and bool(value.positional)
+    )
 
 
 def _is_model(file: File, value: Value, call: tree.Call) -> bool:
@@ -225,7 +235,7 @@ def _loses(file: File, share: Share, exchange: Exchange) -> bool:
 
 def _has_new(file: File, shares: list[Share], exchange: Exchange) -> bool:
     """Whether an optimizer was given what takes the place, too."""
-    if not isinstance(exchange.node, tree.Assign):
+    if not isinstance(exchange.node, tree.Assign) or _is_copy(file, exchange.node.value):
         return False
     new = models.identities(file, exchange.node.value)
     return any(not new.isdisjoint(models.identities(file, share.module)) for share in shares)

@@ -184,7 +184,12 @@ def _set_epochs(file: File) -> list[tree.Node]:
     found: list[tree.Node] = [
         node
         for node in file.all(tree.Attribute)
-        if (node.attr == "set_epoch" and file.names.qualified(node) is None) or _is_set(node)
+        if _is_set(node)
+        or (
+            node.attr == "set_epoch"
+            and file.names.qualified(node) is None
+            and not _says_nothing(node)
+        )
     ]
     found += [node for node in file.all(tree.Constant) if node.value == "set_epoch"]
     return found
@@ -201,6 +206,14 @@ def _is_set(attribute: tree.Attribute) -> bool:
             return target is attribute
         case _:
             return False
+
+
+def _says_nothing(node: tree.Attribute) -> bool:
+    """True where ``set_epoch`` is named and not called, or always told the same number."""
+    call = node.parent
+    if not isinstance(call, tree.Call) or call.func is not node:
+        return isinstance(call, tree.ExprStmt)
+    return len(call.args) == 1 and isinstance(call.args[0].value, tree.Constant)
 
 
 def _may_mean(file: File, node: tree.Node, feed: Feed, sampler: Instance) -> bool:
@@ -236,13 +249,17 @@ def telling(file: File, found: Unshuffled) -> Telling:
     """How the sampler is told the epoch at the head of the loop over the epochs.
 
     Raises:
-        Unfixable: the loop counts no epochs, or neither sampler nor loader has a name in it.
+        Unfixable: the loop counts no epochs, or neither sampler nor loader has a name in it, or
+            `set_epoch` is there and tells nothing.
     """
     loop = found.epochs
     if not isinstance(loop, tree.For) or not isinstance(loop.target, tree.Name):
         raise Unfixable("the loop does not count the epochs")
     if _range(file, loop) is None:
         raise Unfixable("the loop does not count the epochs")
+    named = [n for n in loop.walk() if isinstance(n, tree.Attribute) and n.attr == "set_epoch"]
+    if any(map(_says_nothing, named)):
+        raise Unfixable("`set_epoch` stands there already, and tells no epoch")
     epoch, head = loop.target.id, loop.body[0]
     if epoch == "_":
         raise Unfixable("the loop gives the epoch no name")
