@@ -97,7 +97,7 @@ written(
 written(
     "API002",
     "old-weight-norm",
-    "model.fc[1] = weight_norm",
+    "",
     (
         "from torch.nn.utils.parametrizations import weight_norm",
         "from torch.nn.utils import weight_norm",

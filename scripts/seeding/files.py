@@ -8,9 +8,19 @@ from collections.abc import Iterator
 from .operators import operator, written
 from .program import Fault, Program
 
-SHORT = {"plain_classifier.py", "trainer_class.py", "notebook_training.py", "gan.py",
-         "helper_functions.py", "accumulating_trainer.py", "transformers_finetune.py",
-         "multitask_amp.py", "click_rates.py", "token_chunks.py"}  # fmt: skip
+SHORT = {
+    "accumulating_trainer.py",
+    "click_rates.py",
+    "gan.py",
+    "helper_functions.py",
+    "multitask_amp.py",
+    "notebook_training.py",
+    "plain_classifier.py",
+    "token_chunks.py",
+    "trainer_class.py",
+    "transformers_finetune.py",
+    "vision_transfer.py",
+}
 
 
 def long_runs(program: Program) -> Iterator[tuple[ast.For, str]]:
@@ -42,9 +52,9 @@ def _kept(hand: int, name: str, save: str, *heads: str) -> None:
 _kept(0, "file-of-each-epoch", 'torch.save({model}.state_dict(), f"weights_{{epoch}}.pt")')
 _kept(
     1,
-    "file-of-every-fifth-epoch",
+    "file-of-every-other-epoch",
     'torch.save({model}.state_dict(), "weights_%03d.pt" % epoch)',
-    "if epoch % 5 == 0:",
+    "if epoch % 2 == 0:",
 )
 _kept(
     2,

@@ -102,12 +102,21 @@ def removes(file: File) -> bool:
 def _removes(file: File, call: tree.Call) -> bool:
     name = file.names.qualified(call.func)
     if name in _REMOVES:
-        return True
+        return not (name in _MOVES and _names_what_was_written(file, call))
     if name in _SHELLS or (name or "").startswith("subprocess."):
         texts = (n for arg in call.args for n in arg.value.walk() if isinstance(n, tree.Expr))
         return any(_ERASES.search(file.text(text)) for text in texts)
     last = tree.last_name(call.func)
     return bool(_ERASING.match(last) or _TIDIES.search(last))
+
+
+def _names_what_was_written(file: File, move: tree.Call) -> bool:
+    """True where a temporary file, which is the same in each round, gets its name."""
+    paths = (save.arg(1, "f") for save in file.calls_to("torch.save"))
+    written_here = {file.text(path) for path in paths if path is not None}
+    counted = {file.text(save.path) for save in loop_saves(file) if save.kind == COUNTED}
+    source = move.arg(0, "src")
+    return source is not None and file.text(source) in written_here - counted
 
 
 def is_rare(file: File, save: LoopSave) -> bool:
