@@ -31,7 +31,6 @@ _pair("text-of-another-torch", ("\ntqdm>=4.65\n", "\ntorchtext==0.14.1\ntqdm>=4.
 _pair("vision-of-another-torch", ('"torchvision==0.16.0"', '"torchvision==0.17.2"'))
 _pair("numpy-2", ('"numpy>=1.24,<2"', '"numpy>=2"'))
 _pair("extra-of-another-torch", ('["torchaudio==2.1.0"]', '["torchaudio==2.3.0"]'))
-_pair("vision-bounded-from-above", ('"torchvision==0.16.0"', '"torchvision<0.15"'))
 
 # In a pyproject.toml
 _pair("vision-bounded-from-above", ('"torchvision>=0.17,<0.18"', '"torchvision>=0.15,<0.17"'))
