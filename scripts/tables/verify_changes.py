@@ -132,6 +132,8 @@ def fault(claim: Claim, before: Shot, after: Shot) -> str | None:
             return None
         is_module = before.surface is not None and claim.name in before.surface.modules
         if ours is None and not is_module and not before.hides(claim.name):
+            if not _is_read(claim.name, before):
+                return None
             return f"is not there in {before.version}"
         return ""
     if claim.kind == "moved":
@@ -157,6 +159,13 @@ def fault(claim: Claim, before: Shot, after: Shot) -> str | None:
         taken = len(other.positional)
         return "" if taken == claim.positions else f"{after.version} takes {taken} positions"
     return _parameter_fault(claim, one, other, after.version)
+
+
+def _is_read(name: str, shot: Shot) -> bool:
+    """Return whether the module of a name, or that of its class, is among those that were read."""
+    owner = name.rpartition(".")[0]
+    modules = shot.surface.modules if shot.surface is not None else {}
+    return owner in modules or owner.rpartition(".")[0] in modules and owner in shot.public
 
 
 def _is_dead_function(method: str, after: Shot) -> bool:
@@ -199,7 +208,11 @@ def _default_fault(claim: Claim, before: Signature | None, after: Signature) -> 
         return None
     if is_now != claim.new:
         return None if is_now in WAITING else f"{claim.parameter} is {is_now}"
-    return "" if was in {claim.old, *WAITING} else f"{claim.parameter} was {was}"
+    return "" if was in {claim.old, *WAITING, *_STAND_INS} else f"{claim.parameter} was {was}"
+
+
+# Defaults that meant what the row says, and warned.
+_STAND_INS = frozenset({"'auto_deprecated'", "'legacy'"})
 
 
 def _must_fault(claim: Claim, before: Signature | None, after: Signature) -> str | None:
