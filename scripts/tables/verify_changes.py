@@ -165,7 +165,7 @@ def _is_read(name: str, shot: Shot) -> bool:
     """Return whether the module of a name, or that of its class, is among those that were read."""
     owner = name.rpartition(".")[0]
     modules = shot.surface.modules if shot.surface is not None else {}
-    return owner in modules or owner.rpartition(".")[0] in modules and owner in shot.public
+    return owner in modules or (owner.rpartition(".")[0] in modules and owner in shot.public)
 
 
 def _is_dead_function(method: str, after: Shot) -> bool:
