@@ -120,3 +120,44 @@ def test_a_walk_meets_the_files_and_a_comment_silences_one(
     assert code == 1
     assert "requirements.txt:2:1" in told
     assert "environment.yml" not in told
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("requirements-dev.txt", "torch==2.1.0\ntorchvision==0.15.2\n"),
+        ("pyproject.toml", '[project]\ndependencies = ["torch==2.1.0", "torchvision==0.15.2"]\n'),
+        (
+            "pyproject.toml",
+            '[tool.poetry.dependencies]\ntorch = "2.1.0"\ntorchvision = {version = "0.15.2"}\n',
+        ),
+        ("setup.cfg", "[options]\ninstall_requires = torch==2.1.0\n  torchvision==0.15.2\n"),
+        (
+            "setup.py",
+            'from setuptools import setup\nNEEDS = ["torch==2.1.0", "torchvision==0.15.2"]\n'
+            "setup(install_requires=NEEDS)\n",
+        ),
+        ("environment.yml", "dependencies:\n  - pytorch=2.1.0\n  - torchvision=0.15.2\n"),
+        ("Pipfile", '[packages]\ntorch = "==2.1.0"\ntorchvision = "==0.15.2"\n'),
+    ],
+)
+def test_each_kind_of_file_is_chosen_read_and_judged(
+    name: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / name).write_text(text)
+    monkeypatch.chdir(tmp_path)
+    assert main(["check", ".", "--no-cache", "--select", "ENV001"]) == 1
+
+
+def test_code_is_held_against_what_the_project_asks_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "train.py").write_text("from torch import nn\n\nnorm = nn.RMSNorm(8)\n")
+    monkeypatch.chdir(tmp_path)
+    command = ["check", ".", "--no-cache", "--select", "ENV001", "--output-format", "concise"]
+    assert main(command) == 0
+    (tmp_path / "requirements.txt").write_text("torch>=2.4\n")
+    assert main(command) == 0
+    (tmp_path / "requirements.txt").write_text("torch==2.2.0\n")
+    assert main(command) == 1
+    assert "train.py:3:8" in capsys.readouterr().out

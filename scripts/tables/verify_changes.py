@@ -145,7 +145,7 @@ def fault(claim: Claim, before: Shot, after: Shot) -> str | None:
     if claim.kind == "deprecated":
         return "" if theirs.notice is not None else f"{after.version} does not say so"
     one, other = (d.signature if d is not None else None for d in (ours, theirs))
-    if other is None:
+    if other is None or (ours is None and before.hides(claim.name)):
         return None
     if claim.kind == "default":
         return _default_fault(claim, one, other)
