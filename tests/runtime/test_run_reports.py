@@ -276,7 +276,7 @@ def test_a_crash_under_autocast_names_the_sigmoid(tmp_path: Path) -> None:
 def test_scalars_are_there_for_tensorboard(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     (tmp_path / "train.py").write_text(TRAIN)
-    done = run(tmp_path, "--no-static", "--tensorboard", "board", "train.py")
+    done = run(tmp_path, "--no-static", "--budget", "100%", "--tensorboard", "board", "train.py")
     assert done.returncode == 0, done.stderr
     program = """
 import sys

@@ -7,6 +7,7 @@ report is written. Shapes come from the graph of a loss, so that no hook stands 
 from __future__ import annotations
 
 import weakref
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -43,9 +44,7 @@ class _Operation:
     name: str
     parameters: list[weakref.ref[Any]]
     names: list[str]  # of the parameters, as far as they are known by now
-    shape: tuple[int, ...]
-    dtype: str
-    device: str
+    output: tuple[tuple[int, ...], str, str] | None = None  # its shape, dtype and device
 
 
 class Inventory:
@@ -138,15 +137,16 @@ class Inventory:
                         {
                             "name": one.name,
                             "parameters": one.names,
-                            "shape": list(one.shape),
-                            "dtype": one.dtype,
-                            "device": one.device,
+                            "shape": list(one.output[0]),
+                            "dtype": one.output[1],
+                            "device": one.output[2],
                         }
                         for one in found
+                        if one.output is not None
                     ],
                 }
                 for place, found in self.operations.items()
-                if found
+                if any(one.output is not None for one in found)
             ],
         }
 
@@ -205,22 +205,49 @@ def operations(loss: Any) -> list[_Operation]:
             nodes.append(node)
         stack += [following for following, _ in node.next_functions]
     nodes.sort(key=lambda node: node._sequence_nr())
-    found = []
+    found: list[tuple[Any, _Operation]] = []
     for node in nodes:
         name = _operation(node)
         parameters = [p for following, _ in node.next_functions if (p := _parameter(following))]
-        outputs = getattr(node, "_input_metadata", None) or ()
-        if (name in FORMS and parameters) or not outputs:
-            continue
-        shape, dtype, device = outputs[0].shape, outputs[0].dtype, outputs[0].device
-        try:
-            lengths = tuple(int(length) for length in shape)
-        except (TypeError, ValueError):  # symbolic
-            continue
-        found.append(_Operation(name, parameters, [], lengths, _kind(dtype), str(device)))
+        if not (name in FORMS and parameters):
+            found.append((node, _Operation(name, parameters, [])))
     if len(found) > OPERATIONS:
-        found = [one for one in found if one.parameters]
-    return found[:OPERATIONS]
+        found = [(node, one) for node, one in found if one.parameters]
+    for node, one in found[:OPERATIONS]:
+        _describe(node, one)
+    return [one for _, one in found[:OPERATIONS]]
+
+
+def _describe(node: Any, operation: _Operation) -> None:
+    """Note what the outputs of a node are: now, or when its backward pass is handed gradients.
+
+    Torch 2.4 tells nothing of the outputs; their gradients are of the same kind.
+    """
+    if hasattr(node, "_input_metadata"):
+        operation.output = _form(node._input_metadata)
+        return
+    handle: Any = None
+
+    def arrived(gradients: Any) -> None:
+        with suppress(Exception):  # it runs in the midst of the program's own backward pass
+            handle.remove()
+            operation.output = _form(gradients)
+
+    try:
+        handle = node.register_prehook(arrived)
+    except (AttributeError, RuntimeError):  # a function of the program's own
+        return
+
+
+def _form(outputs: Any) -> tuple[tuple[int, ...], str, str] | None:
+    """Shape, dtype and device of the first one, where they are plain."""
+    first = outputs[0] if outputs else None
+    if first is None:
+        return None
+    try:
+        return tuple(int(length) for length in first.shape), _kind(first.dtype), str(first.device)
+    except (TypeError, ValueError):  # symbolic
+        return None
 
 
 def _parameter(node: Any) -> weakref.ref[Any] | None:

@@ -7,7 +7,9 @@ from torch.utils.data import DataLoader
 torch.manual_seed(0)
 model = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
 optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
-scaler = torch.amp.GradScaler("cpu", init_scale=2.0**10, growth_interval=1)
+scaler = torch.amp.GradScaler(
+    "cpu", init_scale=2.0**10, growth_factor=1.1, backoff_factor=0.9, growth_interval=1
+)
 for epoch in range(5):
     for number, (x, y) in enumerate(DataLoader(digits(), batch_size=32, shuffle=True)):
         if number % 3 == 0:
