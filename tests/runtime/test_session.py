@@ -397,3 +397,63 @@ def test_backward_calls_without_a_visible_step_are_said_and_not_heaped_up() -> N
             (weight * 2).sum().backward()
         assert len(w._session.windows._losses) < 300
     assert list(w.summary()["unobserved"].values()) == [1000]
+
+
+class TwoLayers(torch.nn.Module):  # type: ignore[misc]
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden, self.out = torch.nn.Linear(4, 8), torch.nn.Linear(8, 3)
+
+    def forward(self, x: Any) -> Any:
+        return self.out(self.hidden(x).relu())
+
+
+def compiled_model(model: Any) -> Any:
+    return torch.compile(model, backend="aot_eager")
+
+
+def compiled_in_place(model: Any) -> Any:
+    model.compile(backend="aot_eager")
+    return model
+
+
+def compiled_layer(model: Any) -> Any:
+    model.hidden = torch.compile(model.hidden, backend="aot_eager")
+    return model
+
+
+@pytest.mark.parametrize("change", [compiled_model, compiled_in_place, compiled_layer])
+@pytest.mark.parametrize("clears", [True, False])
+def test_training_of_which_only_a_part_is_compiled_is_seen_and_the_rest_is_named(
+    change: Any, clears: bool
+) -> None:
+    with watch(budget=1.0) as w:
+        torch.manual_seed(0)
+        model = TwoLayers()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+        model = change(model)
+        for x, y in DataLoader(data(), batch_size=4):
+            if clears:
+                optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(model(x), y).backward()
+            optimizer.step()
+    assert [d.code for d in w.findings] == ([] if clears else ["LOP001"])
+    summary = w.summary()
+    assert (summary["steps"], summary["epochs"]) == (12, 1)
+    unseen = {"operations and loss functions inside of compiled regions": 1}
+    assert summary["unobserved"] == unseen
+
+
+def test_a_step_that_is_compiled_is_said_to_be_unseen() -> None:
+    with warnings.catch_warnings(), watch(budget=1.0) as w:
+        warnings.simplefilter("ignore")
+        model, optimizer = linear()
+        step = torch.compile(lambda: optimizer.step(), backend="aot_eager")
+        for x, y in DataLoader(data(), batch_size=16):
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(model(x), y).backward()
+            step()
+    assert w.findings == []
+    assert w.summary()["unobserved"] == {
+        "backward calls whose steps cannot be seen from outside": 3
+    }

@@ -25,6 +25,8 @@ from trainlint.runtime.record import Record
 from trainlint.runtime.windows import Windows
 
 GRAPHS = (1, 2, 5, 20)  # backward calls whose graph is walked; later the first of each epoch
+COMPILED = "CompiledFunctionBackward"  # the one node of a graph that a compiled region is
+IN_COMPILED = "operations and loss functions inside of compiled regions"
 PULSE = 5_000_000_000  # nanoseconds
 LARGEST_GRAPH = 100_000  # nodes
 
@@ -232,7 +234,11 @@ class Session:
         self._graph_epoch = self.record.epoch
         if self.config.tables:
             self.history.inventory.look(loss, place)
-        self.tell(Graph(tuple(map(weakref.ref, leaves_of(loss))), place))
+        leaves, compiled = leaves_of(loss)
+        if compiled:
+            unobserved = self.record.unobserved
+            unobserved[IN_COMPILED] = max(unobserved[IN_COMPILED], compiled)
+        self.tell(Graph(tuple(map(weakref.ref, leaves)), place))
 
     def end_if_enough(self) -> None:
         """End the program once it has made as many steps as it was to make.
@@ -287,9 +293,10 @@ class Session:
         }
 
 
-def leaves_of(tensor: Any) -> list[Any]:
-    """The parameters at the leaves of a tensor's graph."""
+def leaves_of(tensor: Any) -> tuple[list[Any], int]:
+    """The parameters at the leaves of a tensor's graph, and how many compiled regions it has."""
     found: list[Any] = []
+    compiled = 0
     seen: set[Any] = set()
     stack = [tensor.grad_fn]
     while stack and len(seen) < LARGEST_GRAPH:
@@ -300,5 +307,6 @@ def leaves_of(tensor: Any) -> list[Any]:
         variable = getattr(node, "variable", None)
         if variable is not None:
             found.append(variable)
+        compiled += type(node).__name__ == COMPILED
         stack += [following for following, _ in node.next_functions]
-    return found
+    return found, compiled
