@@ -190,9 +190,9 @@ def sigmoids() -> Setting:
     return Setting(model, optimizer, digit_batches(), entropy)
 
 
-def tiny_loss() -> Setting:
+def tiny_loss(rate: float = 1.0) -> Setting:
     """A loss that was divided by far too much: its gradients are tiny, and so are the steps."""
-    model, optimizer = classifier(1.0)
+    model, optimizer = classifier(rate)
 
     def forward(model: Any, batch: Any) -> Any:
         return entropy(model, batch) * 1e-8
@@ -243,19 +243,30 @@ def bouncing() -> Setting:
     return Setting(model, optimizer, digit_batches(100), entropy)
 
 
-def swing() -> Setting:
+def rate_in_tiny_units() -> Setting:
+    """The same with a rate in such units, too, which is only some ten times too low."""
+    return tiny_loss(1e5)
+
+
+def swing(noise: float = 0.0) -> Setting:
     """Momentum that never ends: the loss swings over whole epochs."""
     x, _ = _data.cancer().tensors
     torch.manual_seed(0)
     model = nn.Linear(29, 1)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.999)
+    target = x[:, 29:] + noise * torch.randn(len(x), 1) if noise else x[:, 29:]
 
     def batches() -> Iterator[Any]:
-        data = torch.utils.data.TensorDataset(x[:, :29], x[:, 29:])
+        data = torch.utils.data.TensorDataset(x[:, :29], target)
         while True:
             yield from DataLoader(data, batch_size=64, shuffle=True)
 
     return Setting(model, optimizer, batches(), lambda m, b: nn.functional.mse_loss(m(b[0]), b[1]))
+
+
+def swing_of_noisy_targets() -> Setting:
+    """The same over a floor of noise, against which a lower rate calms it."""
+    return swing(0.5)
 
 
 def noise_floor(rate: float = 0.06) -> Setting:
@@ -297,11 +308,15 @@ SCENARIOS = (
     Scenario("recurrence at a high rate", "exploding_gradient", 80, "reduce_lr", recurrence),
     Scenario("ten sigmoids", "vanishing_gradient", 0, "advised", sigmoids),
     Scenario("a loss scaled to nothing", "vanishing_gradient", 0, "undone", tiny_loss),
+    Scenario("a rate too low for a loss in tiny units", "vanishing_gradient", 0, "increase_lr",
+             rate_in_tiny_units),
     Scenario("a rate beyond the curvature", "exploding_gradient", 100, "clip_grad",
              too_high_rate, 300),
     Scenario("too much momentum", "divergence", 20, "reduce_lr", bouncing, 400),
     Scenario("labels that drift", "divergence", 100, "undone", drifting_labels, 400),
     Scenario("momentum without end", "oscillation", 20, "undone", swing, 520),
+    Scenario("momentum without end, noisy targets", "oscillation", 20, "reduce_lr",
+             swing_of_noisy_targets, 520),
     Scenario("noise that a high rate keeps up", "plateau", 20, "reduce_lr", noise_floor, 500),
     Scenario("a batch too large", "out_of_memory", 82, "advised", full_memory),
     Scenario("healthy, SGD", None, 0, "", healthy),

@@ -448,7 +448,7 @@ def test_a_step_that_is_compiled_is_said_to_be_unseen() -> None:
     with warnings.catch_warnings(), watch(budget=1.0) as w:
         warnings.simplefilter("ignore")
         model, optimizer = linear()
-        step = torch.compile(lambda: optimizer.step(), backend="aot_eager")
+        step = torch.compile(optimizer.step, backend="aot_eager")
         for x, y in DataLoader(data(), batch_size=16):
             optimizer.zero_grad()
             torch.nn.functional.cross_entropy(model(x), y).backward()
