@@ -160,6 +160,7 @@ class Forward:
     step: int
     place: Place | None
     weights: float | None = None  # what a sample of the model's own numbers sums up to
+    is_held: bool = True  # an optimizer has parameters of the model
 
 
 @dataclass(slots=True)

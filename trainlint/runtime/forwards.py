@@ -9,6 +9,7 @@ from trainlint.runtime.events import Batch, Forward
 from trainlint.runtime.movement import sample
 
 if TYPE_CHECKING:
+    from trainlint.runtime.record import Record
     from trainlint.runtime.session import Session
 
 MOST = 16  # models that are looked at
@@ -57,8 +58,10 @@ class Forwards:
             return
         self._batch = batch
         probe = Probe(self)
-        for model in self._models():
+        for model in (*self._models(), *self._copies()):
             self._handles.append(model.register_forward_hook(probe))
+        if self._session.record.suspects:
+            self._watch_all()
 
     def close(self) -> None:
         """The batch is over: take the hooks off, tell what they saw."""
@@ -77,6 +80,23 @@ class Forwards:
                 self._session.tell(event)
 
             self._session.readings.take(numbers[key], arrived)
+
+    def _watch_all(self) -> None:
+        """See, on this batch, whether any module that is trained is run at all."""
+        from torch.nn.modules.module import register_module_forward_pre_hook
+
+        session, record = self._session, self._session.record
+        if any(map(_is_compiled, record.models())):  # hooks would have it compiled anew
+            record.judged = True
+
+        def runs(module: Any, given: Any) -> None:
+            if record.judged:
+                return
+            with session.own("forward calls"):
+                record.judged = _is_held(module, record)
+
+        if not record.judged:
+            self._handles.append(register_module_forward_pre_hook(runs))
 
     def ran(self, model: Any, output: Any) -> None:
         """A model was run."""
@@ -104,8 +124,9 @@ class Forwards:
                 output=None,
                 step=session.record.steps,
                 place=batch.place,
+                is_held=_is_held(model, session.record),
             )
-            sums = _sums(output, batch)
+            sums = _sums(output, batch) if self._ran[id(model)].is_held else _numbers(output)
             self._numbers[id(model)] = [*sums, _weights(model, output.device)] if sums else []
 
     def _models(self) -> list[Any]:
@@ -116,10 +137,17 @@ class Forwards:
                 left |= {id(module) for module in model.modules()}
             elif self._layers(model) or not model.training:
                 found.append(model)
+        return [model for model in found if id(model) not in left and _is_held(model, record)][
+            :MOST
+        ]
+
+    def _copies(self) -> list[Any]:
+        """Known models that no optimizer holds."""
+        record = self._session.record
         return [
             model
-            for model in found
-            if id(model) not in left and any(p in record.held for p in model.parameters())
+            for model in record.models()
+            if type(model).__name__ not in _OWN_WAYS and not _is_held(model, record)
         ][:MOST]
 
     def _layers(self, model: Any) -> list[tuple[str, Any]]:
@@ -133,6 +161,18 @@ class Forwards:
 def sensitive_layers(model: Any) -> list[tuple[str, Any]]:
     """Dropout and batch normalisation in a model, by name."""
     return [(name, m) for name, m in model.named_modules() if is_dropout(m) or is_batch_norm(m)]
+
+
+def _is_held(model: Any, record: Record) -> bool:
+    return any(parameter in record.held for parameter in model.parameters())
+
+
+def _is_compiled(model: Any) -> bool:
+    return any(
+        type(part).__name__ == "OptimizedModule"
+        or getattr(part, "_compiled_call_impl", None) is not None
+        for part in model.modules()
+    )
 
 
 def is_dropout(module: Any) -> bool:
@@ -154,11 +194,19 @@ def is_batch_norm(module: Any) -> bool:
 
 def _sums(output: Any, batch: Batch) -> list[Any]:
     """Three numbers that differ where two outputs of classes do; none for other outputs."""
+    numbers = _numbers(output)
+    if not numbers or output.dim() != 2 or not batch.labels or len(output) != batch.size:
+        return []
+    return numbers
+
+
+def _numbers(output: Any) -> list[Any]:
+    """Three numbers that differ where two outputs do."""
     import torch
 
-    if not isinstance(output, torch.Tensor) or output.dim() != 2 or not batch.labels:
+    if not isinstance(output, torch.Tensor) or not output.numel():
         return []
-    if len(output) != batch.size or not output.dtype.is_floating_point:
+    if not output.dtype.is_floating_point:
         return []
     values = output.detach().float()
     weights = torch.linspace(0.5, 1.5, values.numel(), device=values.device)

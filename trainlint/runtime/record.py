@@ -68,6 +68,8 @@ class Record:
     held: Parameters = field(default_factory=Parameters)  # by any optimizer, ever
     models_seen: dict[int, weakref.ref[Any]] = field(default_factory=dict)
     training: dict[int, bool] = field(default_factory=dict)  # mode of each model, by id
+    suspects: bool = False  # a model is evaluated that seems not to be the one that is trained
+    judged: bool = False  # since then, a module with an optimizer's parameters was evaluated
     said: set[str] = field(default_factory=set)  # codes of the findings so far
     ranks: Ranks = field(default_factory=Ranks)
     unobserved: Counter[str] = field(default_factory=Counter)  # what could not be seen, how often

@@ -10,6 +10,11 @@ a teacher that is only compared with. A metric that counts samples may repeat it
 it has to be equal `counted_times` times, over at least `counted` samples. Parameters that no
 optimizer moves say nothing.
 
+Whatever the metric is, and however it is computed: where a model that no optimizer holds, but has
+the shapes of one that is trained, gives the same output on the same batch `times` times running,
+the next `looks` evaluations are watched for a module that is trained. If none is run in them, the
+model that is evaluated is not the one that is trained, and this is reported, too.
+
 ## Why is this bad?
 The best checkpoint, early stopping and the schedule follow a number that has nothing to do with
 the network that is trained: a copy made before training, an average that is never updated, outputs
@@ -45,11 +50,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from trainlint.diagnostics import Severity
 from trainlint.runtime.check import Check
-from trainlint.runtime.events import End, Evaluation, Step
+from trainlint.runtime.events import End, Evaluation, Forward, Step
 from trainlint.runtime.findings import Finding
+from trainlint.runtime.inventory import trained_models
 from trainlint.runtime.places import Place
 
 BOUNDS = (0.0, 1.0, 100.0)
@@ -63,6 +70,7 @@ class Options:
     counted: int = 200
     counted_times: int = 8
     moved: float = 1e-6  # relative change of a parameter in one step
+    looks: int = 2
 
 
 @dataclass(slots=True)
@@ -71,6 +79,16 @@ class _Series:
     is_metric: bool
     values: list[Evaluation] = field(default_factory=list)  # equal ones, on end
     changed: int = -1  # the step after which it was last seen to change
+
+
+@dataclass(slots=True)
+class _Copy:
+    """A model that no optimizer holds, on one batch."""
+
+    first: Forward  # of equal outputs
+    last: Forward
+    times: int = 1
+    looks: int = 0
 
 
 class ConstantValidation(Check[Options]):
@@ -82,6 +100,7 @@ class ConstantValidation(Check[Options]):
     def __init__(self, *args: object) -> None:
         super().__init__(*args)  # type: ignore[arg-type]
         self._series: dict[tuple[Place | None, bool], _Series] = {}
+        self._copies: dict[tuple[int, int, int], _Copy] = {}  # by model, loader and batch
         self._moved: list[int] = []  # steps at which a sample showed it
         self._ratio = 0.0
         self._told = False
@@ -107,6 +126,57 @@ class ConstantValidation(Check[Options]):
 
     def on_end(self, end: End) -> Iterator[Finding]:
         yield from self._judge()
+
+    def on_forward(self, forward: Forward) -> Iterator[Finding]:
+        model, mark = forward.model(), forward.fingerprint
+        if self._told or forward.is_held or model is None or mark is None or not forward.output:
+            return
+        if forward.loader.trained or forward.loader.claim == "training" or self.run.judged:
+            return
+        key = (id(model), forward.loader.number, mark)
+        copy = self._copies.get(key)
+        if copy is None or copy.first.model() is not model or not self._is_same(copy.last, forward):
+            self._copies[key] = _Copy(forward, forward)
+            return
+        if forward.step == copy.last.step:
+            return
+        copy.last, copy.times, copy.looks = forward, copy.times + 1, copy.looks + self.run.suspects
+        since, until = copy.first.step, forward.step
+        if copy.times < self.options.times or until - since < self.options.steps:
+            return
+        self.run.suspects = True
+        if copy.looks >= self.options.looks and self._has_moved(since, until):
+            yield from self._copied(model, copy)
+
+    def _is_same(self, one: Forward, other: Forward) -> bool:
+        before, after = one.output or (), other.output or ()
+        bound = self.options.tolerance * max(map(abs, (*before, *after)))
+        return one.weights == other.weights and all(
+            abs(a - b) <= bound for a, b in zip(before, after, strict=True)
+        )
+
+    def _copied(self, model: Any, copy: _Copy) -> Iterator[Finding]:
+        shapes = [parameter.shape for parameter in model.parameters()]
+        held = {id(p) for o in self.run.optimizers.values() for p, _ in o.parameters()}
+        if not any([p.shape for p in one.parameters()] == shapes for one in trained_models(held)):
+            return
+        self._told = True
+        first, last = copy.first, copy.last
+        yield self.finding(
+            f"the output of this {type(model).__name__} on the same batch was the same in "
+            f"{copy.times} evaluations, while {last.step - first.step} steps moved the parameters "
+            "of another one of its shapes, of which nothing was evaluated: what is evaluated is "
+            "not what is trained",
+            last.place,
+            step=last.step,
+            evidence={
+                "model": type(model).__name__,
+                "evaluations": copy.times,
+                "steps": last.step - first.step,
+                "relative_change_of_parameters": self._ratio,
+            },
+            related=[(last.loader.place, "the loader of this batch")],
+        )
 
     def _is_equal(self, one: Evaluation, other: Evaluation) -> bool:
         largest = max(abs(one.value), abs(other.value))

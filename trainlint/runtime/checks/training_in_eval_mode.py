@@ -186,7 +186,7 @@ class TrainingInEvalMode(Check[Options]):
 
     def on_forward(self, forward: Forward) -> Iterator[Finding]:
         model = forward.model()
-        if model is None:
+        if model is None or not forward.is_held:
             return
         yield from self._differs(forward, model)
         if self._is_of_training(forward):
