@@ -1,4 +1,4 @@
-"""The mean loss of each epoch, and how far chance alone could have moved it."""
+"""The mean loss of each epoch, or block of steps, and how far chance could have moved it."""
 
 from __future__ import annotations
 
@@ -28,8 +28,12 @@ class Epoch:
 
 @dataclass(slots=True)
 class Epochs:
-    """The whole epochs of one loss, in their order; other data begin anew."""
+    """The whole epochs of one loss, in their order; other data begin anew.
 
+    Where ``length`` is above 0, that many observed steps are taken for an epoch.
+    """
+
+    length: int = 0
     whole: list[Epoch] = field(default_factory=list)
     _number: int = 0
     _loader: object = None
@@ -38,16 +42,19 @@ class Epochs:
 
     def add(self, step: Step) -> Epoch | None:
         """One more step; the epoch that it ends by beginning another."""
-        if step.loss is None or not math.isfinite(step.loss) or not step.epoch:
+        if step.loss is None or not math.isfinite(step.loss) or not (step.epoch or self.length):
             return None
         loader = step.batches[-1].loader if step.batches else self._loader
-        if step.epoch < self._number or loader is not self._loader:
-            self.whole, self._values, self._number = [], [], step.epoch
+        number = step.epoch
+        if self.length:
+            number = self._number + (len(self._values) == self.length)
+        if number < self._number or loader is not self._loader:
+            self.whole, self._values, self._number = [], [], number
         self._loader = loader
         ended = None
-        if step.epoch > self._number and self._values:
+        if number > self._number and self._values:
             ended = self._close()
-        self._number = step.epoch
+        self._number = number
         self._values.append(step.loss)
         self._rate = max((rate for rate in step.rates if rate is not None), default=0.0)
         return ended

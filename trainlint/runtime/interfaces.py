@@ -90,6 +90,14 @@ INSTRUMENTS = {
                 "cross_entropy nll_loss binary_cross_entropy binary_cross_entropy_with_logits "
                 "mse_loss l1_loss smooth_l1_loss"
             ).split()
+        )
+        + tuple(
+            _i(f"nn.functional.{name}")
+            for name in (
+                "cosine_embedding_loss ctc_loss gaussian_nll_loss hinge_embedding_loss huber_loss "
+                "kl_div margin_ranking_loss multi_margin_loss multilabel_margin_loss "
+                "multilabel_soft_margin_loss poisson_nll_loss soft_margin_loss triplet_margin_loss"
+            ).split()
         ),
     ),
     "modes": Instrument(

@@ -22,6 +22,7 @@ class TensorRecord:
     without_gradient: int = 0  # observed steps on end
     at_zero: int = 0  # observed steps on end
     had_gradient: bool = False
+    largest: float = 0.0  # norm of its gradient so far
     movable: bool = True  # requires a gradient
 
     @property

@@ -257,6 +257,8 @@ class Windows:
             tensor.without_gradient = tensor.without_gradient + 1 if norm is None else 0
             tensor.at_zero = tensor.at_zero + 1 if norm == 0 else 0
             tensor.had_gradient |= norm is not None
+            if norm is not None and norm > tensor.largest:
+                tensor.largest = norm
         by_place: dict[Any, list[Loss]] = {}
         for loss in step.losses:
             by_place.setdefault(loss.place, []).append(loss)

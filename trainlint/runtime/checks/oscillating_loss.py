@@ -1,8 +1,11 @@
 """The loss of the epochs goes up and down, and gets nowhere.
 
 ## What it does
-Compares the mean losses of the last `epochs` epochs. A rise of at least `amplitude` of the loss,
-which chance does not explain (`errors` standard errors of the two means) and which no rise of the
+Compares the mean losses of the last `epochs` epochs, and of as many blocks of `block` steps where
+these are alike: of batches drawn at random by a loader, or of steps that all see the same targets,
+as training on the whole data does. A rise of at least `amplitude` of the loss,
+which chance does not explain (`errors` standard errors of the two means; `block_errors` of blocks,
+of which there are more) and which no rise of the
 learning rate came with, counts as a swing. Where a swing happens in at least `part` of the epochs
 and the second half of them is no better than the first, the loss oscillates. The losses of single
 steps prove nothing: two thirds of them are turning points in healthy training too. Silent on
@@ -51,6 +54,8 @@ class Options:
     amplitude: float = 0.03
     part: float = 0.2
     errors: float = 3.0
+    block: int = 50  # steps
+    block_errors: float = 4.0
     gain: float = 0.01  # of the better half over the worse one that is progress
     fallen: float = 0.05
 
@@ -63,19 +68,41 @@ class OscillatingLoss(Check[Options]):
     def __init__(self, *args: object) -> None:
         super().__init__(*args)  # type: ignore[arg-type]
         self._epochs: dict[tuple[object, int], Epochs] = {}
+        self._blocks: dict[tuple[object, int], Epochs] = {}
+        self._targets: dict[tuple[object, int], int | None] = {}
         self._told = False
 
     def on_step(self, step: Step) -> Iterator[Finding]:
         if self._told or not step.losses or len(self.run.optimizers) > 1:
             return
-        place = step.losses[-1].place
-        epochs = self._epochs.setdefault((place, step.optimizer.number), Epochs())
-        if epochs.add(step) is None or len(epochs.whole) < self.options.epochs:
-            return
+        key = (step.losses[-1].place, step.optimizer.number)
+        epochs = self._epochs.setdefault(key, Epochs())
+        if epochs.add(step) is not None:
+            yield from self._judge(step, epochs, self.options.errors)
+        blocks = self._blocks.get(key)
+        if blocks is None or not self._are_alike(step, key):
+            blocks = self._blocks[key] = Epochs(self.options.block)
+        if not self._told and blocks.add(step) is not None:
+            yield from self._judge(step, blocks, self.options.block_errors)
+
+    def _are_alike(self, step: Step, key: tuple[object, int]) -> bool:
+        """Whether the steps of a block see the same mix of data: all of it, or random parts."""
+        if step.has_closure:
+            return False
+        if step.batches:
+            return all(batch.loader.sampler == "RandomSampler" for batch in step.batches)
+        call = step.losses[-1].call
+        before, now = self._targets.get(key), call.fingerprint if call is not None else None
+        self._targets[key] = now
+        return now is not None and before == now
+
+    def _judge(self, step: Step, epochs: Epochs, errors: float) -> Iterator[Finding]:
         options, some = self.options, epochs.whole[-self.options.epochs :]
+        if len(some) < options.epochs:
+            return
         if min(e.mean for e in some) <= 0 or self._is_finished(some, epochs.whole[0].mean):
             return
-        swings = [b for a, b in pairwise(some) if self._is_swing(a, b)]
+        swings = [b for a, b in pairwise(some) if self._is_swing(a, b, errors)]
         half = len(some) // 2
         first, second = (
             sum(epoch.mean for epoch in part) / len(part) for part in (some[:half], some[half:])
@@ -84,15 +111,19 @@ class OscillatingLoss(Check[Options]):
             return
         self._told = True
         means = [epoch.mean for epoch in some]
+        one, several = ("an epoch", "epochs")
+        if epochs.length:
+            one, several = f"{epochs.length} steps", f"blocks of {epochs.length} steps"
         yield self.finding(
-            f"the mean loss of an epoch rose by more than {100 * options.amplitude:g} % in "
-            f"{len(swings)} of the last {len(some)} epochs and got nowhere: it went between "
+            f"the mean loss of {one} rose by more than {100 * options.amplitude:g} % in "
+            f"{len(swings)} of the last {len(some)} {several} and got nowhere: it went between "
             f"{min(means):.4g} and {max(means):.4g} at a rate of {some[-1].rate:g}",
-            place,
+            step.losses[-1].place,
             step=step.number,
             evidence={
                 "epochs": means,
                 "swings": [epoch.number for epoch in swings],
+                "steps_in_a_block": epochs.length or None,
                 "rate": some[-1].rate,
             },
         )
@@ -100,10 +131,10 @@ class OscillatingLoss(Check[Options]):
     def _is_finished(self, some: list[Epoch], start: float) -> bool:
         return median(epoch.mean for epoch in some) <= self.options.fallen * start
 
-    def _is_swing(self, before: Epoch, after: Epoch) -> bool:
+    def _is_swing(self, before: Epoch, after: Epoch, errors: float) -> bool:
         rise = after.mean - before.mean
         return (
             rise >= self.options.amplitude * before.mean
-            and after.differs_from(before, self.options.errors)
+            and after.differs_from(before, errors)
             and after.rate <= before.rate * 1.001
         )

@@ -4,9 +4,9 @@
 Reports trainable parameters in an optimizer that received no gradient in `without_gradient`
 observed steps running since the beginning (they are reached by no forward pass), while others do;
 an optimizer none of whose parameters had a gradient in as many steps; and parameters that stayed
-exactly as they were over at least ten real steps at a rate above 0, though they have a gradient: a
-sample of them first, then every element. Parameters whose values were read from a file and that are
-not reached are reported as info.
+exactly as they were over at least ten real steps at a rate above 0, though they have a gradient
+above `settled` of the largest that they had: a sample of them first, then every element. Parameters
+whose values were read from a file and that are not reached are reported as info.
 
 A matrix whose relative change in one step, measured on a sample over ten of them, is above 10 to
 the power of `highest` is reported where the loss is no better than it was at the start; matrices
@@ -65,6 +65,7 @@ class Options:
     highest: float = -1.0
     looks: int = 3
     gain: float = 0.01  # of the loss that is progress
+    settled: float = 1e-3  # the part of its largest gradient at which a tensor is where it belongs
 
 
 class UnmovedParameter(Check[Options]):
@@ -133,7 +134,8 @@ class UnmovedParameter(Check[Options]):
             movement.tensors, movement.changes, movement.exact, strict=True
         ):
             rate = step.rates[tensor.group] if tensor.group < len(step.rates) else None
-            has_cause = bool(rate) and bool(norms.get(id(tensor)))
+            norm = norms.get(id(tensor)) or 0.0
+            has_cause = bool(rate) and norm > self.options.settled * tensor.largest
             if change == 0 and exact and has_cause and id(tensor) not in self._told:
                 found.append(tensor)
         if not found:

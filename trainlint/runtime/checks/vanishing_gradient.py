@@ -6,8 +6,9 @@ Takes the root mean square of the gradient of each trainable tensor, unscaled. W
 progress meanwhile, it is a warning. Where the loss does make progress it is information, and only
 under an optimizer whose steps are proportional to the gradient: one that divides by the gradient's
 own size (Adam and its kind) does not care. A loss that training has brought to a small part of
-where it began is a finished fit, and silent; so is a gradient that is exactly zero in all tensors,
-which RUN004 reports.
+where it began is a finished fit, and silent; so are gradients below `settled` of the largest that
+their tensors had, while the loss is the best so far: a minimum. A gradient that is exactly zero in
+all tensors is RUN004's.
 
 ## Why is this bad?
 The layers far from the loss keep the values they began with: deep chains of saturating functions,
@@ -61,6 +62,7 @@ class Options:
     steps: int = 20
     gain: float = 0.01  # of the loss, over twice as many steps, that is progress
     fallen: float = 0.05  # the part of its start at which a loss is a finished fit
+    settled: float = 1e-3  # the part of its largest one at which a gradient has settled
 
 
 class VanishingGradient(Check[Options]):
@@ -90,9 +92,22 @@ class VanishingGradient(Check[Options]):
         if row < self.options.steps or self._told.get(number) is Severity.WARNING:
             return
         severity = self._severity(step)
+        if severity is not None and self._is_settled(step, small):
+            return
         if severity is not None and self._told.get(number) is not severity:
             self._told[number] = severity
             yield self._finding(step, small, sizes, row, severity)
+
+    def _is_settled(self, step: Step, small: list[tuple[float, TensorRecord]]) -> bool:
+        """Whether these gradients fell from where they were, and the loss is at its best."""
+        options = self.options
+        best = self.run.stream(step.losses[-1].place, step.optimizer).values.best
+        if step.loss is None or step.loss > best + options.gain * abs(best):
+            return False
+        return all(
+            rms * math.sqrt(tensor.size) <= options.settled * tensor.largest
+            for rms, tensor in small
+        )
 
     def _severity(self, step: Step) -> Severity | None:
         options = self.options

@@ -22,6 +22,12 @@ FUNCTIONS: dict[str, int | None] = {
     "l1_loss": 0,
     "smooth_l1_loss": 0,
 }
+# Other losses, which are only heard of where they are computed without gradients.
+EVALUATED = (
+    "cosine_embedding_loss ctc_loss gaussian_nll_loss hinge_embedding_loss huber_loss kl_div "
+    "margin_ranking_loss multi_margin_loss multilabel_margin_loss multilabel_soft_margin_loss "
+    "poisson_nll_loss soft_margin_loss triplet_margin_loss"
+).split()
 
 
 def install(session: Session) -> Undo:
@@ -51,12 +57,19 @@ def install(session: Session) -> Undo:
                         session.windows.call = _call(name, fixed, given, target)
                 return answer
 
-            # What scripts or compiles a caller of this takes the original in its place.
-            loss_function.__dict__["__original_fn"] = original
-            loss_function.__dict__["__script_if_tracing_wrapper"] = True
-            return loss_function
+            return _passed_through(loss_function, original)
 
         return wrapped
+
+    def make_evaluated(original: Any) -> Any:
+        def loss_function(*args: Any, **kwargs: Any) -> Any:
+            answer = original(*args, **kwargs)
+            if not (is_compiling() or own.off or is_grad_enabled()):
+                with own:
+                    _evaluated(answer)
+            return answer
+
+        return _passed_through(loss_function, original)
 
     def _evaluated(answer: Any) -> None:
         if is_real(answer) and answer.numel() == 1 and answer.dtype in exact:
@@ -72,5 +85,13 @@ def install(session: Session) -> Undo:
         return LossCall(name, rows, classes or None, mark, place, device)
 
     return together(
-        *(patch(functional, name, make(name, fixed)) for name, fixed in FUNCTIONS.items())
+        *(patch(functional, name, make(name, fixed)) for name, fixed in FUNCTIONS.items()),
+        *(patch(functional, name, make_evaluated) for name in EVALUATED),
     )
+
+
+def _passed_through(ours: Any, original: Any) -> Any:
+    """What scripts or compiles a caller of ours takes the original in its place."""
+    ours.__dict__["__original_fn"] = original
+    ours.__dict__["__script_if_tracing_wrapper"] = True
+    return ours
