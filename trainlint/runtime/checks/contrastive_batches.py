@@ -25,7 +25,9 @@ class NoPositivePairs(Check[PairOptions]):
     Finds the matrix of similarities in the graph of the loss (features times themselves, over a
     temperature below 1, on the way to a logarithm) and the mask with which the loss picks its
     positives. Reports where, in `looks` looks running, at least `part` of the anchors have none
-    besides themselves. A loss without such a mask, as on two views of each sample, is not judged.
+    besides themselves. A loss without such a mask, as on two views of each sample, is not judged,
+    nor is one that picks them in a sum inside of a logarithm: there the same mask may choose
+    negatives (RUN004 and RUN007 see such a loss stand still).
 
     ## Why is this bad?
     Anchors without a positive only push everything apart, or drop out of the mean: the loss falls
