@@ -251,3 +251,83 @@ def test_steps_whose_numbers_come_late_were_made_before_the_evaluation() -> None
     assert state.steps == 0
     list(check.on_step(step(11, record)))
     assert state.steps == 1
+
+
+def compares(is_right: bool) -> None:
+    torch.manual_seed(0)
+    model = torch.nn.Linear(4, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for x, y in DataLoader(data(64), batch_size=4):
+        wanted = y.float()[:, None] if is_right else y.float()
+        loss = functional.mse_loss(model(x), wanted)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+def classifies(end: Callable[[Any], Any]) -> None:
+    torch.manual_seed(0)
+    model = torch.nn.Linear(4, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for x, y in DataLoader(data(64), batch_size=4):
+        loss = functional.cross_entropy(end(model(x)), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+@pytest.mark.parametrize("is_right", [True, False])
+@pytest.mark.filterwarnings("ignore:Using a target size")
+def test_predictions_and_targets_of_one_shape_are_not_suspected(
+    session: Session, is_right: bool
+) -> None:
+    compares(is_right)
+    line = "loss = functional.mse_loss(model(x), wanted)"
+    assert cleared(session, "LOS005", compares) == ({line} if is_right else set())
+    assert [f.code for f in session.findings.values()] == ([] if is_right else ["RUN028"])
+
+
+@pytest.mark.parametrize(
+    ("end", "is_cleared"),
+    [
+        (lambda logits: logits, True),
+        (lambda logits: logits.view(-1, 2), True),
+        (lambda logits: logits.softmax(dim=1), False),
+        (lambda logits: 2 * logits.softmax(dim=1), False),  # of which nothing is known
+    ],
+)
+def test_the_output_of_a_layer_is_no_softmax(
+    session: Session, end: Callable[[Any], Any], is_cleared: bool
+) -> None:
+    classifies(end)
+    line = "loss = functional.cross_entropy(end(model(x)), y)"
+    assert cleared(session, "LOS001", classifies) == ({line} if is_cleared else set())
+
+
+def plans(steps: int, by_batch: bool) -> None:
+    torch.manual_seed(0)
+    model = torch.nn.Linear(4, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps)
+    for _ in range(3):
+        for x, y in DataLoader(data(64), batch_size=4):
+            optimizer.zero_grad()
+            functional.cross_entropy(model(x), y).backward()
+            optimizer.step()
+            if by_batch:
+                schedule.step()
+        if not by_batch:
+            schedule.step()
+
+
+@pytest.mark.parametrize(("steps", "by_batch"), [(48, True), (3, False), (48, False), (3, True)])
+def test_a_schedule_that_made_the_steps_of_its_plan_is_not_suspected(
+    session: Session, steps: int, by_batch: bool
+) -> None:
+    plans(steps, by_batch)
+    is_right = (steps == 48) is by_batch
+    found = cleared(session, "OPT005", plans)
+    line = "schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps)"
+    assert found == ({line} if is_right else set())
+    confirms = [f.evidence["confirms"] for f in session.findings.values() if f.code == "RUN022"]
+    assert confirms == ([] if is_right else [["OPT005"]])

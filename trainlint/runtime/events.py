@@ -27,6 +27,8 @@ class LossCall:
     fingerprint: int | None  # of the targets; None where reading them would wait for a device
     place: Place | None
     device: str = "cpu"  # its kind
+    source: str = ""  # the operation that the predictions come out of
+    shapes: tuple[tuple[int, ...], tuple[int, ...]] | None = None  # of predictions and targets
 
 
 @dataclass(slots=True)
@@ -181,7 +183,7 @@ class Schedule:
     handler: ClassVar[str] = "on_schedule"
 
     kind: str
-    optimizer: int  # id of its optimizer
+    optimizer: weakref.ref[Any]  # one with that of its record: plain references to one object
     place: Place | None
     steps: int = 0  # after the one that its constructor makes
     planned: int | None = None  # how many steps it was made for, where it says so

@@ -108,5 +108,4 @@ class Record:
 
     def schedules_of(self, optimizer: OptimizerRecord) -> list[Schedule]:
         """The schedulers that were made for an optimizer."""
-        key = id(optimizer.reference())
-        return [schedule for schedule in self.schedules if schedule.optimizer == key]
+        return [one for one in self.schedules if one.optimizer is optimizer.reference]

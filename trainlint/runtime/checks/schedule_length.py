@@ -47,11 +47,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from trainlint.diagnostics import Confidence
 from trainlint.runtime.check import Check
 from trainlint.runtime.events import End, Evaluation, Overwrite, Schedule, Step
-from trainlint.runtime.findings import Finding
+from trainlint.runtime.findings import Cleared, Finding
 from trainlint.runtime.optimizers import OptimizerRecord
 
 
@@ -66,12 +67,13 @@ class Options:
 class ScheduleLength(Check[Options]):
     code = "RUN022"
     name = "schedule-length"
-    confirms = ("OPT007",)
+    confirms = ("OPT005", "OPT007", "ACC006")
     defaults = Options()
 
     def __init__(self, *args: object) -> None:
         super().__init__(*args)  # type: ignore[arg-type]
         self._candidates: list[Overwrite] = []
+        self._kept: list[tuple[Schedule, int, int]] = []  # plans, with steps and epochs
         self._told: set[int] = set()
         self._best = math.inf
         self._last = math.nan
@@ -96,8 +98,8 @@ class ScheduleLength(Check[Options]):
         waiting = [one for one in self._candidates if step.number > one.step]
         if not waiting:
             return
-        key = id(step.optimizer.reference())
-        for overwrite in [one for one in waiting if one.schedule.optimizer == key]:
+        key = step.optimizer.reference
+        for overwrite in [one for one in waiting if one.schedule.optimizer is key]:
             self._candidates.remove(overwrite)
             if step.rates == overwrite.now:
                 self._told.add(id(overwrite.schedule))
@@ -118,7 +120,8 @@ class ScheduleLength(Check[Options]):
     def _overwritten(self, step: Step, overwrite: Overwrite) -> Finding:
         schedule = overwrite.schedule
         found, now = overwrite.found[0], overwrite.now[0]
-        return self.finding(
+        return self._of(
+            ["OPT007"],
             f"the rate was set to {found:.3g} and {schedule.kind} put {now:.3g} in its place at "
             "its next step: what was set by hand has no effect",
             overwrite.place,
@@ -140,6 +143,8 @@ class ScheduleLength(Check[Options]):
         if not planned or not made or optimizer.steps < options.steps:
             return
         if abs(made - planned) <= max(1.0, options.off * planned):
+            if self.run.epoch >= options.epochs and not _about(self.run.epoch, optimizer.steps):
+                self._kept.append((schedule, optimizer.steps, self.run.epoch))
             return
         epochs = self.run.epoch
         cause = self._cause(planned, made, optimizer.steps, epochs)
@@ -147,7 +152,8 @@ class ScheduleLength(Check[Options]):
             return
         done = 100 * made / planned
         consequence = "the rate never came down" if made < planned else "its plan was over early"
-        yield self.finding(
+        yield self._of(
+            ["ACC006"] if "window" in cause else ["OPT005"],
             f"{schedule.kind} was made for {planned} steps and made {made} ({done:.0f} %): "
             f"{cause}; {consequence}",
             schedule.place,
@@ -162,6 +168,22 @@ class ScheduleLength(Check[Options]):
             related=[(optimizer.place, "the optimizer steps here")],
             subject="length",
         )
+
+    def _of(self, confirms: list[str], *args: Any, **kwargs: Any) -> Finding:
+        found = self.finding(*args, **kwargs)
+        found.evidence["confirms"] = confirms
+        return found
+
+    def cleared(self) -> Iterator[Cleared]:
+        for schedule, steps, epochs in self._kept:
+            yield Cleared(
+                "OPT005",
+                "schedule-unit-mismatch",
+                f"{schedule.kind} was made for {schedule.planned} steps and made {schedule.steps}"
+                f", over {epochs} epochs and {steps} steps of its optimizer",
+                (schedule.place,) if schedule.place is not None else (),
+                {"planned": schedule.planned, "made": schedule.steps},
+            )
 
     def _cause(self, planned: int, made: int, steps: int, epochs: int) -> str | None:
         batches = steps * self._window

@@ -6,7 +6,8 @@ no optimizer was ever given after `steps` steps, and that did not move meanwhile
 change them by itself). It says where they came into the graph only after training had begun:
 unfrozen, or added, after the optimizer was made. Parameters whose values were read from a file are
 reported as info: training a head on a pretrained network that is left as it is may be what was
-meant, though freezing it would save its gradients. It is what OPT001 suspects, seen happening.
+meant, though freezing it would save its gradients. It is what OPT001
+and OPT002 suspect, seen happening.
 
 ## Why is this bad?
 The parameter keeps the random values it began with, while everything looks as if it were trained.
@@ -70,7 +71,7 @@ class _Suspect:
 class UnoptimizedParameter(Check[Options]):
     code = "RUN011"
     name = "unoptimized-parameter"
-    confirms = ("OPT001",)
+    confirms = ("OPT001", "OPT002")
     defaults = Options()
 
     def __init__(self, *args: object) -> None:

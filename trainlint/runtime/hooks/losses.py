@@ -22,6 +22,10 @@ FUNCTIONS: dict[str, int | None] = {
     "l1_loss": 0,
     "smooth_l1_loss": 0,
 }
+# What only brings numbers into another form.
+FORMS = frozenset(
+    "View UnsafeView ReshapeAlias Permute Transpose T Squeeze Unsqueeze Alias ToCopy Clone".split()
+)
 # Other losses, which are only heard of where they are computed without gradients.
 EVALUATED = (
     "cosine_embedding_loss ctc_loss gaussian_nll_loss hinge_embedding_loss huber_loss kl_div "
@@ -82,12 +86,26 @@ def install(session: Session) -> Undo:
         rows = given.numel() // (classes or 1) if fixed is None else given.numel()
         mark = tensor_fingerprint(target) if isinstance(target, torch.Tensor) else None
         place, device = session.places.here(), given.device.type
-        return LossCall(name, rows, classes or None, mark, place, device)
+        call = LossCall(name, rows, classes or None, mark, place, device, _source(given))
+        if isinstance(target, torch.Tensor):
+            call.shapes = (tuple(given.shape), tuple(target.shape))
+        return call
 
     return together(
         *(patch(functional, name, make(name, fixed)) for name, fixed in FUNCTIONS.items()),
         *(patch(functional, name, make_evaluated) for name in EVALUATED),
     )
+
+
+def _source(given: Any) -> str:
+    """The operation that gave it, whatever form it was brought into since."""
+    node = given.grad_fn
+    for _ in range(4):
+        name = type(node).__name__.partition("Backward")[0]
+        if name not in FORMS or not node.next_functions:
+            return name
+        node = node.next_functions[0][0]
+    return ""
 
 
 def _passed_through(ours: Any, original: Any) -> Any:

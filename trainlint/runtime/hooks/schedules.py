@@ -37,7 +37,8 @@ def install(session: Session) -> Undo:
                 if optimizer is not None:
                     rates.leave(optimizer)
                 if self not in known and optimizer is not None:
-                    schedule = Schedule(type(self).__name__, id(optimizer), session.places.here())
+                    owner, place = weakref.ref(optimizer), session.places.here()
+                    schedule = Schedule(type(self).__name__, owner, place)
                     schedule.planned = planned_steps(self)
                     known[self] = schedule
                     session.record.schedules.append(schedule)

@@ -1,0 +1,16 @@
+"""A network that ends in a softmax, and a loss that applies one."""
+import torch
+from _data import digits
+from torch import nn
+from torch.utils.data import DataLoader
+
+torch.manual_seed(0)
+model = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10), nn.Softmax(dim=1))
+criterion = nn.CrossEntropyLoss()
+optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+for epoch in range(2):
+    for x, y in DataLoader(digits(), batch_size=32, shuffle=True):
+        loss = criterion(model(x), y)  # expect: RUN028
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
