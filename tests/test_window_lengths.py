@@ -46,6 +46,13 @@ def test_a_window_of_one_batch_accumulates_nothing(code: str, text: str) -> None
     assert _only(code, text) is None
 
 
+def test_a_window_of_one_batch_unless_a_batch_is_too_large_is_a_longer_one_then() -> None:
+    most = "def most(n):\n    k = 1\n    if n > 16:\n        k = n // 16\n    return k\n"
+    found = _only("ACC001", _pass("k", most + "k = most(size())", loss=" / k"))
+    assert found is not None
+    assert found.confidence is Confidence.HIGH
+
+
 def test_a_computed_window_is_counted_out() -> None:
     found = _only("ACC001", _pass("K", "SIZE = 8\nK = 32 // SIZE", loss=" / K"))
     assert found is not None
@@ -62,12 +69,6 @@ DOUBTFUL = {
         " / settings.every",
     ),
     "a default that nothing changes": _pass("k", params=", k=1", loss=" / k"),
-    "1 unless a batch is too large": _pass(
-        "k",
-        "def most(n):\n    k = 1\n    if n > 16:\n        k = n // 16\n    return k\n"
-        "k = most(size())",
-        loss=" / k",
-    ),
 }
 
 
