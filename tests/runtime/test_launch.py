@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -237,3 +238,24 @@ def test_wrong_options_are_told_in_one_line(tmp_path: Path) -> None:
         result = run(tmp_path, *words)
         assert (result.code, result.out) == (2, ""), words
         assert len(result.err.splitlines()) == 1
+
+
+def test_a_wheel_watches_a_program_apart_from_its_checkout(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    site, work = tmp_path / "site", tmp_path / "work"
+    zipfile.ZipFile(wheel).extractall(site)
+    work.mkdir()
+    write(work, TRAIN + "import trainlint\nprint(trainlint.__file__)\ntrain(12, clear=False)\n")
+    report = work / "report.json"
+    done = subprocess.run(
+        [sys.executable, "-m", "trainlint", "run", "--report", "report.html",
+         "--report", str(report), "script.py"],
+        cwd=work, env=environment(PYTHONPATH=str(site)), check=False, timeout=120,
+        capture_output=True, encoding="utf-8",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{site / 'trainlint/__init__.py'}\n"
+    assert "LOP001" in Result(done, report).codes
+    assert "<svg" in (work / "report.html").read_text(encoding="utf-8")
