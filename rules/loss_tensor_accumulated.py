@@ -193,7 +193,7 @@ def _finding(file: File, place: collecting.Collected, carriers: list[graphs.Carr
     best = next((c for c in carriers if c.source is not None and c.source.whole), carriers[0])
     text = " ".join(file.text(place.node).split())
     what = " ".join(file.text(best.expr).split())
-    trail = list(place.trail)
+    trail, growth = list(place.trail), "step"
     if best.source is not None:
         call = best.source.event.call
         returned = isinstance(call, tree.Return)
@@ -204,12 +204,14 @@ def _finding(file: File, place: collecting.Collected, carriers: list[graphs.Carr
         )
         trail.append(Step(call, how))
         graph = "the graph of each batch"
+        if _is_once_a_round(place, call):
+            graph, growth = "the graph of the last batch of each round", "round"
     else:
         graph = "the graph and all activations of each batch (nothing here switches gradients off)"
     kept = _kept(place)
     message = (
         f"`{text}` keeps `{what}` with its autograd graph: {kept} holds on to {graph}, so memory "
-        "grows with every step"
+        f"grows with every {growth}"
     )
     fixes, why = _fixes(file, place, carriers)
     whole = best.source is None or best.source.whole
@@ -220,6 +222,12 @@ def _finding(file: File, place: collecting.Collected, carriers: list[graphs.Carr
         fixes=fixes,
         confidence=Confidence.HIGH if whole and best.certain else Confidence.MEDIUM,
     )
+
+
+def _is_once_a_round(place: collecting.Collected, backward: tree.Node) -> bool:
+    """True where a loop of batches with their backward stands beside the place, in its own loop."""
+    loop, inner = tree.enclosing_loop(place.node), tree.enclosing_loop(backward)
+    return loop is not None and inner is not None and loop in inner.ancestors()
 
 
 def _kept(place: collecting.Collected) -> str:

@@ -10,10 +10,22 @@ from trainlint.testing import check_text
 RULES = shipped().by_code
 CUT = "import numpy as np\nimport torch\ndef cut(path, n):\n    x = np.load(path)\n    return {}\n"
 
+KEEPING = """
+def train(net, optimizer, loader, epochs, kept=[]):
+    for _ in range(epochs):
+        for x, y in loader:
+            loss = torch.nn.functional.mse_loss(net(x), y)
+            loss.backward()
+            optimizer.step()
+{}kept.append(loss)
+"""
+
 
 @pytest.mark.parametrize(
     ("code", "text", "said"),
     [
+        ("MET005", "import torch" + KEEPING.format(" " * 12), "memory grows with every step"),
+        ("MET005", "import torch" + KEEPING.format(" " * 8), "memory grows with every round"),
         ("DAT003", CUT.format("np.random.randint(0, len(x) - n)"), "raises a ValueError"),
         ("DAT003", CUT.format("torch.randint(0, len(x) - n, (1,))"), "raises a RuntimeError"),
         ("DEV002", "ROOT = '/home/anna/data'", "an argument or a setting could say"),

@@ -109,8 +109,9 @@ def outlives(file: File, item: Collected) -> bool:
     if not isinstance(base, tree.Name):
         return False
     loop = tree.enclosing_loop(item.node)
-    if loop is None:
-        return False
+    flow, at = file.flow(item.node), file.flow(item.node).point(item.node)
+    if loop is None or not flow.reaches(at, [at]):
+        return False  # the loop ends with the round that comes here
     bindings, unbound = file.values.definitions(base)
     return unbound or any(
         loop not in binding.node.ancestors() and not _is_of_one_step(file, binding.node, loop)

@@ -41,6 +41,7 @@ _KEYWORDS = frozenset(
     "pos_weight beta delta".split()
 )
 _NO_TENSOR = (tree.Constant, tree.FormattedString, tree.Dict, tree.Lambda, tree.Comprehension)
+_CALLERS = 8  # of one function, that are told apart
 KNOWN = BCE | BCE_WITH_LOGITS | CROSS_ENTROPY | NLL | REGRESSION
 
 
@@ -101,17 +102,34 @@ def _is_made_here(file: File, func: tree.Expr) -> bool:
 
 
 def _evaluations(file: File, call: tree.Call, names: frozenset[str]) -> Iterator[LossEvaluation]:
-    callees = [value for value in file.values.callees(call) if not is_none(value)]
-    for value in callees:
-        evaluated = _evaluated(value)
-        if evaluated is None or evaluated[0] not in names:
-            continue
-        name, criterion = evaluated
-        given = call.arg(0, "input")
-        if given is None:
-            continue
-        target = call.arg(1, "target")
-        yield LossEvaluation(call, name, criterion, given, target, None, certain=len(callees) == 1)
+    ways = list(_ways(file, call))
+    certain = [len(callees) for _, callees in ways] == [1]
+    for frame, callees in ways:
+        for value in callees:
+            evaluated = _evaluated(value)
+            given = call.arg(0, "input")
+            if evaluated is None or evaluated[0] not in names or given is None:
+                continue
+            target = call.arg(1, "target")
+            yield LossEvaluation(call, *evaluated, given, target, frame, certain)
+
+
+def _ways(file: File, call: tree.Call) -> Iterator[tuple[Frame | None, list[Value]]]:
+    """What a call may evaluate; by the callers of its function where each of them chooses one."""
+    callees = _callees(file, call, None)
+    function = tree.function_of(call)
+    if len(callees) > 1 and isinstance(function, tree.FunctionDef):
+        callers = file.values.graph.callers(function)
+        frames = [Frame(function, each, None, owner, 1) for each, owner in callers]
+        chosen = [(frame, _callees(file, call, frame)) for frame in frames[:_CALLERS]]
+        if len(frames) <= _CALLERS and chosen and all(len(found) == 1 for _, found in chosen):
+            yield from chosen
+            return
+    yield None, callees
+
+
+def _callees(file: File, call: tree.Call, frame: Frame | None) -> list[Value]:
+    return [value for value in file.values.callees(call, frame) if not is_none(value)]
 
 
 def _evaluated(value: Value) -> tuple[str, Instance | None] | None:
