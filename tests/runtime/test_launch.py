@@ -241,6 +241,7 @@ def test_wrong_options_are_told_in_one_line(tmp_path: Path) -> None:
 
 
 def test_a_wheel_watches_a_program_apart_from_its_checkout(tmp_path: Path) -> None:
+    pytest.importorskip("hatchling")
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
