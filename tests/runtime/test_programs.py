@@ -62,6 +62,7 @@ def run(path: Path, watched: bool) -> Outcome:
     names: dict[str, Any] = {}
     kept: dict[str, Any] = {}
     torch.set_num_threads(1)
+    torch.set_flush_denormal(False)  # code that torch 2.4 compiles turns it on as it is loaded
     torch.manual_seed(1234)
     sys.path.insert(0, str(PROGRAMS))
     try:
