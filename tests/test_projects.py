@@ -22,9 +22,11 @@ from typing import Any
 import pytest
 
 from trainlint.cli import main
+from trainlint.discovery.installed import Installed
 from trainlint.edits import Safety
 from trainlint.registry import shipped
 from trainlint.testing import Mark, marks
+from trainlint.work import workspace
 
 PROJECTS = Path(__file__).parent.parent / "fixtures/projects"
 CASES = sorted(path.name for path in PROJECTS.iterdir() if path.is_dir())
@@ -43,6 +45,12 @@ Place = tuple[str, int, str]  # path, line, code
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRAINLINT_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands beside the tests must not decide what a project is checked against."""
+    monkeypatch.setattr(workspace, "installed", lambda folder: Installed())
 
 
 @pytest.fixture
