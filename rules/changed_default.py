@@ -2,31 +2,37 @@
 
 ## What it does
 Finds calls that leave out a parameter whose default was changed in a release that lies inside the
-target range, where the numbers or the behaviour change with it: `pd.get_dummies(table)` (numbers
-before pandas 2.0, booleans since), `table.corr()` (a column of text raises an error since 2.0),
-`LinearSVC()` (`dual`), `KMeans(8)` (`n_init`), `Trainer()` of Lightning (every GPU since 2.0),
-models of transformers (in the precision of their checkpoint since 5.0).
+target range, where nearly every such call computes or does something else since:
+`pd.get_dummies(table)` (numbers before pandas 2.0, booleans since), `KMeans(8)` (`n_init`: one run
+in place of ten), `AdaBoostClassifier()` (`algorithm`), `TSNE()` (`init`, `learning_rate`),
+`Trainer()` of Lightning (every GPU since 2.0).
 
 It is silent where the target lies on one side of the release, where the argument is given, where
 the class of the object that has the method is not known, and where nobody named a target and the
-release is older than two years.
+release is older than two years. Changes that matter for some data or some checkpoints only, which
+no code tells, are left out: `dtype` of transformers' `from_pretrained` (5.0), `numeric_only` of
+`table.corr()` (pandas 2.0), `dual` of `LinearSVC` (scikit-learn 1.5).
 
 ## Why is this bad?
 The same script gives other numbers on another machine, and nothing says so.
 
 ## Example
 ```python
-from transformers import AutoModelForSequenceClassification
+from sklearn.ensemble import AdaBoostClassifier
 
-model = AutoModelForSequenceClassification.from_pretrained("bert-base-uncased")
+model = AdaBoostClassifier(n_estimators=200)
 ```
 
 ## Use instead
 ```python
-import torch
-from transformers import AutoModelForSequenceClassification
+import sklearn
+from packaging.version import Version
+from sklearn.ensemble import AdaBoostClassifier
 
-model = AutoModelForSequenceClassification.from_pretrained("bert-base-uncased", dtype=torch.float32)
+if Version(sklearn.__version__) >= Version("1.6"):
+    model = AdaBoostClassifier(n_estimators=200)
+else:
+    model = AdaBoostClassifier(n_estimators=200, algorithm="SAMME")
 ```
 
 ## Fix safety

@@ -232,18 +232,24 @@ def _removed(file: File, use: changed.Use, version: Version) -> str:
             f"this call raises a TypeError"
         )
     if use.change.absent:
-        return f"{_what(file, use)} raises an error since {release}{_instead(use)}"
+        return f"{_what(file, use)} raises an error since {release}{_instead(file, use)}"
     if use.is_override:
         then = "this method is refused or never called"
     elif use.change.parameter:
         then = "this call raises a TypeError" if not use.change.only else "this raises an error"
     else:
-        then = "this import fails" if use.is_import else "this raises an AttributeError"
+        then = "this import fails" if use.is_import else f"this raises {_error(use)}"
     if (again := _again(use)) is not None:
         gone = f"was removed in {release} and is there again since {again}: in between {then}"
     else:
         gone = f"was removed in {release}: {then}"
-    return f"{_what(file, use)} {gone}{_instead(use)}"
+    return f"{_what(file, use)} {gone}{_instead(file, use)}"
+
+
+def _error(use: changed.Use) -> str:
+    """What a name that is gone raises: one that a star import was to bring is not bound."""
+    is_of_star = use.reference is not None and not use.reference.bindings
+    return "a NameError" if is_of_star and isinstance(use.node, tree.Name) else "an AttributeError"
 
 
 def _deprecated(file: File, use: changed.Use, version: Version) -> str:
@@ -254,7 +260,7 @@ def _deprecated(file: File, use: changed.Use, version: Version) -> str:
     then = f" and was removed in {use.library.short(gone)}" if gone is not None else ""
     if (again := _again(use)) is not None:
         then = then.replace(" and", ",") + f" and is there again since {again}"
-    return f"{_what(file, use)} is deprecated since {release}{then}{_instead(use)}"
+    return f"{_what(file, use)} is deprecated since {release}{then}{_instead(file, use)}"
 
 
 def _again(use: changed.Use) -> str | None:
@@ -276,9 +282,13 @@ def _what(file: File, use: changed.Use) -> str:
     return f"`{' '.join(file.text(use.node).split())}`"
 
 
-def _instead(use: changed.Use) -> str:
+def _instead(file: File, use: changed.Use) -> str:
     """What takes its place, in the release's own words where it names nothing."""
     change = use.change
+    if change.same and isinstance(use.node, tree.Arg):
+        value = change.values.get(changed.written(file, use.node.value))
+        if value is not None:
+            return f"; `{change.instead or change.parameter}={value}` takes its place"
     if change.note and change.note in use.library.modules:
         return ", with all of its module" if change.note != use.name else ""
     if change.note:

@@ -356,6 +356,31 @@ def test_a_name_that_stays_away_is_told_without_one(line: str, said: str) -> Non
     assert said in found.message
 
 
+VISION = "from torchvision import models\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "said"),
+    [
+        ("API001", "from torch import *\nvalues = symeig(ones(2))\n", "raises a NameError"),
+        ("API001", "import torch\ntorch.symeig(torch.ones(2))\n", "raises an AttributeError"),
+        ("API002", f"{VISION}net = models.resnet18(pretrained=False)\n", "; `weights=None` takes"),
+        (
+            "API002",
+            f"{VISION}def make(old): return models.resnet18(pretrained=old)\n",
+            'for `True`, `weights="IMAGENET1K_V1"` loads the same weights; for `False`, `weights=N',
+        ),
+        (
+            "API002",
+            "import torchaudio.transforms as T\nmel = T.MelSpectrogram(onesided=True)\n",
+            "(no fix here: the tables name nothing that takes its place)",
+        ),
+    ],
+)
+def test_what_is_gone_says_what_happens_and_what_is_known(code: str, text: str, said: str) -> None:
+    assert said in " ".join(one.message for one in check_text(RULES[code], text))
+
+
 EPOCH = """
 from torch.utils.data import DataLoader
 

@@ -9,9 +9,8 @@ from .operators import operator
 from .program import Fault, Program
 
 _BASELINES = {
-    "machine": "from sklearn.svm import LinearSVC\nbaseline = LinearSVC(C=0.1)",
-    "regression": "from sklearn import svm\nbaseline = svm.LinearSVR()",
     "boosting": "from sklearn.ensemble import AdaBoostClassifier as Boosted\nbaseline = Boosted()",
+    "trees": "from sklearn import ensemble\nbaseline = ensemble.AdaBoostClassifier(n_estimators=9)",
 }
 
 

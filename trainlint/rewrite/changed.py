@@ -43,7 +43,7 @@ def in_new_form(file: File, use: Use) -> Fix:
     if change.parameter:
         return _argument(file, use)
     if not change.instead:
-        raise Unfixable("no release says what takes its place")
+        raise Unfixable("the tables name nothing that takes its place")
     if not change.same:
         raise Unfixable("nothing else does quite the same")
     new, safety = _spelling(file, use)
@@ -133,7 +133,7 @@ def _argument(file: File, use: Use) -> Fix:
         edits = remove_argument(file, call, arg)
         return Fix(f"Remove `{change.parameter}`", edits, Safety.SAFE)
     if not change.instead and not change.values:
-        raise Unfixable("no release says what takes its place")
+        raise Unfixable("the tables name nothing that takes its place")
     safety = _safety(file, use)
     if change.values:
         text = change.values.get(given)
