@@ -22,6 +22,7 @@ AUTOCAST = frozenset(
     }
 )
 NO_GRAD = frozenset({"torch.no_grad", "torch.inference_mode"})
+_ASKS = frozenset({"torch.is_autocast_enabled", "torch.is_autocast_cpu_enabled"})
 MAX_CHAINS = 24  # of callers, each with its own context
 
 
@@ -94,6 +95,16 @@ def is_autocast(value: Value) -> bool:
     if isinstance(value, Instance | Symbol):
         return value.name in AUTOCAST
     return isinstance(value, Method) and value.name == "autocast"
+
+
+def is_never_autocast(file: File, test: tree.Expr) -> bool:
+    """Whether a test asks for autocast at a place that no way leads to through such a region."""
+    if not isinstance(test, tree.Call) or file.names.qualified(test.func) not in _ASKS:
+        return False
+    if file.calls_to(lambda name: name.startswith("torch.set_autocast")):
+        return False
+    known = [*entered(file, test, is_autocast), *framework_autocast(file, test)]
+    return all(found is None for found in known)
 
 
 def is_no_grad(value: Value) -> bool:

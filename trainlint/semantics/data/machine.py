@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.flow import is_dead
+from trainlint.semantics.kinds import FunctionValue
+from trainlint.semantics.values import argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -100,6 +102,8 @@ def _is_talk(file: File, node: tree.Expr) -> bool:
                 return True
             case tree.Dict() | tree.Sequence() if _is_chosen_from(file, above):
                 return True
+            case tree.Dict() if _is_only_shown(file, above):
+                return True
             case tree.Arg(keyword=str(keyword)) if keyword in _EXPLAINS:
                 return True
             case tree.IfExp() | tree.If() if _mentions(_CHOOSES, above.test):
@@ -124,7 +128,45 @@ def _is_chosen_from(file: File, listed: tree.Expr) -> bool:
     if isinstance(named, tree.Assign) and len(named.targets) == 1:
         name = tree.dotted(named.targets[0])
         reads = [one for one in file.all(tree.Name) if one.id == name]
-    return any(_chooses_by(read) for read in reads)
+    return any(_chooses_by(read) or _is_chosen_by_callee(file, read) for read in reads)
+
+
+def _is_chosen_by_callee(file: File, read: tree.Expr) -> bool:
+    """Whether a function is given the paths, and takes the first that is there."""
+    call = read.parent.parent if isinstance(read.parent, tree.Arg) else None
+    if not isinstance(call, tree.Call):
+        return False
+    for value in file.values.callees(call):
+        function = value.function if isinstance(value, FunctionValue) else None
+        for param in function.params if function is not None else ():
+            if function is not None and argument(function, call, param) is read:
+                names = (node for node in function.walk() if isinstance(node, tree.Name))
+                return any(name.id == param.name and _chooses_by(name) for name in names)
+    return False
+
+
+def _is_only_shown(file: File, table: tree.Dict) -> bool:
+    """Whether a dict of the module is written to, asked for its keys and printed, and no more."""
+    named = table.parent
+    if not isinstance(named, tree.Assign) or not isinstance(named.parent, tree.Module):
+        return False
+    target = named.targets[0]
+    if not isinstance(target, tree.Name) or file.view.is_imported(file, target.id):
+        return False
+    uses = [one for one in file.all(tree.Name) if one.id == target.id and one is not target]
+    return bool(uses) and all(map(_shows, uses))
+
+
+def _shows(use: tree.Name) -> bool:
+    match use.parent:
+        case tree.Subscript(parent=tree.Assign(targets=targets)) as item:
+            return any(item is target for target in targets)
+        case tree.Compare(ops=["in" | "not in"], comparators=[asked]):
+            return asked is use
+        case tree.Arg(parent=tree.Call(func=func)):
+            return tree.dotted(func) in {"print", "pprint", "pprint.pprint"}
+        case _:
+            return False
 
 
 def _chooses_by(read: tree.Expr) -> bool:

@@ -12,7 +12,7 @@ from trainlint.semantics.backward import Use
 from trainlint.semantics.data import feeding
 from trainlint.semantics.data.feeding import Feed
 from trainlint.semantics.data.roles import TEST, VALIDATION, of_name
-from trainlint.semantics.kinds import Instance, Object, Part, Value
+from trainlint.semantics.kinds import FunctionValue, Instance, Object, Part, Value
 from trainlint.semantics.training import counting, evaluation
 from trainlint.semantics.tree import Expr
 from trainlint.semantics.values import argument
@@ -28,6 +28,14 @@ _IN_ORDER = re.compile(
     r"seq(?!uential)|time|temporal|series|window|stream|video|frame|curricul|forecast|rollout|"
     r"traject|replay|episode|history|sorted|bucket|bptt|corpus|lm_|chunk|infer|extract|eval|embed",
     re.I,
+)
+# Calls that bring rows into a random order.
+_SHUFFLES = re.compile(r"^(shuffle|permutation|permuted|randperm|train_test_split|random_split)$")
+# Calls that write a file, and those by which a name is made of another.
+_WRITES = re.compile(r"^(imwrite|imsave|savefig|save|save_image|savetxt|savez|to_csv|open)$")
+_SPELLS = re.compile(
+    r"^(join|joinpath|split|rsplit|splitext|basename|strip|replace|format|str|Path|with_suffix|"
+    r"with_name|removesuffix|item|int|zfill|decode)$"
 )
 _MAX_STEPS = 80
 
@@ -58,6 +66,8 @@ def shuffled_evaluations(file: File) -> Iterator[Ordered]:
             if call in told or shuffle is None or not _is(file, feed, shuffle, True):
                 continue
             if _has_sampler(feed) or _is_iterable(file, feed) or not _is_held_out(file, call):
+                continue
+            if _is_kept_by_name(file, feed, found.loop):
                 continue
             told.add(call)
             yield Ordered(call, found.loop, shuffle)
@@ -113,6 +123,57 @@ def _has_sampler(feed: Feed) -> bool:
 
 def _is(file: File, feed: Feed, given: Expr, wanted: bool) -> bool:
     return file.values.literal(given, feed.loader.frame) is wanted
+
+
+def _is_kept_by_name(file: File, feed: Feed, loop: tree.Loop) -> bool:
+    """Whether batches of one are written to files, each under a name that its sample brings."""
+    size, taken = feed.argument("batch_size"), counting.taken(file, loop)
+    if size is not None and file.values.literal(size, feed.loader.frame) != 1:
+        return False
+    if taken is None or not isinstance(loop, tree.For):
+        return False
+    brought = {name.id for name in loop.target.walk() if isinstance(name, tree.Name)}
+    brought -= {taken.index or ""}
+    paths: set[str] = set()
+    for node in loop.walk():
+        if isinstance(node, tree.Assign) and _is_spelled(node.value, brought):
+            names = {
+                name.id
+                for target in node.targets
+                for name in target.walk()
+                if isinstance(name, tree.Name)
+            }
+            brought |= names
+            paths |= names if _builds_text(node.value) else set()
+    return any(
+        isinstance(call, tree.Call)
+        and _WRITES.match(tree.last_name(call.func)) is not None
+        and any(_is_path(arg.value, brought, paths) for arg in call.args)
+        for call in loop.walk()
+    )
+
+
+def _is_path(given: Expr, brought: set[str], paths: set[str]) -> bool:
+    if isinstance(given, tree.Name):
+        return given.id in paths
+    return _builds_text(given) and _is_spelled(given, brought)
+
+
+def _is_spelled(value: Expr, brought: set[str]) -> bool:
+    """Whether a value is made of what a sample brings, by nothing but the handling of text."""
+    return any(isinstance(n, tree.Name) and n.id in brought for n in value.walk()) and all(
+        _SPELLS.match(tree.last_name(n.func)) is not None
+        for n in value.walk()
+        if isinstance(n, tree.Call)
+    )
+
+
+def _builds_text(value: Expr) -> bool:
+    return any(
+        isinstance(node, tree.FormattedString)
+        or (isinstance(node, tree.Constant) and isinstance(node.value, str) and "." in node.value)
+        for node in value.walk()
+    )
 
 
 def _takes_some(loop: tree.Loop) -> bool:
@@ -195,6 +256,8 @@ def _is_mixed(file: File, feed: Feed) -> bool:
             return True
         if node is not feed.loader.call and any(map(_shuffles, node.walk())):
             return True
+        if any(_is_shuffler(file, part) for part in node.walk()):
+            return True
         for name in node.walk():
             if isinstance(name, tree.Name):
                 stack += _sources(file, name)
@@ -206,6 +269,20 @@ def _shuffles(node: tree.Node) -> bool:
     if not isinstance(node, tree.Arg) or node.keyword != "shuffle":
         return False
     return not isinstance(node.value, tree.Constant) or bool(node.value.value)
+
+
+def _is_shuffler(file: File, node: tree.Node) -> bool:
+    """Whether a node calls a function of the project that brings rows into a random order."""
+    if not isinstance(node, tree.Call):
+        return False
+    return any(
+        isinstance(value, FunctionValue)
+        and any(
+            isinstance(part, tree.Call) and _SHUFFLES.match(tree.last_name(part.func))
+            for part in value.function.walk()
+        )
+        for value in file.values.callees(node)
+    )
 
 
 def _sources(file: File, name: tree.Name) -> Iterator[tree.Node]:

@@ -9,7 +9,7 @@ from trainlint.semantics import tree
 from trainlint.semantics.data import scores
 from trainlint.semantics.flow import is_dead
 from trainlint.semantics.kinds import Instance
-from trainlint.semantics.training.script import BACKWARD
+from trainlint.semantics.training.script import BACKWARD, STEP
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -35,12 +35,22 @@ def _first(file: File) -> tree.Node | None:
 
 
 def _places(file: File) -> Iterator[tree.Node]:
-    for events in file.script.own_events.values():
-        yield from (event.call for event in events if event.kind == BACKWARD)
+    events = [event for own in file.script.own_events.values() for event in own]
+    steps = any(event.kind == STEP for event in events) or _makes_optimizer(file)
+    for event in events:
+        # Gradients alone, of one loss and for nobody who steps, are looked at.
+        if event.kind == BACKWARD and (steps or tree.enclosing_loop(event.call) is not None):
+            yield event.call
     yield from (one.call for one in scores.fitted(file, searches=True))
     for call in file.calls:
         if file.names.qualified(call.func) in _FUNCTIONS or _is_library_fit(file, call.func):
             yield call
+
+
+def _makes_optimizer(file: File) -> bool:
+    return any("optim" in tree.last_name(call.func).lower() for call in file.calls) or bool(
+        file.calls_to(lambda name: name.startswith("torch.optim."))
+    )
 
 
 def _is_library_fit(file: File, func: tree.Expr) -> bool:

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from trainlint.semantics import tree
+from trainlint.semantics import contexts, tree
 from trainlint.semantics.bodies import own_nodes
 from trainlint.semantics.flow import EXIT
+from trainlint.semantics.guards import guards, required
 from trainlint.semantics.kinds import FunctionValue, Instance, Method, Part
 from trainlint.semantics.training.script import BACKWARD, CLIP, STEP, UNSCALE, UPDATE, Body, Event
 from trainlint.semantics.tree import Expr
@@ -189,10 +190,22 @@ def scaler_bodies(file: File) -> Iterator[ScalerBody]:
 def _scaled(file: File, event: Event) -> ScaledBackward | None:
     if event.kind != BACKWARD or not event.scaled or not isinstance(event.call, tree.Call):
         return None
+    if _is_never_run(file, event.call):
+        return None
     for expr in _scalers(file, event.call):
         if file.script.is_scaler(expr) and not _is_off(file, expr):
             return ScaledBackward(event, expr, file.text(expr))
     return None
+
+
+def _is_never_run(file: File, node: tree.Node) -> bool:
+    """Below a test for autocast that is asked where autocast is never on."""
+    return any(
+        contexts.is_never_autocast(file, part)
+        for guard in guards(node)
+        if guard.outcome
+        for part in required(guard.test)
+    )
 
 
 def _scalers(file: File, call: tree.Call) -> Iterator[Expr]:
