@@ -3,8 +3,9 @@
 ## What it does
 Finds a `DataLoader` with `shuffle=True` over a validation or test split that feeds an evaluation
 pass and no training loop, and the same in `val_dataloader` and its kin of a Lightning module. A
-loader with a sampler or over an iterable data set, and a pass that ends early (a few pictures to
-look at, where the order decides which), are left out.
+loader with a sampler or over an iterable data set, a pass that ends early (a few pictures to look
+at, where the order decides which), and one that takes samples one by one and writes each result
+under the name of its sample are left out.
 
 ## Why is this bad?
 Predictions come in another order each time: they do not fit the rows of the data set, the ids of a
