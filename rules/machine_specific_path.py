@@ -6,9 +6,9 @@ Finds absolute paths in somebody's home directory (`/home/anna/...`, `/Users/ann
 `/media/...`, `/Volumes/...`) that stand in code as literals or as defaults. Paths that containers
 and hosted notebooks agree on (`/workspace`, `/kaggle/input`, `/home/jovyan`), examples in messages
 and help texts, addresses of a web application, and choices by what is there or by the machine (`if
-os.path.exists(...)`, `ROOTS[socket.gethostname()]`, a list whose first path that is there a function
-returns) are left out, and so are tests and settings that are only printed. All paths of one
-directory are one finding.
+os.path.exists(...)`, `ROOTS[socket.gethostname()]`, a list of which a function returns the first
+path that is there) are left out, and so are tests and settings that are only printed. All paths of
+one directory are one finding.
 
 ## Why is this bad?
 On every other machine the script ends with `FileNotFoundError`, or writes where nobody looks. It
