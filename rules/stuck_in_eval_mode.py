@@ -4,8 +4,9 @@
 Finds `model.eval()` in a loop (or in a function that the loop calls) for an evaluation, where a way
 leads on to the next training pass of the same model past no `model.train()`: not at the head of the
 pass, nor in its function, nor after the evaluation. The three may stand in different files of the
-project. It is silent where that way passes the
-`train()` of a part of the model, or of what the model was made around.
+project. It is silent where that way passes the `train()` of a part of the model, or of what the
+model was made around, a test that decides about `train()`, or a place where the model is built
+anew.
 
 ## Why is this bad?
 From the second epoch on dropout is off, and batch norm normalises with statistics that are frozen

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.kinds import Object
+from trainlint.semantics.kinds import Instance, Object
 from trainlint.semantics.training import switches
+from trainlint.semantics.training.script import Body
 from trainlint.semantics.tree import Expr
 from trainlint.semantics.values import SAME_OBJECT, WRAPPERS, argument
 
@@ -40,6 +41,53 @@ def _ways(file: File, expr: Expr, hops: int, seen: frozenset[Expr]) -> Iterator[
         yield from _ways(file, source, hops - 1, seen | {expr})
     if not sources:
         yield None
+
+
+def renewals(file: File, model: Expr, body: Body) -> Iterator[tree.Node]:
+    """The places in a body that give the name of a model one which is made there."""
+    for node, value in _bound(file, model):
+        if tree.body_of(node) is body and not _mentions(value, model) and _makes(file, value):
+            yield node
+
+
+def _bound(file: File, model: Expr) -> Iterator[tuple[tree.Node, Expr]]:
+    match model:
+        case tree.Name():
+            found = file.names.find(model.id, model)
+            for binding in found[1] if found is not None else ():
+                if binding.kind == "assign" and binding.value is not None and not binding.path:
+                    yield binding.node, binding.value
+        case tree.Attribute(value=tree.Name()):
+            for owner in file.values.of(model.value):
+                if isinstance(owner, Object):
+                    for assigned in file.values.graph.assignments(owner.cls, model.attr):
+                        if not assigned.path:
+                            yield assigned.node, assigned.value
+        case _:
+            pass
+
+
+def _mentions(value: Expr, model: Expr) -> bool:
+    word = tree.word_of(model)
+    return any(
+        isinstance(node, tree.Name | tree.Attribute) and tree.word_of(node) == word
+        for node in value.walk()
+    )
+
+
+def _makes(file: File, expr: Expr) -> bool:
+    """True for a construction, the call of a function that constructs, and a copy."""
+    inside = set(expr.walk())
+    if inside.issuperset(ways(file, expr)):
+        return True
+    if isinstance(expr, tree.Call) and file.names.qualified(expr.func) in WRAPPERS and expr.args:
+        return _makes(file, expr.args[0].value)
+    made = file.values.of(expr)
+    return bool(made) and all(
+        isinstance(value, Object | Instance)
+        and not inside.isdisjoint([value.call, *(value.frame.chain if value.frame else ())])
+        for value in made
+    )
 
 
 def _sources(file: File, expr: Expr) -> Iterator[Expr]:

@@ -15,7 +15,7 @@ from trainlint.semantics.data.feeding import Feed
 from trainlint.semantics.guards import guards
 from trainlint.semantics.kinds import FunctionValue, Instance, Object, Part, is_none
 from trainlint.semantics.training import runs
-from trainlint.semantics.training.evaluation import is_detached, names_behind
+from trainlint.semantics.training.evaluation import calls_behind
 from trainlint.semantics.training.script import BACKWARD, FRAMEWORKS
 from trainlint.semantics.tree import Expr
 from trainlint.semantics.values import argument
@@ -83,7 +83,7 @@ def bypasses(file: File) -> Iterator[Bypass]:
                 continue
             if _averages_itself(file):
                 continue
-            run = list(_differentiated(file, event.receiver))
+            run = calls_behind(file, event.receiver)
             inner = [(call, found) for call in run if (found := _inside(file, call)) is not None]
             past = dict(inner)
             rest = [call for call in run if call not in past]
@@ -119,19 +119,6 @@ def _is_for_inputs(run: tree.Call, backward: tree.Node) -> bool:
         and node.value.id in given
         for node in own_nodes(tree.body_of(backward))
     )
-
-
-def _differentiated(file: File, loss: Expr) -> Iterator[tree.Call]:
-    """The calls that a loss is computed by, as far as its names lead; what is detached is not."""
-    exprs = [loss]
-    for name in names_behind(file, loss):
-        for binding in file.values.definitions(name)[0]:
-            if binding.kind in {"assign", "augment"} and binding.value is not None:
-                exprs.append(binding.value)
-    for expr in dict.fromkeys(exprs):
-        for node in expr.walk():
-            if isinstance(node, tree.Call) and not is_detached(node, expr):
-                yield node
 
 
 def _inside(file: File, call: tree.Call) -> tree.Call | None:

@@ -108,7 +108,8 @@ class _Search:
                 flow = self.file.flow_in(owner)
                 if not flow.holds(site):
                     continue
-                backward, run, leaves = self._reach(owner, flow.point(site), _MAX_DEPTH)
+                start = flow.point(site)
+                backward, run, leaves = self._reach(owner, start, _MAX_DEPTH, model)
                 loop = tree.enclosing_loop(site)
                 if backward is not None and run is not None:
                     if not copies.are_one(self.file, model, run.model):
@@ -156,42 +157,49 @@ class _Search:
         return None
 
     def _reach(
-        self, body: Body, start: int, depth: int
+        self, body: Body, start: int, depth: int, model: Expr
     ) -> tuple[Event | None, models.Forward | None, bool]:
-        """The first backward of the model on a way from a point, and whether the end is reached."""
+        """The first backward of the model on a way from a point, and whether the end is reached.
+
+        The run that it belongs to lies on that way, too. No way leads past a place that gives the
+        model's name a new one, or past a switch of the model; what has run stays as it ran, though.
+        """
         flow = self.file.flow_in(body)
         acts = self._acts(body)
-        seen: set[int] = set()
-        stack = sorted(flow.after[start], reverse=True)
+        trained = {flow.point(run.call): run for run in self._trained(body) if flow.holds(run.call)}
+        renewed = {flow.point(node) for node in copies.renewals(self.file, model, body)}
+        seen: set[tuple[int, models.Forward | None]] = set()
+        stack: list[tuple[int, models.Forward | None]] = []
+        stack.extend((point, None) for point in sorted(flow.after[start], reverse=True))
         leaves = False
         while stack:
-            point = stack.pop()
-            if point in seen:
+            point, run = stack.pop()
+            if (point, run) in seen:
                 continue
-            seen.add(point)
+            seen.add((point, run))
             if point == EXIT:
                 leaves = True
                 continue
-            blocked = False
+            blocked = point in renewed
+            run = trained.get(point, run)
             for act in acts.get(point, ()):
                 if isinstance(act, Event):
-                    if act.kind == MODE:
+                    if act.kind == MODE and (run is None or act.training is not False):
                         blocked = True
                         break
-                    run = self._run_for(body, act)
-                    if run is not None:
+                    if act.kind == BACKWARD and run is not None:
                         return act, run, leaves
                 elif depth and act not in self._under_way:
                     self._under_way.add(act)
-                    backward, run, through = self._reach(act, ENTRY, depth - 1)
+                    backward, inner, through = self._reach(act, ENTRY, depth - 1, self.model)
                     self._under_way.discard(act)
                     if backward is not None:
-                        return backward, run, leaves
+                        return backward, inner, leaves
                     if not through:
                         blocked = True
                         break
             if not blocked:
-                stack.extend(flow.after[point])
+                stack.extend((after, run) for after in flow.after[point])
         return None, None, leaves
 
     def _acts(self, body: Body) -> dict[int, list[Event | tree.FunctionDef]]:
@@ -204,9 +212,8 @@ class _Search:
                 continue
             if event.kind == MODE and not (self._concerns(event) or self._wakes_part(event)):
                 continue
-            placed.append(
-                (flow.point(self._loop_over(event) or event.call), event.call.start, event)
-            )
+            place = self._loop_over(event) or _decision(event) or event.call
+            placed.append((flow.point(place), event.call.start, event))
         sites = {e.site for e in script.events(body) if e.site is not e.call}
         for site in sites:
             if isinstance(site, tree.Call) and flow.holds(site):
@@ -264,14 +271,24 @@ class _Search:
             return None
         return loop if loop.target.id == event.receiver.id else None
 
-    def _run_for(self, body: Body, backward: Event) -> models.Forward | None:
-        """The run of the model, with gradients, that a backward belongs to."""
-        node: tree.Node = tree.enclosing_loop(backward.call) or body
-        for run in runs.runs(self._home(body), node):
-            learns = contexts.under_no_grad(self.file, run.call) is not True
-            if learns and models.same(self.file, run.model, self.model):
-                return run
-        return None
+    def _trained(self, body: Body) -> Iterator[models.Forward]:
+        """The runs of the model, with gradients, that the backwards of a body belong to.
+
+        Where it is known what a loss is computed by, another run beside it only chooses something.
+        """
+        home = self._home(body)
+        for event in home.script.own_events.get(body, ()):
+            if event.kind != BACKWARD:
+                continue
+            node: tree.Node = tree.enclosing_loop(event.call) or body
+            learning = [
+                run
+                for run in runs.runs(home, node)
+                if contexts.under_no_grad(self.file, run.call) is not True
+                and models.same(self.file, run.model, self.model)
+            ]
+            behind = evaluation.calls_behind(home, event.receiver) if event.receiver else []
+            yield from [run for run in learning if run.call in behind] or learning
 
     def _is_trained(self, homes: set[File]) -> bool:
         """True when an optimizer has the model's parameters, or it is put in training mode."""
@@ -296,6 +313,15 @@ class _Search:
             for model in models.optimized(self.file, value.call)
             for whole in models.wholes(model)
         )
+
+
+def _decision(event: Event) -> tree.If | None:
+    """The test of which one branch does nothing but switch a model to training mode."""
+    match event.call.parent:
+        case tree.ExprStmt(parent=tree.If() as test) as statement if event.training:
+            return test if [statement] in (test.body, test.orelse) else None
+        case _:
+            return None
 
 
 def freezes_parts(file: File, model: Expr) -> Event | None:
