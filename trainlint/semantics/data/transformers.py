@@ -170,6 +170,7 @@ class Transformers:
 
     def __init__(self, file: File) -> None:
         self.file = file
+        self._learns: dict[tree.ClassDef, str | None] = {}
 
     def of(self, expr: Expr, frame: Frame | None = None) -> list[Transformer]:
         """What an expression can be, when it is a transformer."""
@@ -247,6 +248,12 @@ class Transformers:
 
     def _learned(self, cls: tree.ClassDef) -> str | None:
         """What the ``fit`` of a class of the file learns; None when it is no transformer."""
+        if cls not in self._learns:
+            self._learns[cls] = None  # a ``fit_transform`` may call the ``fit`` of its own object
+            self._learns[cls] = self._learned_by(cls)
+        return self._learns[cls]
+
+    def _learned_by(self, cls: tree.ClassDef) -> str | None:
         graph = self.file.values.graph
         if graph.is_module(cls) or graph.method(cls, "transform") is None:
             return None
