@@ -11,6 +11,7 @@ from .program import Fault, Program
 _BASELINES = {
     "boosting": "from sklearn.ensemble import AdaBoostClassifier as Boosted\nbaseline = Boosted()",
     "trees": "from sklearn import ensemble\nbaseline = ensemble.AdaBoostClassifier(n_estimators=9)",
+    "steps": "import sklearn.ensemble\nsteps = [('m', sklearn.ensemble.AdaBoostClassifier())]",
 }
 
 
