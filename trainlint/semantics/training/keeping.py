@@ -1,0 +1,204 @@
+"""What is kept of a model without a copy, and the places that read it again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trainlint.semantics import tree
+from trainlint.semantics.kinds import Object
+from trainlint.semantics.references import is_bound_by
+from trainlint.semantics.training import models
+from trainlint.semantics.training.script import ENGINES
+from trainlint.semantics.tree import Expr, Node
+
+if TYPE_CHECKING:
+    from trainlint.semantics.facts import File
+
+LOADED, SAVED, RETURNED, USED = "loaded", "saved", "returned", "used"
+_MODEL_NAME = re.compile(r"best_(model|net)")
+_SHALLOW = frozenset({"builtins.dict", "copy.copy", "collections.OrderedDict"})
+_SHARDED = re.compile(r"FSDP|FullySharded|fully_shard")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Keep:
+    """An assignment by which ``name`` (its item ``key``) holds the tensors of ``model``.
+
+    ``taken`` is what is kept; ``is_state`` tells that it is a state dict and not the model itself.
+    """
+
+    statement: tree.Assign | tree.AnnAssign
+    taken: Expr
+    name: tree.Name | tree.Attribute
+    key: object
+    model: tree.Name | tree.Attribute
+    is_state: bool
+
+
+def keeps(file: File) -> Iterator[Keep]:
+    """The places of a file that keep tensors of a model."""
+    assigns: list[tree.Assign | tree.AnnAssign] = [
+        *file.all(tree.Assign),
+        *file.all(tree.AnnAssign),
+    ]
+    for statement in assigns:
+        targets = targets_of(statement)
+        holder = held_by(targets[0]) if len(targets) == 1 else None
+        if statement.value is None or holder is None:
+            continue
+        for taken, key, model, is_state in _taken(file, statement.value, *holder):
+            keep = Keep(statement, taken, holder[0], key, model, is_state)
+            if not _is_mutated(file, keep) and not _is_own(file, keep):
+                yield keep
+
+
+def targets_of(statement: tree.Assign | tree.AnnAssign) -> list[Expr]:
+    return statement.targets if isinstance(statement, tree.Assign) else [statement.target]
+
+
+def held_by(target: Expr) -> tuple[tree.Name | tree.Attribute, object] | None:
+    """The name that holds a target, and the key of the item that is set (``...``: the whole)."""
+    match target:
+        case tree.Name() | tree.Attribute(value=tree.Name()):
+            return target, ...
+        case tree.Subscript(
+            value=(tree.Name() | tree.Attribute(value=tree.Name())) as inner,
+            index=[tree.Constant(value=key)],
+        ):
+            return inner, key
+        case _:
+            return None
+
+
+def _taken(
+    file: File, value: Expr, name: tree.Name | tree.Attribute, key: object
+) -> Iterator[tuple[Expr, object, tree.Name | tree.Attribute, bool]]:
+    """The states in a value: what gives them, their key, and the model."""
+    if key is ... and isinstance(value, tree.Dict):
+        for item, part in zip(value.keys, value.values, strict=True):
+            model = _state_of(file, part)
+            if model is not None and isinstance(item, tree.Constant):
+                yield part, item.value, model, True
+        return
+    model = _state_of(file, value)
+    if model is not None:
+        yield value, key, model, True
+    elif (
+        isinstance(value, tree.Name | tree.Attribute)
+        and tree.dotted(value)
+        and _MODEL_NAME.search(tree.word_of(name))
+        and models.is_model(file, value) is not False
+    ):
+        yield value, key, value, False
+
+
+def _state_of(file: File, expr: Expr) -> tree.Name | tree.Attribute | None:
+    """The model whose tensors an expression hands on, in a dict of their own or another one."""
+    match expr:
+        case tree.Call(func=tree.Attribute(attr="state_dict", value=owner), args=[]):
+            if not isinstance(owner, tree.Name | tree.Attribute) or tree.dotted(owner) is None:
+                return None
+            script = file.script
+            is_other = script.is_optimizer(owner) or script.is_scheduler(owner)
+            return None if is_other or script.is_scaler(owner) else owner
+        case tree.Call(func=tree.Attribute(attr="copy", value=inner), args=[]):
+            return _state_of(file, inner)
+        case tree.Call(args=[tree.Arg(keyword=None, star="", value=inner)]) if (
+            file.names.qualified(expr.func) in _SHALLOW
+        ):
+            return _state_of(file, inner)
+        case _:
+            return None
+
+
+def _is_own(file: File, keep: Keep) -> bool:
+    """True where the state may be no reference: of a class with a way of its own, or sharded."""
+    if file.script.frameworks & ENGINES or any(_SHARDED.search(n.id) for n in file.all(tree.Name)):
+        return True
+    for value in file.values.of(keep.model):
+        if isinstance(value, Object):
+            method = file.values.graph.method(value.cls, "state_dict")
+            if method is not None or not file.values.graph.is_module(value.cls):
+                return True
+    return False
+
+
+def _is_mutated(file: File, keep: Keep) -> bool:
+    """True where items of what is kept are set, which may make them copies."""
+    text = tree.dotted(keep.name)
+    for node in file.all(tree.Subscript):
+        inner = node.value.value if isinstance(node.value, tree.Subscript) else None
+        if not is_bound_by(node):
+            continue
+        if inner is not None and tree.dotted(inner) == text:
+            return True
+        known = len(node.index) == 1 and isinstance(node.index[0], tree.Constant)
+        if tree.dotted(node.value) == text and not known:
+            return True
+    return any(
+        isinstance(call.func, tree.Attribute)
+        and call.func.attr in {"update", "clear", "pop"}
+        and tree.dotted(call.func.value) == text
+        for call in file.calls
+    )
+
+
+# Where it is read
+
+
+def reads(file: File, keep: Keep) -> Iterator[tuple[Expr, str]]:
+    """The places that use what is kept as the weights of then."""
+    name = keep.name
+    if isinstance(name, tree.Name):
+        body = tree.body_of(name)
+        for node in file.all(tree.Name):
+            if node.id == name.id and not is_bound_by(node) and tree.body_of(node) is body:
+                yield from _sink(file, keep, node)
+        return
+    for attribute in file.all(tree.Attribute):
+        if attribute.attr != name.attr or is_bound_by(attribute):
+            continue
+        if _is_same_object(file, attribute.value, name):
+            yield from _sink(file, keep, attribute)
+
+
+def _is_same_object(file: File, owner: Expr, name: tree.Attribute) -> bool:
+    cls = tree.class_of(name)
+    if isinstance(owner, tree.Name) and owner.id == tree.dotted(name.value) == "self":
+        return cls is not None and tree.class_of(owner) is cls
+    if tree.dotted(name.value) != "self":
+        same = tree.dotted(owner) == tree.dotted(name.value)
+        return same and tree.body_of(owner) is tree.body_of(name)
+    return any(isinstance(v, Object) and v.cls is cls for v in file.values.of(owner))
+
+
+def _sink(file: File, keep: Keep, read: Expr) -> Iterator[tuple[Expr, str]]:
+    node: Node = read
+    parent = read.parent
+    if isinstance(parent, tree.Subscript) and parent.value is read and keep.key is not ...:
+        if file.values.literal(parent.index[0]) != keep.key:
+            return
+        node, parent = parent, parent.parent
+    if not keep.is_state:
+        method = parent.parent if isinstance(parent, tree.Attribute) else parent
+        if isinstance(parent, tree.Return):
+            yield read, RETURNED
+        elif isinstance(method, tree.Arg | tree.Call):
+            yield read, USED
+        return
+    while parent is not None and not isinstance(parent, tree.Stmt):
+        if isinstance(parent, tree.Compare | tree.IfExp) and node is not getattr(parent, "body", 0):
+            return
+        if isinstance(parent, tree.Call):
+            func = parent.func
+            if isinstance(func, tree.Attribute) and func.attr == "load_state_dict":
+                yield read, LOADED
+            elif file.names.qualified(func) == "torch.save" and node is parent.args[0]:
+                yield read, SAVED
+            return
+        node, parent = parent, parent.parent
+    if isinstance(parent, tree.Return):
+        yield read, RETURNED
