@@ -105,6 +105,7 @@ def test_folders_that_tools_fill_are_left_out() -> None:
                 ".mypy_cache",
                 ".ipynb_checkpoints",
                 "lib/site-packages",
+                "wandb/run-1/files/code",
             )
         ),
         "src/a.py",

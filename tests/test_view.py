@@ -142,6 +142,8 @@ def test_folders_added_to_the_path_are_read():
         (["models/net.py", "scripts/run.py"], "scripts/run.py", 0, "models.net", "models/net.py"),
         (["a/utils.py", "utils.py", "a/run.py"], "a/run.py", 0, "utils", "a/utils.py"),
         (["run.py"], "run.py", 0, "torch", None),
+        (["nets/torch.py"], "nets/torch.py", 0, "torch", None),
+        (["nets/torch.py", "nets/run.py"], "nets/run.py", 0, "torch", "nets/torch.py"),
         (["p/utils.py", "utils.py", "p/q/run.py"], "p/q/run.py", 0, "utils", None),  # which one?
     ],
 )
@@ -364,6 +366,19 @@ def test_a_module_that_comes_to_shadow_an_import_changes_results(root):
     assert found(run(root)) == [("trainer.py", "AMP002")]
     write(root / "app" / "model.py", "class Net:\n    def __call__(self, x):\n        return x\n")
     assert found(run(root)) == []
+
+
+def test_a_file_that_is_called_like_a_library_imports_the_library(root):
+    (root / "nets").mkdir()
+    (root / "model.py").rename(root / "nets" / "torch.py")
+    for name in ("main.py", "trainer.py"):
+        text = (root / name).read_text().replace("from model import", "from nets.torch import")
+        (root / name).write_text(text)
+    settle(root)
+    checked = run(root)
+    assert found(checked) == [("trainer.py", "AMP001")]
+    places = [p for d in checked.report.diagnostics if d.code == "AMP001" for p in d.related]
+    assert "nets/torch.py" in {place.location.path for place in places}
 
 
 def test_one_named_file_is_seen_in_its_project(root):

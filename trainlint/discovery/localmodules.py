@@ -23,12 +23,20 @@ class LocalModules:
         self._names: dict[str, frozenset[str]] = {}
         self.known_roots: dict[tuple[str, str], tuple[str, ...]] = {}
 
-    def among(self, words: list[str], folder: str, root: str) -> frozenset[str]:
-        """Those of the words that are modules for a file in that folder of that project."""
+    def among(self, words: list[str], path: str, root: str) -> frozenset[str]:
+        """Those of the words that are modules of a project for its file at a path.
+
+        No file imports itself: one that is called ``torch.py`` means the library.
+        """
+        folder, file = os.path.split(path)
         return frozenset(
             word
             for word in words
-            if any(self.holds(place, word) for place in self.roots(folder, root))
+            if any(
+                self.holds(place, word)
+                for place in self.roots(folder, root)
+                if place != folder or file != f"{word}.py"
+            )
         )
 
     def roots(self, folder: str, root: str) -> tuple[str, ...]:

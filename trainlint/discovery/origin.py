@@ -9,12 +9,12 @@ from trainlint.config import globs
 from trainlint.config.settings import Settings, from_root
 
 # fmt: off
-# Folders that tools fill: environments, caches, builds.
+# Folders that tools fill: environments, caches, builds, records of runs.
 LEFT_OUT = frozenset((
     ".bzr", ".direnv", ".eggs", ".git", ".hg", ".hypothesis", ".idea", ".ipynb_checkpoints",
     ".mypy_cache", ".nox", ".pyenv", ".pytest_cache", ".pytype", ".ruff_cache", ".svn", ".tox",
     ".venv", ".vscode", "__pycache__", "__pypackages__", "_build", "build", "buck-out", "dist",
-    "env.bak", "node_modules", "site-packages", "venv", "venv.bak",
+    "env.bak", "node_modules", "site-packages", "venv", "venv.bak", "wandb",
 ))
 # fmt: on
 

@@ -34,7 +34,8 @@ class Places:
         key = (posixpath.dirname(path), level, dotted, added)
         if key not in self._found:
             self._found[key] = self._find(*key)
-        return self._found[key]
+        found = self._found[key]
+        return found if level or found != path else None  # ``torch.py`` imports the library
 
     def alone(self, dotted: str) -> str | None:
         """The one place in the whole project that an absolute import could mean."""

@@ -134,8 +134,7 @@ class Disk:
             return None
 
     def local(self, words: Iterable[str], path: str) -> frozenset[str]:
-        folder = os.path.dirname(self.context.files[path].path)
-        return self._local.among(list(words), folder, self.context.folder)
+        return self._local.among(list(words), self.context.files[path].path, self.context.folder)
 
 
 class Contexts:

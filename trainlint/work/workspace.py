@@ -125,8 +125,7 @@ class Run:
             session.close()
 
     def local_among(self, words: list[str], file: File) -> frozenset[str]:
-        folder = os.path.dirname(file.path)
-        return self.local.among(words, folder, file.settings.root)
+        return self.local.among(words, file.path, file.settings.root)
 
 
 def _open_cache(options: Options) -> Cache:
