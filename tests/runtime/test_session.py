@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import subprocess
 import sys
@@ -457,3 +458,18 @@ def test_a_step_that_is_compiled_is_said_to_be_unseen() -> None:
     assert w.summary()["unobserved"] == {
         "backward calls whose steps cannot be seen from outside": 3
     }
+
+
+def test_an_optimizer_in_the_place_of_one_that_is_gone_has_nothing_left_over(
+    session: Session,
+) -> None:
+    places = []
+    for _ in range(30):
+        model, optimizer = linear()
+        places.append(id(optimizer))
+        model(torch.ones(2, 4)).sum().backward()
+        optimizer.step()
+        del model, optimizer
+        gc.collect()
+    assert len(set(places)) < len(places)
+    assert [step.leftover for step in steps_of(session)] == [False] * 30

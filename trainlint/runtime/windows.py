@@ -7,6 +7,7 @@ import sys
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from trainlint.runtime.evaluations import Evaluations
 from trainlint.runtime.events import Batch, Loss, LossCall, Movement, Step
@@ -52,8 +53,9 @@ class Windows:
         self.tails = Tails(session)
         self._losses: list[tuple[Loss, Any]] = []
         self._shared: list[tuple[Loss, Any]] = []
-        self._leftovers: dict[int, Leftovers] = {}
-        self._samplers: dict[int, Sampler] = {}
+        # By the optimizer itself: the next one may get the id of one that is gone.
+        self._leftovers: WeakKeyDictionary[Any, Leftovers] = WeakKeyDictionary()
+        self._samplers: WeakKeyDictionary[Any, Sampler] = WeakKeyDictionary()
         self.stepping: list[Any] = []  # optimizers whose step runs, the outermost first
         self._before: _Before | None = None
         self._movement: Movement | None = None
@@ -111,7 +113,7 @@ class Windows:
         before.found_inf = getattr(optimizer, "found_inf", None)
         if has_closure:
             return
-        leftovers = self._leftovers.get(id(optimizer))
+        leftovers = self._leftovers.get(optimizer)
         before.left = leftovers.evidence() if leftovers is not None else []
         held = list(record.parameters())
         before.tensors = [record.tensor(parameter, group) for parameter, group in held]
@@ -129,7 +131,7 @@ class Windows:
         if self.stepping:
             return False
         record = self._session.optimizer_record(optimizer)
-        leftovers = self._leftovers.setdefault(id(optimizer), Leftovers())
+        leftovers = self._leftovers.setdefault(optimizer, Leftovers())
         before, self._before = self._before, None
         if before is not None:
             self._observed(optimizer, record, before, has_closure)
@@ -206,9 +208,9 @@ class Windows:
         if not self._losses:
             self._losses = self._shared
         step = self._step(record, optimizer, before, has_closure)
-        sampler = self._samplers.get(id(optimizer))
+        sampler = self._samplers.get(optimizer)
         if sampler is None:
-            sampler = self._samplers[id(optimizer)] = Sampler(record)
+            sampler = self._samplers[optimizer] = Sampler(record)
         if sampler.is_due():
             sampler.look(self._session.readings, self._moved)
         step.losses = tuple(loss for loss, _ in self._losses)
