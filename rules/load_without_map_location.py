@@ -5,12 +5,13 @@ Finds calls of `torch.load` with no `map_location`, neither by keyword nor in th
 where the states of models or optimizers are read by a program that may run without the device of
 the run that saved them: it chooses its device by what there is or by a setting, runs one process on
 each device, or never asks for a GPU in a project whose other programs save states and use one. With
-`--pedantic` also where one of the two is not known: files of data, helpers whose model and device
-are the caller's, programs that cannot do without a GPU (by a move to it, or a Lightning trainer
-with a fixed number of GPUs, in the file or on all ways to the load), loads under `if use_cuda:`,
-tests, weights that the same run has trained before, loads that no call of their function lets
-happen, states of optimizers in a project that saves none, and weights that are trained on in a
-project that saves nothing.
+`--pedantic` also where nothing is known of one of the two: files of data, helpers whose model and
+device are the caller's, states of optimizers in a project that saves none, and weights that are
+trained on in a project that saves nothing. Nothing is said of programs that cannot do without a GPU
+(by a move to it, or a Lightning trainer with a fixed number of GPUs, in the file or on all ways to
+the load), loads under `if use_cuda:` or with another load for the other case, tests, published
+weights, weights that the same run has trained before, and loads that no call of their function lets
+happen.
 
 ## Why is this bad?
 A file that was written on a GPU cannot be read on a machine without one (RuntimeError:

@@ -141,6 +141,32 @@ LIKELY["the training before is an option"] = (
     + "    net.load_state_dict(torch.load(args.weights))\n"
 )
 POSSIBLE = {
+    "weights are trained on and saved nowhere": NET
+    + CHOSEN
+    + "def fit(net, loader, optimizer, path):\n"
+    + "    net.load_state_dict(torch.load(path))\n"
+    + "    for x, y in loader:\n"
+    + "        nn.functional.mse_loss(net(x), y).backward()\n"
+    + "        optimizer.step()\n",
+    "a file of data": NET + CHOSEN + 'graph = torch.load("graph.pt")\nprint(graph.num_nodes)\n',
+    "a helper whose model is the caller's": NET
+    + "def restore(net, path):\n    net.load_state_dict(torch.load(path))\n",
+    "a script that never asks for a GPU, of weights from who knows where": NET
+    + 'net = nn.Linear(3, 1)\nnet.load_state_dict(torch.load("net.pt"))\n',
+    "the file that would be loaded is saved nowhere": NET
+    + CHOSEN
+    + "def begin(net, optimizer, schedule, path):\n"
+    + '    optimizer.load_state_dict(torch.load(path / "optimizer.pt"))\n'
+    + "    for epoch in range(3):\n"
+    + '        torch.save(net.state_dict(), path / "net.pt")\n',
+    "the GPU is only seeded, and nothing else is known": NET
+    + "if torch.cuda.is_available():\n    torch.cuda.manual_seed_all(1)\n"
+    + "def restore(net, path):\n    net.load_state_dict(torch.load(path))\n",
+    "texts under the extension of weights": NET
+    + CHOSEN
+    + 'titles = torch.load("titles.pth")\nprint([titles[n] for n in range(3)])\n',
+}
+NONE = {
     "what is called behind it moves each batch to a GPU": NET
     + CHOSEN
     + "def validate(net, loader):\n    for x, y in loader:\n        net(x.cuda(0))\n"
@@ -170,18 +196,6 @@ POSSIBLE = {
     "a device that a switch always gives": SWITCH.format('"store_true"', True)
     + 'device = torch.device("cuda" if args.cuda else "cpu")\n'
     + 'net = nn.Linear(3, 1).to(device)\nnet.load_state_dict(torch.load("net.pt"))\n',
-    "weights are trained on and saved nowhere": NET
-    + CHOSEN
-    + "def fit(net, loader, optimizer, path):\n"
-    + "    net.load_state_dict(torch.load(path))\n"
-    + "    for x, y in loader:\n"
-    + "        nn.functional.mse_loss(net(x), y).backward()\n"
-    + "        optimizer.step()\n",
-    "a file of data": NET + CHOSEN + 'graph = torch.load("graph.pt")\nprint(graph.num_nodes)\n',
-    "a helper whose model is the caller's": NET
-    + "def restore(net, path):\n    net.load_state_dict(torch.load(path))\n",
-    "a script that never asks for a GPU, of weights from who knows where": NET
-    + 'net = nn.Linear(3, 1)\nnet.load_state_dict(torch.load("net.pt"))\n',
     "it is loaded only where there is a GPU": NET
     + CHOSEN
     + "def restore(net, path, use_cuda, resume):\n"
@@ -228,21 +242,9 @@ POSSIBLE = {
     + '    if pretrained:\n        net.load_state_dict(torch.load("net.pt"))\n'
     + "    return net\n"
     + "model = build(pretrained=False).to(device)\n",
-    "the file that would be loaded is saved nowhere": NET
-    + CHOSEN
-    + "def begin(net, optimizer, schedule, path):\n"
-    + '    optimizer.load_state_dict(torch.load(path / "optimizer.pt"))\n'
-    + "    for epoch in range(3):\n"
-    + '        torch.save(net.state_dict(), path / "net.pt")\n',
-    "the GPU is only seeded, and nothing else is known": NET
-    + "if torch.cuda.is_available():\n    torch.cuda.manual_seed_all(1)\n"
-    + "def restore(net, path):\n    net.load_state_dict(torch.load(path))\n",
     "published weights": NET
     + CHOSEN
     + 'checkpoint = torch.load("weights/resnet18-0123abcd.pth")\n',
-    "texts under the extension of weights": NET
-    + CHOSEN
-    + 'titles = torch.load("titles.pth")\nprint([titles[n] for n in range(3)])\n',
     "a test": NET
     + "import pytest\n"
     + CHOSEN
@@ -280,8 +282,6 @@ POSSIBLE = {
     + "def keep(net, path):\n"
     + "    net.eval().cpu()\n    torch.save(net.state_dict(), path)\n    net.to(device)\n"
     + "def restore(net, path):\n    net.load_state_dict(torch.load(path))\n",
-}
-NONE = {
     "what is read goes to NumPy at once": NET
     + CHOSEN
     + 'weights = torch.load("weights.pt")\nprint(weights["fc"].numpy())\n',
@@ -310,5 +310,5 @@ def test_a_load_of_which_too_little_is_known_is_reported_on_request_only(text: s
 
 
 @pytest.mark.parametrize("text", NONE.values(), ids=NONE)
-def test_a_load_of_what_lies_on_the_cpu_is_not_reported(text: str) -> None:
+def test_a_load_that_meets_no_missing_device_is_not_reported(text: str) -> None:
     assert _confidence(text) is None

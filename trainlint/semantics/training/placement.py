@@ -5,7 +5,7 @@ Two things must be known for that: that models, optimizers or a checkpoint of th
 machine without the device of the run that saved it. It chooses its device by what there is or by a
 setting, or never speaks of one in a project whose other programs use a GPU, and nothing on the way
 to the load, or behind it, needs a GPU whatever there is. Where one of them is open, the answer is
-only possible.
+possible; where something speaks against one, it is none.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Chance(Enum):
     """Whether the load can meet tensors of a device that is not there."""
 
     NONE = "none"
-    POSSIBLE = "possible"  # nothing speaks for it
+    POSSIBLE = "possible"  # nothing speaks for it, or against
     LIKELY = "likely"
 
 
@@ -52,23 +52,23 @@ def chance(file: File, load: tree.Call, restored: Restored) -> Chance:
     """Whether a ``torch.load`` can meet tensors of a device that its run does not have."""
     if restored.array is not None or _gathers_on_cpu(file) or _is_number_state(file, restored):
         return Chance.NONE
-    if not _holds_states(file, load, restored) or provenance.is_tested(file, load):
-        return Chance.POSSIBLE
-    if provenance.is_own(file, load, restored) or _is_published(file, load) or _is_sharded(file):
-        return Chance.POSSIBLE
+    if provenance.is_tested(file, load) or provenance.is_own(file, load, restored):
+        return Chance.NONE
+    if _is_published(file, load) or _is_sharded(file) or _has_another_way(file, load):
+        return Chance.NONE
     if devices.needs_gpu(file, {tree.word_of(model) for model in provenance.receivers(restored)}):
-        return Chance.POSSIBLE
-    if file.once(devices.demands_gpu) or _has_another_way(file, load):
-        return Chance.POSSIBLE
-    if devices.is_only_with_gpu(load) or _needs_gpu_anyway(file, load):
-        return Chance.POSSIBLE
-    if provenance.is_saved_nowhere(file, restored) or skipped.is_skipped(file, load):
+        return Chance.NONE
+    if file.once(devices.demands_gpu) or devices.is_only_with_gpu(load):
+        return Chance.NONE
+    if _needs_gpu_anyway(file, load) or skipped.is_skipped(file, load):
+        return Chance.NONE
+    if not _holds_states(file, load, restored) or provenance.is_saved_nowhere(file, restored):
         return Chance.POSSIBLE
     match file.once(devices.device):
         case devices.Device.OPEN:
             return Chance.LIKELY
         case devices.Device.GPU:
-            return Chance.POSSIBLE
+            return Chance.NONE
         case devices.Device.UNSAID:
             known = (
                 not provenance.saves(file)
