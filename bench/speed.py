@@ -107,6 +107,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--write", type=Path)
     options = parser.parse_args()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # compiled once, as where it is installed
     files = sorted(str(path) for path in options.corpus.rglob("*.py"))
     lines = sum(Path(path).read_bytes().count(b"\n") for path in files)
     parsed = _python(PARSED_FILES, files).splitlines()
