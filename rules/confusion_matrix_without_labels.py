@@ -349,7 +349,7 @@ def _indexed(
         if isinstance(key, int) and not isinstance(key, bool):
             highest, what = max(highest, key, 0), "indexed"
         elif isinstance(index, tree.Name) and at < 2:
-            highest = max(highest, _counted(file, index, matrix) - 1)
+            highest = max(highest, _counted(file, index) - 1)
     if highest >= 0:
         yield Demand(subscript, highest + 1, False, what, read)
 
@@ -365,7 +365,7 @@ def _indices(subscript: tree.Subscript) -> list[tree.Expr]:
     return found
 
 
-def _counted(file: File, index: tree.Name, matrix: tree.Expr) -> int:
+def _counted(file: File, index: tree.Name) -> int:
     """How many classes a loop over an index counts, 0 where it counts the matrix's own rows."""
     bindings, _ = file.values.definitions(index)
     for binding in bindings:

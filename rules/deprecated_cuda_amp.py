@@ -197,7 +197,7 @@ def check(file: File) -> Iterator[Finding]:
     together = [[r for r in found if r.name == name] for name in tested]
     for members in moves.groups(lambda reference: uses[reference].outcome, together):
         group = [uses[reference] for reference in members]
-        fix, reason = _fix(file, moves, group)
+        fix, reason = _fix(moves, group)
         for use in group:
             if use.said:
                 yield _finding(file, use, fix, use.reason or reason)
@@ -310,7 +310,7 @@ def _require_keyword_calls(file: File, expr: tree.Expr) -> None:
 # All uses together
 
 
-def _fix(file: File, moves: rewrite.Moves, group: Sequence[Use]) -> tuple[Fix | None, str | None]:
+def _fix(moves: rewrite.Moves, group: Sequence[Use]) -> tuple[Fix | None, str | None]:
     reason = next((use.reason for use in group if use.reason is not None), None)
     if reason is not None:
         return None, reason

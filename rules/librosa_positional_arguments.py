@@ -105,7 +105,7 @@ def check(file: File) -> Iterator[Finding]:
             severity = Severity.ERROR
         elif target.wholly_below(row.keyword_only):
             severity = Severity.INFO
-        fixes, why = _fixes(file, call, row, surplus)
+        fixes, why = _fixes(file, row, surplus)
         yield Finding(
             call,
             _message(file, call, row, surplus, severity) + (f"; no fix: {why}" if why else ""),
@@ -177,9 +177,7 @@ def _is_only(target: Range, release: Version) -> bool:
     return target.wholly_from(release) and target.wholly_below((*before, last + 1))
 
 
-def _fixes(
-    file: File, call: tree.Call, row: signatures.Row, surplus: list[tree.Arg]
-) -> tuple[tuple[Fix, ...], str]:
+def _fixes(file: File, row: signatures.Row, surplus: list[tree.Arg]) -> tuple[tuple[Fix, ...], str]:
     """The fix that names the arguments, or why there is none."""
     target = file.target(LIBRARY)
     names: dict[tree.Arg, str] = {}

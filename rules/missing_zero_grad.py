@@ -178,7 +178,7 @@ def _clear(file: File, window: updates.UpdateWindow, step: script.Event) -> tupl
             raise Unfixable("a function of another file steps, which others may call")
         line = f"{_name(file, step)}.zero_grad()"
         return rewrite.insert_after(file, updates.statement(step.call), [line])
-    head = updates.head(file, window)
+    head = updates.head(window)
     for optimizer in (step.receiver, updates.named_at_site(step)):
         if head is not None and optimizer is not None and updates.visible(file, optimizer, head):
             return rewrite.insert_before(file, head, [f"{file.text(optimizer)}.zero_grad()"])

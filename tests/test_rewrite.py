@@ -347,13 +347,13 @@ def test_positional_arguments_get_their_names(code, names, expected):
 def test_an_argument_is_not_named_where_that_is_illegal_or_unsure(code):
     file = read(code)
     with pytest.raises(Unfixable):
-        rewrite.name_argument(file, find(file, tree.Arg), "x")
+        rewrite.name_arguments(file, {find(file, tree.Arg): "x"})
 
 
 def test_an_argument_behind_a_starred_one_is_not_named():
     file = read("f(*a, b)\n")
     with pytest.raises(Unfixable, match="starred"):
-        rewrite.name_argument(file, call(file).args[1], "x")
+        rewrite.name_arguments(file, {call(file).args[1]: "x"})
 
 
 @pytest.mark.parametrize(
@@ -446,7 +446,7 @@ def test_what_is_inserted_at_one_place_is_joined_in_order():
     target = call(file)
     edits = rewrite.together(
         rewrite.insert_argument_first(file, target, '"cuda"'),
-        rewrite.name_argument(file, target.args[0], "enabled"),
+        rewrite.name_arguments(file, {target.args[0]: "enabled"}),
         rewrite.replace(file, target.func, "torch.amp.autocast"),
     )
     assert after(file, edits) == 'torch.amp.autocast("cuda", enabled=flag)\n'

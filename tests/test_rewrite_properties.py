@@ -304,7 +304,7 @@ def test_arguments_are_added_named_and_removed_as_asked(program: str, data: st.D
     for index, arg in enumerate(call.args):
         if arg.keyword is None:
             check(
-                lambda arg=arg: rewrite.name_argument(file, arg, "new"),
+                lambda arg=arg: rewrite.name_arguments(file, {arg: "new"}),
                 lambda node, index=index: node.keywords.insert(
                     0, ast.keyword("new", node.args.pop(index))
                 ),

@@ -25,7 +25,6 @@ from trainlint.semantics import (
     values,
 )
 from trainlint.semantics.data import (
-    audio,
     augmentation,
     columns,
     datasets,
@@ -44,7 +43,6 @@ from trainlint.semantics.data import (
     pieces,
     placeholders,
     roles,
-    rows,
     scores,
     selection,
     shuffling,
@@ -149,7 +147,6 @@ __all__ = [
     "all_of",
     "allowlist",
     "any_of",
-    "audio",
     "augmentation",
     "backward",
     "batchmeans",
@@ -225,7 +222,6 @@ __all__ = [
     "resuming",
     "rewrite",
     "roles",
-    "rows",
     "runs",
     "scaler",
     "scaling",

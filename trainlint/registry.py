@@ -12,8 +12,6 @@ from types import ModuleType
 from trainlint.rule import Rule
 from trainlint.triage import NEVER
 
-GROUP = "trainlint.rules"
-
 
 class RegistryError(Exception):
     """Two rules claim one code or name, or a pack cannot be imported."""

@@ -235,14 +235,14 @@ def _register_softmax(shape: str, activation: Activation, name: str) -> None:
     @operator("LOS001", f"{name}-as-{shape}")
     def before_cross_entropy(program: Program) -> Iterator[Fault]:
         for loss in evaluations(program, CLASSES)[:1]:
-            if isinstance(loss.args[0], ast.Name) and not _is_classes(program, loss):
+            if isinstance(loss.args[0], ast.Name) and not _is_classes(loss):
                 continue
             changes = activated(program, shape, activation, loss, [loss])
             if changes is not None:
                 yield Fault(tuple(changes), at=program.start(loss))
 
 
-def _is_classes(program: Program, loss: ast.Call) -> bool:
+def _is_classes(loss: ast.Call) -> bool:
     return keyword(loss, "weight") is None
 
 

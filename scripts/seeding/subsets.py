@@ -17,7 +17,7 @@ def _draws(program: Program) -> Iterator[tuple[ast.Assign, ast.Call, list[str]]]
             yield statement, call, [program.source(e) for e in statement.targets[0].elts]
 
 
-def _twice(program: Program, text: str, names: list[str], form: str) -> tuple[str, str]:
+def _twice(text: str, names: list[str], form: str) -> tuple[str, str]:
     """Two lines that each draw for one part, and the second of them."""
     lines = []
     for position, name in enumerate(names[:2]):
@@ -39,7 +39,7 @@ def _register_twice(form: str, shared: bool) -> None:
         for statement, call, names in _draws(program):
             given = ", ".join(program.source(a) for a in call.args)
             text = f"{dotted(call.func)}({given}" + (", generator=draw)" if shared else ")")
-            both, second = _twice(program, text, names, form)
+            both, second = _twice(text, names, form)
             indent = program.indent(statement)
             if shared:
                 both = f"draw = torch.Generator().manual_seed(1)\n{both}"

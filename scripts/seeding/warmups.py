@@ -126,7 +126,7 @@ FROM_THE_FIRST = (
 )
 
 
-def _optimizer_of(program: Program, call: ast.Call) -> str:
+def _optimizer_of(call: ast.Call) -> str:
     """The name of the optimizer whose schedule a call steps."""
     name = dotted(call.func).removesuffix(".step")
     if name.startswith("schedule_"):
@@ -140,7 +140,7 @@ def set_before_the_schedule(program: Program) -> Iterator[Fault]:
     if not program.calls(*FROM_THE_FIRST):
         return
     for call in steps(program):
-        optimizer = _optimizer_of(program, call)
+        optimizer = _optimizer_of(call)
         known = program.enclosing(call, ast.FunctionDef)
         index = "epoch" if known is None or program.has("range(epochs)") else "len(losses)"
         if known is not None and not _has_name(known, index):

@@ -117,11 +117,6 @@ def shift_arguments(
     return places.together(shifted, named, add_arguments(file, call, more))
 
 
-def name_argument(file: File, arg: Arg, keyword: str) -> tuple[Edit, ...]:
-    """Give a positional argument its keyword."""
-    return name_arguments(file, {arg: keyword})
-
-
 def name_arguments(file: File, names: Mapping[Arg, str]) -> tuple[Edit, ...]:
     """Give positional arguments of one call their keywords.
 

@@ -7,7 +7,7 @@ statement inside a ``try`` may jump to its handlers; elsewhere only ``raise`` le
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 
 from trainlint.semantics import tree
 from trainlint.semantics.replaced import in_replaced
@@ -94,19 +94,6 @@ class Flow:
     def always_before(self, point: int, through: Collection[int]) -> bool:
         """True when every path from the entry to ``point`` passes one of ``through``."""
         return not self.reaches(ENTRY, [point], avoiding=through)
-
-    def region(self, start: int, stop: Callable[[int], bool]) -> set[int]:
-        """The points reachable from ``start`` without going past one for which ``stop`` holds."""
-        seen: set[int] = set()
-        stack = list(self.after[start])
-        while stack:
-            point = stack.pop()
-            if point in seen:
-                continue
-            seen.add(point)
-            if not stop(point):
-                stack.extend(self.after[point])
-        return seen
 
     def last(self, point: int, candidates: Collection[int]) -> tuple[set[int], bool]:
         """The candidates that can be the last one passed before ``point``.

@@ -60,7 +60,7 @@ def prune(folder: str) -> None:
             used[name] = status.st_mtime
     total = sum(sizes.values())
     aim = LARGEST * 3 // 4 if total > LARGEST else LARGEST
-    groups = _groups(folder, sizes)
+    groups = _groups(sizes)
     for stem in sorted(groups, key=lambda stem: _last_use(stem, groups[stem], used)):
         names = groups[stem]
         gone = names if _last_use(stem, names, used) < stale or total > aim else []
@@ -84,7 +84,7 @@ def _our_files(folder: str) -> Iterator[os.DirEntry[str]]:
                 yield entry
 
 
-def _groups(folder: str, sizes: dict[str, int]) -> dict[str, list[str]]:
+def _groups(sizes: dict[str, int]) -> dict[str, list[str]]:
     """The names of each project's files, the index first."""
     groups: dict[str, list[str]] = {}
     for name in sorted(sizes, key=lambda name: not name.endswith(indexes.SUFFIX)):

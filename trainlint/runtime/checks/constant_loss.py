@@ -97,9 +97,9 @@ class ConstantLoss(Check[Options]):
         constant = spread(recent) <= self.options.tolerance
         name = None if len(self.run.optimizers) > 1 else self._named(stream, seen, differ)
         if name is not None:
-            yield self._finding(step, stream, name, recent, constant)
+            yield self._finding(step, name, recent, constant)
         elif constant and differ and any(recent):
-            yield self._finding(step, stream, "", recent, constant)
+            yield self._finding(step, "", recent, constant)
 
     @staticmethod
     def _note(step: Step, seen: _Seen) -> None:
@@ -144,9 +144,7 @@ class ConstantLoss(Check[Options]):
             words = f"log({count}) for {count} classes: its predictions are uniform"
             yield math.log(count), words, self.options.uniform_window
 
-    def _finding(
-        self, step: Step, stream: LossStream, name: str, recent: list[float], constant: bool
-    ) -> Finding:
+    def _finding(self, step: Step, name: str, recent: list[float], constant: bool) -> Finding:
         value = median(recent)
         place = step.losses[-1].place
         self._told.add(place)

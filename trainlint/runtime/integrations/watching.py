@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from trainlint.diagnostics import Diagnostic
@@ -11,7 +11,6 @@ from trainlint.runtime.session import Session
 from trainlint.runtime.watching import Watch, watch
 
 logger = logging.getLogger("trainlint.runtime")
-Log = Callable[[Mapping[str, float]], None]
 
 
 class TrainerWatch:

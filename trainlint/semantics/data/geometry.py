@@ -47,7 +47,6 @@ class Unmoved:
     deed: Expr
     how: str
     made: tree.Node
-    image: str
     target: Expr
     name: str
     origin: Node
@@ -75,16 +74,15 @@ def _in_sample(
     images = [leaf for leaf in leaves if leaf not in targets and _IMAGES.search(leaf[0].lower())]
     if not targets or len(images) != 1:
         return
-    name, image = images[0]
     for key, target in targets:
         stays = _Stays(file, getter)
         if not stays.walk(target) or stays.origin is None:
             continue
         moves = Moves(file, getter, stays.moved)
-        moves.walk(image)
+        moves.walk(images[0][1])
         if moves.deed is None or moves.made is None or _is_told(moves.deed, leaves):
             continue
-        yield Unmoved(moves.deed, moves.how, moves.made, name, target, key, stays.origin)
+        yield Unmoved(moves.deed, moves.how, moves.made, target, key, stays.origin)
         return
 
 

@@ -117,10 +117,6 @@ def _is_talk(file: File, node: tree.Expr) -> bool:
     return False
 
 
-def _is_route(call: tree.Call) -> bool:
-    return _ROUTES.match(tree.last_name(call.func)) is not None
-
-
 def _is_chosen_from(file: File, listed: tree.Expr) -> bool:
     """Whether one of several paths is taken: the first that is there, or that of this machine."""
     named = listed.parent

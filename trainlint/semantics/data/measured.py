@@ -77,7 +77,7 @@ def _operands(file: File, loaders: Loaders, use: Use, found: list[Fed]) -> Itera
             name = file.names.qualified(expr.func)
             if name in {"builtins.len", "builtins.range", "builtins.print", "time.time"}:
                 return
-            found.extend(_evaluated(file, loaders, use, expr))
+            found.extend(_evaluated(loaders, use, expr))
             if isinstance(expr.func, tree.Attribute) and name is None:
                 yield use.at(expr.func.value, use.path if expr.func.attr == "get" else ())
             for arg in expr.args:
@@ -110,7 +110,7 @@ def evaluates(call: tree.Call) -> bool:
     return is_named(tree.last_name(call.func))
 
 
-def _evaluated(file: File, loaders: Loaders, use: Use, call: tree.Call) -> Iterator[Fed]:
+def _evaluated(loaders: Loaders, use: Use, call: tree.Call) -> Iterator[Fed]:
     """``evaluate(model, test_loader)`` of a function that another file defines."""
     if not evaluates(call):
         return

@@ -17,7 +17,6 @@ from trainlint.semantics.uses import uses
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
-Body = tree.Module | tree.FunctionDef
 _SUBSET = "torch.utils.data.Subset"
 _SAMPLER = "torch.utils.data.SubsetRandomSampler"
 RANDOM_SPLIT = "torch.utils.data.random_split"

@@ -198,25 +198,6 @@ def _atom_text(atom: Atom) -> str:
             return f"({over}//{by if by.isidentifier() or by.isdigit() else f'({by})'})"
 
 
-def value(size: Size, symbols: Mapping[str, int]) -> int:
-    """The number that a size is when its symbols are these."""
-    if isinstance(size, int):
-        return size
-    total = 0
-    for atoms, count in size.terms:
-        term = count
-        for atom in atoms:
-            match atom:
-                case str():
-                    term *= symbols[atom]
-                case Group():
-                    term *= value(atom.of, symbols)
-                case Floor():
-                    term *= value(atom.number, symbols) // value(atom.divisor, symbols)
-        total += term
-    return total
-
-
 def agree(one: Dim, other: Dim) -> bool | None:
     """Whether two sizes are the same; None where that cannot be told."""
     if one is None or other is None:

@@ -79,7 +79,7 @@ class Layers:
             shape = self._met(asked, shape, tensor)
         dtype = tensor.dtype if tensor is not None else None
         if parameters != 0:
-            weights = self._dtype(layer.call, layer.frame)
+            weights = self._dtype(layer.call)
             if tensor is not None and dtype is None and short not in _ASKS_NO_DTYPE:
                 tensor.dtype = weights
             dtype = weights
@@ -125,7 +125,7 @@ class Layers:
         elif tensor is not None:
             tensor.shape = shape
 
-    def _dtype(self, call: tree.Call, frame: Frame | None) -> str | None:
+    def _dtype(self, call: tree.Call) -> str | None:
         given = call.arg(None, "dtype")
         if given is None:
             return self.dtype

@@ -287,7 +287,7 @@ def _step_after(
         builds = {flow.point(at) for at in _builds(file, body, built) if flow.holds(at)}
         builds |= _stored(file, flow, body, call)
         step = _step_behind(file, body, flow, point, builds, call)
-        if step is not None and (not exchange.whole or _trains(file, body, exchange, step)):
+        if step is not None and (not exchange.whole or _trains(file, exchange, step)):
             return step
     return None
 
@@ -396,7 +396,7 @@ def _holds(file: File, expr: Expr, optimizer: tree.Call) -> bool:
     )
 
 
-def _trains(file: File, body: Body, exchange: Exchange, step: Event) -> bool:
+def _trains(file: File, exchange: Exchange, step: Event) -> bool:
     """Whether the new model is what runs where the step is: it is read beside it."""
     if not isinstance(exchange.target, tree.Name):
         return True

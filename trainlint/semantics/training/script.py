@@ -230,19 +230,12 @@ class Script:
                 if event.kind != BACKWARD:
                     continue
                 loop = tree.enclosing_loop(event.site)
-                if loop is not None and loop not in loops and not self._inner(event, body):
+                if loop is not None and loop not in loops and not _is_in_inner_loop(event):
                     loops.append(loop)
             for loop in loops:
                 inside = tuple(e for e in events if _within(e.site, loop))
                 found.append(TrainingLoop(loop, body, inside))
         return found
-
-    def _inner(self, event: Event, body: Body) -> bool:
-        """True when the act stands in a loop of the helper that the site calls."""
-        if event.site is event.call:
-            return False
-        inner = tree.enclosing_loop(event.call)
-        return inner is not None
 
     @cached_property
     def accumulation_windows(self) -> list[AccumulationWindow]:
@@ -444,6 +437,11 @@ def _gradient_of(expr: Expr) -> Expr | None:
             return expr.value
         expr = expr.value
     return None
+
+
+def _is_in_inner_loop(event: Event) -> bool:
+    """True when the act stands in a loop of the helper that the site calls."""
+    return event.site is not event.call and tree.enclosing_loop(event.call) is not None
 
 
 def _within(node: tree.Node, loop: tree.Loop) -> bool:

@@ -84,7 +84,7 @@ def partly_seeded(file: File) -> Partly | None:
     first: dict[str, tree.Call] = {}
     for call in file.calls:
         kind = _drawn(file, call)
-        if kind not in missing or kind in first or not _is_of_training(file, call):
+        if kind not in missing or kind in first or not _is_of_training(call):
             continue
         if TORCH in missing or not _is_in_worker(file, call):
             first[kind] = call
@@ -222,7 +222,7 @@ def _shuffles(file: File, name: str, call: tree.Call) -> bool:
     return False
 
 
-def _is_of_training(file: File, call: tree.Call) -> bool:
+def _is_of_training(call: tree.Call) -> bool:
     """False for draws that choose a picture to show, a port or a name, and for dead code."""
     function = tree.function_of(call)
     if is_dead(call) or (function is not None and _NO_TRAINING.search(function.name)):

@@ -183,7 +183,7 @@ def counts_batches(condition: tree.If) -> bool:
     return any(isinstance(n, tree.BinOp) and n.op == "%" for n in condition.test.walk())
 
 
-def head(file: File, window: UpdateWindow) -> tree.Stmt | None:
+def head(window: UpdateWindow) -> tree.Stmt | None:
     """The statement before which the gradients of a window must be clear.
 
     It stands in the loop or, when backward and steps are in one helper, in that helper.
