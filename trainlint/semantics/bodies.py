@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from trainlint.semantics import tree
+from trainlint.semantics.tree import Body
 
 _OWN = frozenset({tree.FunctionDef, tree.ClassDef, tree.Lambda})
 
 
-def own_nodes(function: tree.FunctionDef | tree.Module) -> Iterator[tree.Node]:
+def own_nodes(function: Body) -> Iterator[tree.Node]:
     """The nodes of a body without those of the functions and classes inside it."""
     stack: list[tree.Node] = list(reversed(function.body))
     while stack:
@@ -20,7 +21,7 @@ def own_nodes(function: tree.FunctionDef | tree.Module) -> Iterator[tree.Node]:
             node.push(stack)
 
 
-def own_statements(function: tree.FunctionDef | tree.Module) -> Iterator[tree.Stmt]:
+def own_statements(function: Body) -> Iterator[tree.Stmt]:
     """The statements of a body without those of the functions and classes inside it."""
     stack: list[Any] = list(reversed(function.body))
     while stack:

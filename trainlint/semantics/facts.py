@@ -13,6 +13,7 @@ from trainlint.semantics.contents import Contents, contents
 from trainlint.semantics.flow import Flow
 from trainlint.semantics.links import flow_in
 from trainlint.semantics.names import open_scopes
+from trainlint.semantics.tree import Body
 from trainlint.semantics.view import View
 from trainlint.text.source import Source
 
@@ -141,7 +142,7 @@ class File:
         """The control flow of the function (or module) body in which a node stands."""
         return flow_in(node if isinstance(node, tree.Module) else tree.body_of(node))
 
-    def flow_in(self, body: tree.Module | tree.FunctionDef) -> Flow:
+    def flow_in(self, body: Body) -> Flow:
         return flow_in(body)
 
     @property

@@ -11,11 +11,10 @@ from collections.abc import Collection, Iterable
 
 from trainlint.semantics import tree
 from trainlint.semantics.replaced import in_replaced
-from trainlint.semantics.tree import Node, Stmt
+from trainlint.semantics.tree import Body, Node, Stmt
 
 ENTRY, EXIT = 0, 1
 MAX_REMEMBERED = 2000  # questions about reachability; each is asked again and again
-Body = tree.Module | tree.FunctionDef
 
 
 class Flow:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from trainlint.semantics import tree
 from trainlint.semantics.flow import EXIT, Flow
 from trainlint.semantics.names import Binding, Scope
-from trainlint.semantics.tree import Expr
+from trainlint.semantics.tree import Body, Expr
 
 if TYPE_CHECKING:
     from trainlint.semantics.view import View
@@ -201,7 +201,7 @@ def _lasting(module: tree.Module, bindings: list[Binding]) -> list[Binding]:
     return [binding for binding in found if binding.kind != "delete"]
 
 
-def flow_in(body: tree.Module | tree.FunctionDef) -> Flow:
+def flow_in(body: Body) -> Flow:
     """The control flow of a body, made the first time it is asked for."""
     scope: Scope = body.scope
     if scope.flow is None:

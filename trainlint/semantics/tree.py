@@ -499,6 +499,7 @@ class Match(Stmt):
     header_end: int
 
 
+Body = Module | FunctionDef
 Loop = For | While
 Function = FunctionDef | Lambda
 Compound = FunctionDef | ClassDef | If | For | While | With | Try | Match
@@ -552,7 +553,7 @@ def module_of(node: Node) -> Module:
     raise ValueError(node)
 
 
-def body_of(node: Node) -> Module | FunctionDef:
+def body_of(node: Node) -> Body:
     """The function, or else the module, whose body the node stands in."""
     return function_of(node) or module_of(node)
 

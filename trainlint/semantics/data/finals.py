@@ -9,6 +9,7 @@ from trainlint.semantics import tree
 from trainlint.semantics.backward import Use
 from trainlint.semantics.data.loaders import Fed
 from trainlint.semantics.data.roles import TEST, TRAIN, of_name
+from trainlint.semantics.tree import Body
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -52,9 +53,7 @@ def _feeds(file: File, expr: tree.Expr, fed: Fed, named: bool) -> bool:
     )
 
 
-def _behind(
-    file: File, node: tree.Node, depth: int = 2
-) -> Iterator[tuple[int, tree.Module | tree.FunctionDef]]:
+def _behind(file: File, node: tree.Node, depth: int = 2) -> Iterator[tuple[int, Body]]:
     """Where the outermost loop around a place ends, and behind the calls of its function."""
     outer = None
     loop = tree.enclosing_loop(node)

@@ -27,8 +27,8 @@ from trainlint.semantics.training.boundary import (
     spelled,
 )
 from trainlint.semantics.training.counting import Index, Taken, taken
-from trainlint.semantics.training.script import BACKWARD, ZERO_GRAD, Body, Event
-from trainlint.semantics.tree import Expr, Stmt
+from trainlint.semantics.training.script import BACKWARD, ZERO_GRAD, Event
+from trainlint.semantics.tree import Body, Expr, Stmt
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -10,9 +10,9 @@ from trainlint.semantics import tree
 from trainlint.semantics.bodies import own_nodes
 from trainlint.semantics.kinds import Display, Element, FunctionValue, Instance, Unknown
 from trainlint.semantics.training import models, updates
-from trainlint.semantics.training.script import BACKWARD, ENGINES, ZERO_GRAD, Body, Event
+from trainlint.semantics.training.script import BACKWARD, ENGINES, ZERO_GRAD, Event
 from trainlint.semantics.training.updates import UpdateWindow
-from trainlint.semantics.tree import Expr
+from trainlint.semantics.tree import Body, Expr
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

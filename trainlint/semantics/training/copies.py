@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tree
 from trainlint.semantics.kinds import Instance, Object
 from trainlint.semantics.training import switches
-from trainlint.semantics.training.script import Body
-from trainlint.semantics.tree import Expr
+from trainlint.semantics.tree import Body, Expr
 from trainlint.semantics.values import SAME_OBJECT, WRAPPERS, argument
 
 if TYPE_CHECKING:

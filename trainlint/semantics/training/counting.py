@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tree
 from trainlint.semantics.flow import Flow
 from trainlint.semantics.training.boundary import Boundary, linear_of, spelled
-from trainlint.semantics.tree import Expr, Node, Stmt
+from trainlint.semantics.tree import Body, Expr, Node, Stmt
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
-Body = tree.Module | tree.FunctionDef
 
 _PROGRESS = re.compile(r"^(tqdm|trange|track|progress_bar|ProgressBar)$")
 _MAX_ALIASES = 6

@@ -12,7 +12,8 @@ from trainlint.semantics.changes import Changes
 from trainlint.semantics.training import models, runs
 from trainlint.semantics.training.models import Forward
 from trainlint.semantics.training.runs import round_of
-from trainlint.semantics.training.script import BACKWARD, MODE, STEP, Body, Event
+from trainlint.semantics.training.script import BACKWARD, MODE, STEP, Event
+from trainlint.semantics.tree import Body
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -11,9 +11,9 @@ from trainlint.semantics.flow import EXIT, Flow, is_dead
 from trainlint.semantics.kinds import Display, Frame, Instance, Object, Value
 from trainlint.semantics.training import copies, freezing, layers, models, written
 from trainlint.semantics.training.freezing import Key
-from trainlint.semantics.training.script import STEP, Body, Event
+from trainlint.semantics.training.script import STEP, Event
 from trainlint.semantics.training.shares import Share, adds_groups, optimizers, shared
-from trainlint.semantics.tree import Expr, Node
+from trainlint.semantics.tree import Body, Expr, Node
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -12,7 +12,8 @@ from trainlint.semantics.bodies import own_nodes
 from trainlint.semantics.data import loading
 from trainlint.semantics.guards import EXITS
 from trainlint.semantics.training import evaluation
-from trainlint.semantics.training.script import BACKWARD, STEP, ZERO_GRAD, Body
+from trainlint.semantics.training.script import BACKWARD, STEP, ZERO_GRAD
+from trainlint.semantics.tree import Body
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -27,8 +27,8 @@ from trainlint.semantics.training.keeping import (
     reads,
     targets_of,
 )
-from trainlint.semantics.training.script import STEP, Body, Event
-from trainlint.semantics.tree import Expr, Node
+from trainlint.semantics.training.script import STEP, Event
+from trainlint.semantics.tree import Body, Expr, Node
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -10,8 +10,8 @@ from trainlint.semantics.training import boundary as boundaries
 from trainlint.semantics.training.batches import is_endless, is_multiple
 from trainlint.semantics.training.boundary import guards, same, spelled
 from trainlint.semantics.training.counting import within
-from trainlint.semantics.training.script import BACKWARD, STEP, Body, Event
-from trainlint.semantics.tree import Expr
+from trainlint.semantics.training.script import BACKWARD, STEP, Event
+from trainlint.semantics.tree import Body, Expr
 
 if TYPE_CHECKING:
     from trainlint.semantics.training.accumulation import AccumulationWindow

@@ -13,7 +13,7 @@ from trainlint.semantics.kinds import Instance
 from trainlint.semantics.names import Binding
 from trainlint.semantics.training import shares, written
 from trainlint.semantics.training.script import BACKWARD, STEP
-from trainlint.semantics.tree import Expr, Node
+from trainlint.semantics.tree import Body, Expr, Node
 from trainlint.semantics.values import argument
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def _in_loop(file: File, save: tree.Call, path: Expr) -> LoopSave | None:
     return None
 
 
-def _comes_back(file: File, body: tree.Module | tree.FunctionDef, place: Node, loop: Node) -> bool:
+def _comes_back(file: File, body: Body, place: Node, loop: Node) -> bool:
     """False where a loop ends with the save: by ``break``, ``return`` or ``raise``."""
     flow = file.flow_in(body)
     if not flow.holds(place) or not flow.holds(loop):

@@ -16,7 +16,7 @@ from trainlint.semantics import tree
 from trainlint.semantics.bodies import own_nodes
 from trainlint.semantics.flow import Flow, is_dead
 from trainlint.semantics.links import flow_in
-from trainlint.semantics.tree import Expr
+from trainlint.semantics.tree import Body, Expr
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -65,13 +65,13 @@ def means(file: File) -> list[Mean]:
 
 def _means(file: File) -> list[Mean]:
     found: list[Mean] = []
-    bodies: list[tree.Module | tree.FunctionDef] = [file.module, *file.all(tree.FunctionDef)]
+    bodies: list[Body] = [file.module, *file.all(tree.FunctionDef)]
     for body in bodies:
         found.extend(_in_body(file, body))
     return found
 
 
-def _in_body(file: File, body: tree.Module | tree.FunctionDef) -> Iterator[Mean]:
+def _in_body(file: File, body: Body) -> Iterator[Mean]:
     divisions: list[tuple[tree.Node, Expr, Expr]] = []
     added: dict[str, list[tuple[tree.Stmt, Expr]]] = {}
     for node in own_nodes(body):

@@ -10,8 +10,8 @@ from trainlint.semantics import contexts, tree
 from trainlint.semantics.flow import ENTRY, EXIT
 from trainlint.semantics.kinds import Instance
 from trainlint.semantics.training import copies, evaluation, models, runs
-from trainlint.semantics.training.script import BACKWARD, MODE, STEP, Body, Event
-from trainlint.semantics.tree import Expr
+from trainlint.semantics.training.script import BACKWARD, MODE, STEP, Event
+from trainlint.semantics.tree import Body, Expr
 from trainlint.semantics.values import argument
 
 if TYPE_CHECKING:

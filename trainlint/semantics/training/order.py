@@ -14,8 +14,8 @@ from trainlint.semantics import tree
 from trainlint.semantics.flow import Flow, is_dead
 from trainlint.semantics.kinds import FunctionValue, Instance
 from trainlint.semantics.training import models
-from trainlint.semantics.training.script import BACKWARD, ENGINES, STEP, ZERO_GRAD, Body, Event
-from trainlint.semantics.tree import Expr
+from trainlint.semantics.training.script import BACKWARD, ENGINES, STEP, ZERO_GRAD, Event
+from trainlint.semantics.tree import Body, Expr
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -20,8 +20,7 @@ from trainlint.semantics.bodies import own_nodes
 from trainlint.semantics.kinds import FunctionValue, Literal
 from trainlint.semantics.training import devices, provenance, skipped, written
 from trainlint.semantics.training.checkpoints import Restored
-from trainlint.semantics.training.script import Body
-from trainlint.semantics.tree import Node
+from trainlint.semantics.tree import Body, Node
 from trainlint.semantics.uses import uses
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from trainlint.semantics.names import Binding
 from trainlint.semantics.training import evaluation, models, unrecorded
 from trainlint.semantics.training.evaluation import EvaluationPass, names_behind
 from trainlint.semantics.training.models import Forward
-from trainlint.semantics.training.script import BACKWARD, STEP, Body
-from trainlint.semantics.tree import Expr
+from trainlint.semantics.training.script import BACKWARD, STEP
+from trainlint.semantics.tree import Body, Expr
 from trainlint.semantics.uses import uses
 
 if TYPE_CHECKING:

@@ -10,13 +10,12 @@ from trainlint.semantics import contexts, tree
 from trainlint.semantics.kinds import FunctionValue
 from trainlint.semantics.training import factories, models
 from trainlint.semantics.training.models import Forward
-from trainlint.semantics.tree import Expr
+from trainlint.semantics.tree import Body, Expr
 from trainlint.semantics.values import argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
-Body = tree.Module | tree.FunctionDef
 _DEPTH = 3
 # What a model runs by itself, and what makes it.
 _OWN = frozenset({"forward", "__call__", "__init__"})

@@ -17,8 +17,8 @@ from trainlint.semantics.bodies import own_nodes
 from trainlint.semantics.flow import EXIT
 from trainlint.semantics.guards import guards, required
 from trainlint.semantics.kinds import FunctionValue, Instance, Method, Part
-from trainlint.semantics.training.script import BACKWARD, CLIP, STEP, UNSCALE, UPDATE, Body, Event
-from trainlint.semantics.tree import Expr
+from trainlint.semantics.training.script import BACKWARD, CLIP, STEP, UNSCALE, UPDATE, Event
+from trainlint.semantics.tree import Body, Expr
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

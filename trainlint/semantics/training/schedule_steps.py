@@ -13,8 +13,8 @@ from trainlint.semantics.flow import Flow, is_dead
 from trainlint.semantics.guards import guards
 from trainlint.semantics.kinds import ClassValue, FunctionValue, Instance, is_none
 from trainlint.semantics.training import written
-from trainlint.semantics.training.script import SCHEDULE, STEP, Body, Event
-from trainlint.semantics.tree import Expr, Node
+from trainlint.semantics.training.script import SCHEDULE, STEP, Event
+from trainlint.semantics.tree import Body, Expr, Node
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -26,8 +26,8 @@ from trainlint.semantics.kinds import (
     is_none,
 )
 from trainlint.semantics.training import counting, written
-from trainlint.semantics.training.script import BACKWARD, SCHEDULE, STEP, Body, Event
-from trainlint.semantics.tree import Expr, Node
+from trainlint.semantics.training.script import BACKWARD, SCHEDULE, STEP, Event
+from trainlint.semantics.tree import Body, Expr, Node
 from trainlint.semantics.uses import uses
 
 if TYPE_CHECKING:

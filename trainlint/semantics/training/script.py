@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.kinds import FunctionValue, Instance, Literal, Method, Object
-from trainlint.semantics.tree import Expr
+from trainlint.semantics.tree import Body, Expr
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
     from trainlint.semantics.names import Binding
     from trainlint.semantics.training.accumulation import AccumulationWindow
 
-Body = tree.Module | tree.FunctionDef
 
 BACKWARD, STEP, ZERO_GRAD, UPDATE, UNSCALE, CLIP, SCHEDULE, MODE = (
     "backward",

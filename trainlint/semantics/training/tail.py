@@ -13,8 +13,8 @@ from trainlint.semantics.training import boundary as boundaries
 from trainlint.semantics.training.boundary import Atom, guards, spelled
 from trainlint.semantics.training.counting import within
 from trainlint.semantics.training.leftovers import flush, is_even, is_trimmed, length_of
-from trainlint.semantics.training.script import ZERO_GRAD, Body, Event
-from trainlint.semantics.tree import Expr
+from trainlint.semantics.training.script import ZERO_GRAD, Event
+from trainlint.semantics.tree import Body, Expr
 
 if TYPE_CHECKING:
     from trainlint.semantics.training.accumulation import AccumulationWindow

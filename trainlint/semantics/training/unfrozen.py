@@ -18,9 +18,9 @@ from trainlint.semantics.training.freezing import (
     overlap,
     switches,
 )
-from trainlint.semantics.training.script import STEP, Body, Event
+from trainlint.semantics.training.script import STEP, Event
 from trainlint.semantics.training.shares import Share, adds_groups, optimizers, shared
-from trainlint.semantics.tree import Node
+from trainlint.semantics.tree import Body, Node
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

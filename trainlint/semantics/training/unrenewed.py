@@ -10,16 +10,8 @@ from trainlint.semantics import tree
 from trainlint.semantics.bodies import own_nodes
 from trainlint.semantics.flow import Flow
 from trainlint.semantics.kinds import FunctionValue, Instance, Literal, Unknown, Value
-from trainlint.semantics.training.script import (
-    BACKWARD,
-    ENGINES,
-    SCALERS,
-    STEP,
-    UPDATE,
-    Body,
-    Event,
-)
-from trainlint.semantics.tree import Expr
+from trainlint.semantics.training.script import BACKWARD, ENGINES, SCALERS, STEP, UPDATE, Event
+from trainlint.semantics.tree import Body, Expr
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tree
 from trainlint.semantics.flow import Flow
 from trainlint.semantics.kinds import Instance
-from trainlint.semantics.training.script import BACKWARD, STEP, Body, Event
-from trainlint.semantics.tree import Expr
+from trainlint.semantics.training.script import BACKWARD, STEP, Event
+from trainlint.semantics.tree import Body, Expr
 from trainlint.semantics.values import argument
 
 if TYPE_CHECKING:

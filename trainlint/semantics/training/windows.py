@@ -11,8 +11,8 @@ from trainlint.semantics.training import boundary as boundaries
 from trainlint.semantics.training.accumulation import AccumulationWindow
 from trainlint.semantics.training.boundary import Boundary, Clause, Guard, guards, same, spelled
 from trainlint.semantics.training.counting import Index, index_of, within
-from trainlint.semantics.training.script import BACKWARD, STEP, Body, Event, Script
-from trainlint.semantics.tree import Expr, Node
+from trainlint.semantics.training.script import BACKWARD, STEP, Event, Script
+from trainlint.semantics.tree import Body, Expr, Node
 from trainlint.semantics.values import argument
 
 if TYPE_CHECKING:

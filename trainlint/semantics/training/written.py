@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.kinds import Instance, Literal, Symbol, Unknown
-from trainlint.semantics.tree import Expr, Node
+from trainlint.semantics.tree import Body, Expr, Node
 from trainlint.semantics.values import argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
-Body = tree.Module | tree.FunctionDef
 MAX_CALLERS = 5
 _KEPT = frozenset({"best_model_path", "last_model_path"})
 
