@@ -61,7 +61,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from trainlint.api import (
     File,
@@ -74,10 +73,9 @@ from trainlint.api import (
     Unfixable,
     all_of,
     classvalues,
-    kinds,
+    confusion,
     rewrite,
     tree,
-    uses,
     wholeness,
 )
 
@@ -90,32 +88,9 @@ RULE = Rule(
     here=all_of("sklearn", "confusion_matrix"),
     fix=Safety.SAFE,
 )
-# What a matrix goes through and keeps its size.
-_KEEPS = frozenset("ravel flatten tolist astype copy transpose round reshape item".split())
-_FUNCTIONS = frozenset(
-    f"numpy.{name}" for name in "array asarray ravel round transpose flip nan_to_num".split()
-)
-_OCCURRING = frozenset({"numpy.unique", "builtins.set", "sklearn.utils.multiclass.unique_labels"})
-_MAX_DEPTH = 6
 MANY = 3  # names of classes, of which one is easily missing in a set
-_NAMES = frozenset({"display_labels", "xticklabels", "yticklabels"})
-_TICKS = re.compile(r"^set_([xy]?tick)labels$")
 _PREDICTED = re.compile(r"pred|hat|output|logit|prob|argmax", re.I)
 _TRUE = re.compile(r"true|truth|test|label|target|(^|_)(y|gt)$|actual", re.I)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Demand:
-    """A place that needs the matrix to have a certain size: at least ``size`` classes.
-
-    ``exact`` tells that any other size fails there, ``read`` is the matrix as it is handed on.
-    """
-
-    node: tree.Node
-    size: int
-    exact: bool
-    what: str
-    read: tree.Expr
 
 
 @RULE.check
@@ -129,8 +104,8 @@ def check(file: File) -> Iterator[Finding]:
         covered = Extent.UNKNOWN if truth is None else wholeness.extent(file, truth, call)
         if covered is Extent.COMPLETE:
             continue
-        asked = sorted(_demands(file, call, 0), key=lambda d: (not d.exact, d.node.start))
-        demands = [d for d in asked if not _is_tested(file, truth, call, d)]
+        asked = sorted(confusion.demands(file, call), key=lambda d: (not d.exact, d.node.start))
+        demands = [d for d in asked if not confusion.is_tested(file, truth, call, d)]
         severity = _severity(file, call, demands, covered)
         if severity is None or (asked and not demands and severity is Severity.INFO):
             continue
@@ -153,31 +128,24 @@ def sized(file: File) -> Iterator[Finding]:
             yield Finding(call, f"`labels={given}` fixes the size of the confusion matrix")
 
 
-def _is_tested(file: File, truth: tree.Expr | None, call: tree.Call, demand: Demand) -> bool:
-    """True where the demand is only made of a matrix that is large enough."""
-    return any(
-        wholeness.is_tested(file, truth, call, place) for place in (demand.node, demand.read)
-    )
-
-
 def _severity(
-    file: File, call: tree.Call, demands: list[Demand], covered: Extent
+    file: File, call: tree.Call, demands: list[confusion.Demand], covered: Extent
 ) -> Severity | None:
     """By whether a class can be missing, and whether somebody then takes rows for others.
 
     None where only what is not known could make it a fault: a whole set is mostly complete.
     """
     if covered is Extent.UNKNOWN:
-        return Severity.INFO if demands or _is_named(file, call, MANY) else None
+        return Severity.INFO if demands or confusion.is_named(file, call, MANY) else None
     if covered is not Extent.PART:
         return None
     if demands:
         return Severity.ERROR
-    mixed = _is_named(file, call, 1) or _is_kept(file, call, 0)
+    mixed = confusion.is_named(file, call, 1) or confusion.is_kept(file, call)
     return Severity.WARNING if mixed else Severity.INFO
 
 
-def _message(file: File, call: tree.Call, demands: list[Demand], covered: Extent) -> str:
+def _message(file: File, call: tree.Call, demands: list[confusion.Demand], covered: Extent) -> str:
     size = "the matrix has rows only for the classes that occur in these lists"
     if demands:
         text = f"{size}, and is {_needed(file, call, demands[0])}"
@@ -190,7 +158,7 @@ def _message(file: File, call: tree.Call, demands: list[Demand], covered: Extent
     return text
 
 
-def _needed(file: File, call: tree.Call, demand: Demand) -> str:
+def _needed(file: File, call: tree.Call, demand: confusion.Demand) -> str:
     """What is asked of the matrix, and when that fails."""
     where = f"{demand.what} in {_line(file, call, demand.node)}"
     if demand.exact and demand.size == 2:
@@ -222,178 +190,12 @@ def _swapped(file: File, call: tree.Call) -> bool:
     )
 
 
-# What becomes of it
-
-
-def _is_kept(file: File, expr: tree.Expr, depth: int) -> bool:
-    """True for a matrix that is added to others, stored or returned, not only looked at."""
-    for use in uses.uses(file, expr):
-        parent = use.expr.parent
-        if use.lost or isinstance(parent, tree.AugAssign):
-            return True
-        if not isinstance(parent, tree.Arg | tree.Attribute | tree.BinOp):
-            continue
-        call = parent.parent if isinstance(parent, tree.Arg) else parent
-        if isinstance(parent, tree.Attribute) and isinstance(parent.parent, tree.Call):
-            call = parent.parent if parent.attr in _KEEPS else None
-        elif isinstance(parent, tree.Arg) and isinstance(call, tree.Call):
-            func = call.func
-            if isinstance(func, tree.Attribute) and func.attr in {"append", "extend", "update"}:
-                return True
-            if file.names.qualified(func) not in _FUNCTIONS:
-                continue
-        if isinstance(call, tree.Expr) and depth < _MAX_DEPTH and _is_kept(file, call, depth + 1):
-            return True
-    return False
-
-
-def _is_named(file: File, call: tree.Call, least: int) -> bool:
-    """True where names from elsewhere stand beside the rows, in the function that computes it."""
-    function = tree.function_of(call)
-    for other in file.calls:
-        if tree.function_of(other) is not function:
-            continue
-        name = file.names.qualified(other.func) or ""
-        ticks = other.args[:1] if _TICKS.search(tree.last_name(other.func)) else []
-        if any(not _are_few(file, arg.value, least) for arg in ticks):
-            return True
-        for arg in other.args:
-            if _are_few(file, arg.value, least):
-                continue
-            if arg.keyword in _NAMES:
-                return True
-            framed = name == "pandas.DataFrame" and arg.keyword in {"index", "columns"}
-            given = other.arg(0, "data") if framed else None
-            if given is not None and _is_matrix(file, given, call):
-                return True
-    return False
-
-
-def _are_few(file: File, expr: tree.Expr, least: int) -> bool:
-    """True for no names, or fewer than asked for that are written out."""
-    value = file.values.only(expr)
-    shown = value.expr if isinstance(value, kinds.Display) else expr
-    if _is_taken_from_lists(file, shown):
-        return True
-    if isinstance(shown, tree.Sequence):
-        starred = any(isinstance(item, tree.Starred) for item in shown.elts)
-        return len(shown.elts) < least and not starred
-    return isinstance(shown, tree.Constant)
-
-
-def _is_taken_from_lists(file: File, expr: tree.Expr) -> bool:
-    """True for names that are those of the labels that occur."""
-    exprs = [expr]
-    if isinstance(expr, tree.Name):
-        exprs += [b.value for b in file.values.definitions(expr)[0] if b.value is not None]
-    return any(
-        isinstance(node, tree.Call) and file.names.qualified(node.func) in _OCCURRING
-        for one in exprs
-        for node in one.walk()
-    )
-
-
-def _is_matrix(file: File, expr: tree.Expr, call: tree.Call) -> bool:
-    return any(node is call or wholeness.is_made_by(file, node, call) for node in expr.walk())
-
-
-def _demands(file: File, expr: tree.Expr, depth: int) -> Iterator[Demand]:
-    """The places that unpack or index a matrix, or what is computed of it element by element."""
-    if depth > _MAX_DEPTH:
-        return
-    for use in uses.uses(file, expr):
-        if use.path:
-            continue
-        parent = use.expr.parent
-        match parent:
-            case tree.Assign():
-                for target in parent.targets:
-                    if isinstance(target, tree.Sequence):
-                        yield from _unpacked(parent, target, expr)
-            case tree.Arg() if parent.star == "*":
-                yield Demand(parent, 2, False, "unpacked", expr)
-            case tree.Attribute(attr="T"):
-                yield from _demands(file, parent, depth + 1)
-            case tree.Attribute() if isinstance(parent.parent, tree.Call):
-                if parent.attr in _KEEPS:
-                    yield from _demands(file, parent.parent, depth + 1)
-            case tree.Subscript() if parent.value is use.expr:
-                yield from _indexed(file, parent, use.expr, expr)
-            case tree.BinOp():
-                yield from _demands(file, parent, depth + 1)
-            case tree.Arg() if isinstance(parent.parent, tree.Call):
-                call = parent.parent
-                if file.names.qualified(call.func) in _FUNCTIONS and call.arg(0) is use.expr:
-                    yield from _demands(file, call, depth + 1)
-            case _:
-                pass
-
-
-def _unpacked(statement: tree.Stmt, target: tree.Sequence, read: tree.Expr) -> Iterator[Demand]:
-    number = len(target.elts)
-    rows = any(isinstance(item, tree.Sequence) for item in target.elts)
-    size = number if rows else round(number**0.5)
-    if any(isinstance(item, tree.Starred) for item in target.elts):
-        yield Demand(statement, 2, False, "unpacked", read)
-    else:
-        yield Demand(statement, size, rows or size * size == number, "unpacked", read)
-
-
-def _indexed(
-    file: File, subscript: tree.Subscript, matrix: tree.Expr, read: tree.Expr
-) -> Iterator[Demand]:
-    """Constant indices, and those that count classes which are not the matrix's own."""
-    highest, what = -1, "walked through"
-    for at, index in enumerate(_indices(subscript)):
-        key = file.values.literal(index) if not isinstance(index, tree.Slice) else ...
-        if isinstance(key, int) and not isinstance(key, bool):
-            highest, what = max(highest, key, 0), "indexed"
-        elif isinstance(index, tree.Name) and at < 2:
-            highest = max(highest, _counted(file, index) - 1)
-    if highest >= 0:
-        yield Demand(subscript, highest + 1, False, what, read)
-
-
-def _indices(subscript: tree.Subscript) -> list[tree.Expr]:
-    """The indices of ``cm[i, j]`` or ``cm[i][j]``."""
-    found = list(subscript.index)
-    if len(found) == 1 and isinstance(found[0], tree.Sequence):
-        found = list(found[0].elts)
-    outer = subscript.parent
-    if len(found) == 1 and isinstance(outer, tree.Subscript) and outer.value is subscript:
-        found += outer.index[:1]
-    return found
-
-
-def _counted(file: File, index: tree.Name) -> int:
-    """How many classes a loop over an index counts, 0 where it counts the matrix's own rows."""
-    bindings, _ = file.values.definitions(index)
-    for binding in bindings:
-        if binding.kind != "each" or not isinstance(binding.value, tree.Call):
-            continue
-        call = binding.value
-        name = file.names.qualified(call.func)
-        given = call.arg(0)
-        if given is None or name not in {"builtins.range", "builtins.enumerate"}:
-            continue
-        number = file.values.literal(given) if name == "builtins.range" else ...
-        if isinstance(number, int):
-            return number
-        listed = given
-        if isinstance(given, tree.Call) and file.names.qualified(given.func) == "builtins.len":
-            listed = given.arg(0) or given
-        elif name == "builtins.range":
-            continue
-        value = file.values.only(listed)
-        if isinstance(value, kinds.Display) and isinstance(value.expr, tree.Sequence):
-            return len(value.expr.elts)
-    return 0
-
-
 # The fix
 
 
-def _fixes(file: File, call: tree.Call, demands: list[Demand]) -> tuple[tuple[Fix, ...], str]:
+def _fixes(
+    file: File, call: tree.Call, demands: list[confusion.Demand]
+) -> tuple[tuple[Fix, ...], str]:
     known = classvalues.ClassValues(file)
     sides = [call.arg(0, "y_true"), call.arg(1, "y_pred")]
     found = classvalues.union(known.of(side) if side is not None else None for side in sides)
@@ -417,7 +219,7 @@ def _fixes(file: File, call: tree.Call, demands: list[Demand]) -> tuple[tuple[Fi
     return (Fix(f"Pass `labels={text}`", edits, safety, note),), ""
 
 
-def _holds(call: tree.Call, demand: Demand, found: classvalues.Classes) -> bool:
+def _holds(call: tree.Call, demand: confusion.Demand, found: classvalues.Classes) -> bool:
     """True where the old program could only go on behind a place with all classes present."""
     if found.size is None or demand.size != found.size:
         return False

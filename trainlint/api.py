@@ -27,6 +27,7 @@ from trainlint.semantics import (
 from trainlint.semantics.data import (
     augmentation,
     columns,
+    confusion,
     datasets,
     deeds,
     features,
@@ -159,6 +160,7 @@ __all__ = [
     "columns",
     "configured",
     "conflicts",
+    "confusion",
     "contexts",
     "contrastive",
     "datasets",

@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.backward import Backward, Use
-from trainlint.semantics.bodies import own_nodes
 from trainlint.semantics.data import occurrence
 from trainlint.semantics.data.folds import fold_call, index_of_fold, is_everything
-from trainlint.semantics.guards import guards
 from trainlint.semantics.kinds import Instance
 from trainlint.semantics.tree import Expr, Node
 
@@ -62,66 +60,6 @@ def extent(file: File, labels: Expr, at: Node, shown: bool = True) -> Extent:
     With ``shown`` a call counts that would fail if a class were missing.
     """
     return _Walk(file, shown).extent(labels, at)
-
-
-def is_tested(file: File, labels: Expr | None, matrix: tree.Call, at: Node) -> bool:
-    """True where a place runs only with labels, or a matrix, that were found large enough."""
-    if labels is not None and occurrence.is_shown(file, labels, at):
-        return True
-    tests = [guard.test for guard in guards(at)]
-    body = tree.body_of(matrix)
-    for node in own_nodes(body) if tree.body_of(at) is body else ():
-        if isinstance(node, tree.If) and matrix.start < node.start < at.start:
-            tests.append(node.test)  # it may make the matrix larger
-    return any(
-        _is_size(node) and any(_shows(file, name, matrix) for name in node.walk())
-        for test in tests
-        for node in _told(file, test)
-    )
-
-
-def _told(file: File, test: Expr) -> Iterator[Node]:
-    """The parts of a test, and of the sizes and comparisons that it knows by a name."""
-    for node in test.walk():
-        yield node
-        if not isinstance(node, tree.Name):
-            continue
-        for binding in file.values.definitions(node)[0]:
-            value = binding.value
-            read = value.value if isinstance(value, tree.Subscript) else value
-            if value is not None and (isinstance(read, tree.Compare) or _is_size(read)):
-                yield from value.walk()
-
-
-def _is_size(node: Node | None) -> bool:
-    match node:
-        case tree.Attribute(attr="shape" | "size"):
-            return True
-        case tree.Call(func=tree.Name(id="len")):
-            return True
-        case _:
-            return False
-
-
-def _shows(file: File, name: Node, matrix: tree.Call) -> bool:
-    """True for a name of a matrix, or of its cells in a row, which are as many."""
-    return is_made_by(file, name, matrix) or (
-        isinstance(name, tree.Name)
-        and any(
-            is_made_by(file, inner, matrix)
-            for binding in file.values.definitions(name)[0]
-            if isinstance(binding.value, tree.Call)
-            for inner in binding.value.func.walk()
-        )
-    )
-
-
-def is_made_by(file: File, name: Node, call: tree.Call) -> bool:
-    """True for a name of what a call gives, or of what is computed of that in one step."""
-    return isinstance(name, tree.Name) and any(
-        binding.value is not None and any(node is call for node in binding.value.walk())
-        for binding in file.values.definitions(name)[0]
-    )
 
 
 class _Walk:
