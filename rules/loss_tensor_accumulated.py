@@ -82,11 +82,11 @@ from trainlint.api import (
     contexts,
     evaluation,
     graphs,
+    parameters,
     recording,
     references,
     rewrite,
     tree,
-    values,
 )
 
 RULE = Rule(
@@ -151,7 +151,7 @@ def _places(
         if param is None or param.parent is not function:
             continue
         for call, _owner in file.values.graph.callers(function):
-            given = values.argument(function, call, param)
+            given = parameters.argument(function, call, param)
             if given is not None and contexts.under_no_grad(file, call) is not True:
                 step = Step(collected.node, "it is added here")
                 yield collecting.Collected(

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.changes import Change, Changes
-from trainlint.semantics.kinds import Frame, FunctionValue, Object, Path, frame_at
+from trainlint.semantics.kinds import MAX_DEPTH, Frame, FunctionValue, Object, Path, frame_at
 from trainlint.semantics.names import Binding
+from trainlint.semantics.parameters import argument
 from trainlint.semantics.trail import Step
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import MAX_DEPTH, argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

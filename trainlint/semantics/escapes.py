@@ -24,9 +24,9 @@ from trainlint.semantics.kinds import (
     Value,
 )
 from trainlint.semantics.references import is_annotation, is_bound_by, is_type_test
+from trainlint.semantics.results import SAME_OBJECT, WRAPPERS
 from trainlint.semantics.tree import Expr, Node
 from trainlint.semantics.uses import Use, uses
-from trainlint.semantics.values import SAME_OBJECT, WRAPPERS
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

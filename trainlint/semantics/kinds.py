@@ -10,6 +10,7 @@ from trainlint.semantics.trail import Step
 from trainlint.semantics.tree import Expr, Node
 
 Path = tuple[int | str, ...]
+MAX_DEPTH = 12  # frames inside frames; deeper is unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,10 @@ def frame_at(node: Node, user: Node, frame: Frame | None) -> Frame | None:
     function = tree.function_of(user)
     owner = node.parent if isinstance(node, tree.Param) else tree.function_of(node)
     return frame if owner is function or owner is getattr(frame, "function", None) else None
+
+
+def depth_of(frame: Frame | None) -> int:
+    return 0 if frame is None else frame.depth
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,6 +154,11 @@ class Part(Value):
 
     of: Value
     path: Path
+
+
+def part(value: Value, path: Path) -> Value:
+    """The part of a value that ``path`` names, the value itself where it names none."""
+    return Part(value.node, value.frame, value.trail, value, path) if path else value
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import escapes, tensors, tree
 from trainlint.semantics.escapes import Escape
 from trainlint.semantics.kinds import ClassValue, FunctionValue, Object, Path, Value
+from trainlint.semantics.parameters import argument
 from trainlint.semantics.reads import ALIASES, GRADIENT, ORDERED, UNCHANGED, Reads
 from trainlint.semantics.references import is_bound_at, is_bound_by
 from trainlint.semantics.tree import Expr, Node
-from trainlint.semantics.values import argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -23,9 +23,9 @@ from trainlint.semantics.kinds import (
     Symbol,
     Value,
 )
+from trainlint.semantics.parameters import argument
 from trainlint.semantics.references import is_bound_at, is_bound_by
 from trainlint.semantics.tree import Expr, Node
-from trainlint.semantics.values import argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from trainlint.semantics import tree
-from trainlint.semantics.flow import ENTRY
+from trainlint.semantics import holdings, results, tree
+from trainlint.semantics.definitions import Definitions
 from trainlint.semantics.kinds import (
+    MAX_DEPTH,
     Applied,
     ClassValue,
     Computed,
@@ -35,67 +36,46 @@ from trainlint.semantics.kinds import (
     Symbol,
     Unknown,
     Value,
+    depth_of,
     frame_at,
+    part,
 )
-from trainlint.semantics.links import flow_in
 from trainlint.semantics.names import Binding
+from trainlint.semantics.parameters import argument, is_self
 from trainlint.semantics.questions import Questions
-from trainlint.semantics.records import called_record
+from trainlint.semantics.results import SAME_OBJECT
 from trainlint.semantics.tables import entries, is_changed, is_set_anew
 from trainlint.semantics.trail import Step
 from trainlint.semantics.tree import Expr, Node
 
 if TYPE_CHECKING:
     from trainlint.semantics.contexts import Entered
-    from trainlint.semantics.records import Record
     from trainlint.semantics.tensors import Origin
     from trainlint.semantics.view import View
 
-MAX_DEPTH = 12  # calls inside calls; deeper is unknown
 MAX_ALTERNATIVES = 24
 MAX_EVALUATIONS = 2000  # for one question
 MAX_OPERATIONS = 60  # between a tensor and what made it what it is
 MAX_STEPS = 80  # names, attributes and calls from an expression to its value
 
-# Calls that hand back their first argument, or the object they are a method of.
-WRAPPERS = frozenset(
-    {
-        "torch.nn.DataParallel",
-        "torch.nn.parallel.DataParallel",
-        "torch.nn.parallel.DistributedDataParallel",
-        "torch.nn.parallel.distributed.DistributedDataParallel",
-        "torch.nn.SyncBatchNorm.convert_sync_batchnorm",
-        "torch.compile",
-        "torch.jit.script",
-        "copy.deepcopy",
-        "copy.copy",
-    }
-)
-SAME_OBJECT = frozenset(
-    "to cuda cpu xpu half float double bfloat16 eval train requires_grad_ apply share_memory "
-    "type to_empty".split()
-)
-_LAYERS = frozenset({"torch.nn.ModuleList", "torch.nn.ModuleDict"})
-_NAMED_TUPLES = frozenset({"collections.namedtuple"})
 _PROPERTIES = frozenset({"property", "cached_property", "setter", "abstractproperty"})
 
 R = TypeVar("R")
 
 
-class Values:
+class Values(Definitions):
     """The values of the files of one view."""
 
     def __init__(self, view: View) -> None:
         from trainlint.semantics.callgraph import CallGraph
 
-        self.view = view
+        super().__init__(view)
         self.graph = CallGraph(view, self)
         self.tensors: Questions[list[Origin]] = Questions(MAX_OPERATIONS)  # of ``tensors``
         self.contexts: Questions[list[Entered | None]] = Questions(MAX_DEPTH)  # of ``contexts``
         self.answers: Questions[list[Value]] = Questions(MAX_STEPS)  # of ``of``
         self._callees: dict[tuple[tree.Call, Frame | None], list[Value]] = {}
         self._outcomes: dict[tuple[Expr, Frame | None], bool | None] = {}
-        self._definitions: dict[tree.Name, tuple[list[Binding], bool]] = {}
         self._budget = MAX_EVALUATIONS
         self._ended = 0  # evaluations for which the budget did not suffice
 
@@ -161,17 +141,17 @@ class Values:
     def _of(self, expr: Expr, frame: Frame | None, path: Path) -> Iterator[Value]:
         match expr:
             case tree.Constant():
-                yield self._part(Literal(expr, frame, (), expr.value), path)
+                yield part(Literal(expr, frame, (), expr.value), path)
             case tree.Name() | tree.Attribute() if (
                 name := self.view.names.qualified(expr)
             ) is not None and not name.startswith("."):
-                yield self._part(Symbol(expr, frame, (), name), path)
+                yield part(Symbol(expr, frame, (), name), path)
             case tree.Name():
                 yield from self._name(expr, frame, path)
             case tree.Attribute():
                 yield from self._attribute(expr, frame, path)
             case tree.Call():
-                yield from self._call(expr, frame, path)
+                yield from results.result(self, expr, frame, path)
             case tree.IfExp():
                 taken = self._outcome(expr.test, frame)
                 if taken is not False:
@@ -186,13 +166,13 @@ class Values:
             case tree.NamedExpr() | tree.Await():
                 yield from self.of(expr.value, frame, path)
             case tree.Sequence() | tree.Dict():
-                item = _item(expr, path[0]) if path else None
+                item = holdings.item_at(expr, path[0]) if path else None
                 if item is not None:
                     yield from self.of(item, frame, path[1:])
                 else:
-                    yield self._part(Display(expr, frame, (), expr), path)
+                    yield part(Display(expr, frame, (), expr), path)
             case tree.Comprehension():
-                yield self._part(Display(expr, frame, (), expr), path)
+                yield part(Display(expr, frame, (), expr), path)
             case tree.Subscript() if (key := self._key(expr, frame)) is not None:
                 for value in self.of(expr.value, frame, (key, *path)):
                     # A part of a tensor is an operation on it, not a part of a container.
@@ -205,10 +185,7 @@ class Values:
             case tree.Lambda():
                 yield FunctionValue(expr, frame, (), expr)
             case _:
-                yield self._part(Computed(expr, frame, (), expr), path)
-
-    def _part(self, value: Value, path: Path) -> Value:
-        return Part(value.node, value.frame, value.trail, value, path) if path else value
+                yield part(Computed(expr, frame, (), expr), path)
 
     def _key(self, expr: tree.Subscript, frame: Frame | None) -> int | str | None:
         if len(expr.index) != 1:
@@ -232,74 +209,16 @@ class Values:
 
     def _name(self, expr: tree.Name, frame: Frame | None, path: Path) -> Iterator[Value]:
         bindings, unbound = self.definitions(expr)
-        if not bindings and (starred := self._starred(expr)):
+        if not bindings and (starred := self.starred(expr)):
             bindings, unbound = starred, False
         frames = {binding: frame_at(binding.node, expr, frame) for binding in bindings}
         if len(bindings) > 1:
-            possible = [b for b in bindings if not self._excluded(b.node, frames[b])]
+            possible = [b for b in bindings if not self.is_excluded(b.node, frames[b])]
             bindings = possible or bindings
         for binding in bindings:
             yield from self.bound(binding, frames[binding], path)
         if unbound or not bindings:
             yield Unknown(expr, frame, (), f"`{expr.id}` is not bound in this file")
-
-    def meant(self, name: tree.Name) -> list[Node]:
-        """The definitions that can reach a name, also through the imports of the project."""
-        links = self.view.links
-        found: list[Node] = []
-        for binding in self.definitions(name)[0] or self._starred(name):
-            linked = links.bindings(binding) if links and binding.kind == "import" else None
-            found += [one.node for one in linked] if linked is not None else [binding.node]
-        return found
-
-    def is_definition(self, name: tree.Name) -> bool:
-        """Whether a name surely is that of a function or class of the project itself."""
-        found = self.view.names.find(name.id, name)
-        links = self.view.links
-        return found is not None and all(
-            binding.kind in {"function", "class"}
-            or (binding.kind == "import" and links is not None and links.is_defined(binding))
-            for binding in found[1]
-        )
-
-    def _starred(self, expr: tree.Name) -> list[Binding]:
-        links = self.view.links
-        return links.starred(expr) if links is not None else []
-
-    def definitions(self, name: tree.Name) -> tuple[list[Binding], bool]:
-        """The bindings that can reach a name, and whether a path reaches it with none of them."""
-        if name not in self._definitions:
-            self._definitions[name] = self._find_definitions(name)
-        return self._definitions[name]
-
-    def _find_definitions(self, name: tree.Name) -> tuple[list[Binding], bool]:
-        found = self.view.names.find(name.id, name)
-        if found is None:
-            return [], True
-        scope, bindings = found
-        body = scope.node
-        if not isinstance(body, tree.FunctionDef | tree.Module) or len(bindings) == 1:
-            return bindings, False
-        if body is not tree.body_of(name):
-            return bindings, False  # read in an inner function, at any time
-        flow = flow_in(body)
-        points: dict[int, list[Binding]] = {}
-        for binding in bindings:
-            if binding.kind == "param":
-                points.setdefault(ENTRY, []).append(binding)
-            elif flow.holds(binding.node):
-                points.setdefault(flow.point(binding.node), []).append(binding)
-            else:
-                return bindings, False  # bound from an inner function by ``global``
-        if not flow.holds(name):
-            return bindings, False
-        candidates = set(points) - {ENTRY}
-        at = flow.point(name)
-        last, unmet = flow.last(at, candidates)
-        result = [binding for point in sorted(last) for binding in points[point]]
-        if unmet and ENTRY in points:
-            result = [*points[ENTRY], *result]
-        return result, unmet and ENTRY not in points
 
     def bound(self, binding: Binding, frame: Frame | None, path: Path = ()) -> Iterator[Value]:
         """What a binding gives its name."""
@@ -314,7 +233,7 @@ class Values:
             case "assign" if binding.value is not None and "*" not in binding.path:
                 yield from self.of(binding.value, frame, (*binding.path, *path))
             case "each" if binding.value is not None:
-                yield self._part(Element(node, frame, (), binding.value, binding.path[1:]), path)
+                yield part(Element(node, frame, (), binding.value, binding.path[1:]), path)
             case "param" if isinstance(node, tree.Param):
                 yield from self._param(node, frame, path)
             case _:
@@ -331,7 +250,7 @@ class Values:
         elif binding.qualified is None or binding.qualified.startswith("."):
             yield Unknown(binding.node, frame, (), f"`{binding.name}` comes from another file")
         else:
-            yield self._part(Symbol(binding.node, frame, (), binding.qualified), path)
+            yield part(Symbol(binding.node, frame, (), binding.qualified), path)
 
     def _of_module(self, expr: Expr, frame: Frame | None, path: Path = ()) -> list[Value] | None:
         """The values of ``module.name``, None where that is no name of a module of the project."""
@@ -350,10 +269,10 @@ class Values:
             yield Unknown(param, frame, (), f"`{param.name}` collects arguments")
             return
         if frame is not None and frame.function is function and frame.owner is not None:
-            if _is_self(function, param):
+            if is_self(function, param):
                 yield frame.owner
                 return
-        elif _is_self(function, param) and isinstance(function.parent, tree.ClassDef):
+        elif is_self(function, param) and isinstance(function.parent, tree.ClassDef):
             yield Object(param, None, (), function.parent, None)
             return
         if frame is not None and frame.function is function and frame.call is not None:
@@ -406,13 +325,13 @@ class Values:
                     owner = Object(value.node, value.frame, value.trail, value.cls, None)
                     yield from self.attribute(owner, expr.attr, path)
                 case Symbol():
-                    yield self._part(replace(value, name=f"{value.name}.{expr.attr}"), path)
+                    yield part(replace(value, name=f"{value.name}.{expr.attr}"), path)
                 case Unknown():
                     yield replace(value, node=expr)
-                case Applied() if value.of.name in _NAMED_TUPLES:
-                    yield from self._entry(value, (f".{expr.attr}", *path))
+                case Applied() if value.of.name in holdings.NAMED_TUPLES:
+                    yield from holdings.entry(self, value, (f".{expr.attr}", *path))
                 case _ if expr.attr == "module":  # behind DataParallel
-                    yield self._part(value, path)
+                    yield part(value, path)
                 case _:
                     yield Part(expr, frame, value.trail, value, (f".{expr.attr}", *path))
 
@@ -420,7 +339,7 @@ class Values:
         """The values that the methods of a class, its body and its bases give an attribute."""
         fields = self.graph.record(owner.cls) if owner.call is not None else None
         if fields is not None and name in fields.fields:
-            yield from self._field(owner, fields, name, path)
+            yield from holdings.field(self, owner, fields, name, path)
             return
         assignments = self.graph.assignments(owner.cls, name)
         for assigned in assignments:
@@ -434,9 +353,9 @@ class Values:
                 owner.call if made else None,
                 owner.frame if made else None,
                 owner,
-                _depth(owner.frame) + 1,
+                depth_of(owner.frame) + 1,
             )
-            if len(assignments) > 1 and made and self._excluded(assigned.node, frame):
+            if len(assignments) > 1 and made and self.is_excluded(assigned.node, frame):
                 continue
             yield from self.of(assigned.value, frame, (*assigned.path, *path))
         if assignments:
@@ -445,7 +364,7 @@ class Values:
             return
         method = self.graph.method(owner.cls, name)
         if method is None and name == "module":  # behind DataParallel
-            yield self._part(owner, path)
+            yield part(owner, path)
             return
         if method is None and name == "__call__":
             method = self.graph.call_method(owner.cls)
@@ -464,7 +383,7 @@ class Values:
 
     def _read(self, getter: tree.FunctionDef, owner: Object, path: Path) -> Iterator[Value]:
         """What a property gives where it is read."""
-        depth = _depth(owner.frame) + 1
+        depth = depth_of(owner.frame) + 1
         returns = self.graph.returns(getter) if depth <= MAX_DEPTH else []
         for statement in returns:
             assert statement.value is not None
@@ -472,108 +391,7 @@ class Values:
         if not returns:
             yield Unknown(owner.node, owner.frame, (), f"what `{getter.name}` gives is not known")
 
-    def _field(self, owner: Object, fields: Record, name: str, path: Path) -> Iterator[Value]:
-        """What the call that built a record gave one of its fields."""
-        assert owner.call is not None
-        given = fields.argument(owner.call, name)
-        if given is None:
-            yield Unknown(owner.node, owner.frame, owner.trail, f"`{name}` is not passed")
-        else:
-            for value in self.of(given, owner.frame, path):
-                yield replace(value, trail=(*value.trail, *owner.trail))
-        if self.graph.assigned_from_outside(owner.cls, name):
-            yield Unknown(owner.node, owner.frame, (), f"`.{name}` is also set from outside")
-
-    def _made(self, cls: tree.ClassDef, made: Object, path: Path) -> Iterator[Value]:
-        """An object as a call builds it, or what it holds at an index."""
-        fields = self.graph.record(cls) if path else None
-        index = path[0] if path else None
-        name = fields.at(index) if fields is not None and isinstance(index, int) else None
-        if fields is not None and name is not None:
-            yield from self._field(made, fields, name, path[1:])
-        else:
-            yield self._part(made, path)
-
-    def _layer(self, made: Instance, path: Path) -> Iterator[Value]:
-        """A library's object, or the layer at a key of a ``ModuleList`` or ``ModuleDict``."""
-        held = made.call.arg(0, "modules") if path and made.name in _LAYERS else None
-        item = _item(held, path[0]) if isinstance(held, tree.Sequence | tree.Dict) else None
-        if item is None:
-            yield self._part(made, path)
-        elif self.graph.gets_other_parts(made.call):
-            yield Unknown(made.node, made.frame, made.trail, "its layers change after it was built")
-        else:
-            yield from self.of(item, made.frame, path[1:])
-
-    def _entry(self, applied: Applied, path: Path) -> Iterator[Value]:
-        """What a call of a library's object gives, or an entry of the named tuple that it gives."""
-        of = applied.of
-        fields = called_record(of.call) if path and of.name in _NAMED_TUPLES else None
-        key = path[0] if path else None
-        name = key.removeprefix(".") if isinstance(key, str) else None
-        if fields is not None and isinstance(key, int):
-            name = fields.at(key)
-        if fields is None or name not in fields.fields:
-            yield self._part(applied, path)
-            return
-        given = fields.argument(applied.call, name)
-        if given is None:
-            yield Unknown(applied.node, applied.frame, applied.trail, f"`{name}` is not passed")
-        else:
-            yield from self.of(given, applied.frame, path[1:])
-
     # Calls
-
-    def _call(self, expr: tree.Call, frame: Frame | None, path: Path) -> Iterator[Value]:
-        for callee in self.callees(expr, frame):
-            match callee:
-                case Symbol() if callee.name in WRAPPERS and (inner := expr.arg(0)) is not None:
-                    yield from self.of(inner, frame, path)
-                case Symbol(name="builtins.super"):
-                    yield from self._super(expr, frame)
-                case Symbol():
-                    made = Instance(expr, frame, callee.trail, callee.name, expr)
-                    yield from self._layer(made, path)
-                case Instance():
-                    yield from self._entry(Applied(expr, frame, callee.trail, callee, expr), path)
-                case ClassValue():
-                    made_here = Object(expr, frame, callee.trail, callee.cls, expr)
-                    yield from self._made(callee.cls, made_here, path)
-                case FunctionValue():
-                    yield from self._returns(callee, expr, frame, path)
-                case Object():
-                    method = self.graph.call_method(callee.cls)
-                    if method is None:
-                        yield Unknown(expr, frame, (), f"`{callee.cls.name}` is not callable here")
-                    else:
-                        bound = FunctionValue(method, callee.frame, callee.trail, method, callee)
-                        yield from self._returns(bound, expr, frame, path)
-                case Same():
-                    yield self._part(callee.value, path)
-                case Method(name="prepare") if self._is_accelerator(callee):
-                    yield from self._prepared(expr, frame, path)
-                case Method():
-                    yield self._part(callee, path)
-                case Unknown():
-                    yield replace(callee, node=expr)
-                case _:
-                    yield Unknown(expr, frame, (), "the callee is not known")
-
-    def _is_accelerator(self, method: Method) -> bool:
-        return any(
-            isinstance(value, Instance) and value.name.split(".")[-1] in {"Accelerator", "Fabric"}
-            for value in self.of(method.receiver, method.frame)
-        )
-
-    def _prepared(self, expr: tree.Call, frame: Frame | None, path: Path) -> Iterator[Value]:
-        """``accelerator.prepare(model, optimizer)`` gives its arguments back, wrapped."""
-        given = expr.positional
-        if len(given) == 1:
-            yield from self.of(given[0], frame, path)
-        elif path and isinstance(path[0], int) and path[0] < len(given):
-            yield from self.of(given[path[0]], frame, path[1:])
-        else:
-            yield Unknown(expr, frame, (), "which argument is meant is not known")
 
     def callees(self, call: tree.Call, frame: Frame | None = None) -> list[Value]:
         """What a call may call.
@@ -618,28 +436,6 @@ class Values:
                 found.append(Method(call, frame, value.trail, func.attr, call))
         return found
 
-    def _returns(
-        self, callee: FunctionValue, call: tree.Call, frame: Frame | None, path: Path
-    ) -> Iterator[Value]:
-        depth = _depth(frame) + 1
-        if depth > MAX_DEPTH:
-            yield Unknown(call, frame, (), "calls are nested too deeply")
-            return
-        inner = Frame(callee.function, call, frame, callee.owner, depth)
-        if isinstance(callee.function, tree.Lambda):
-            yield from self.of(callee.function.body, inner, path)
-            return
-        returns = self.graph.returns(callee.function)
-        if not returns:
-            yield Unknown(call, frame, (), f"`{callee.function.name}` returns nothing")
-        for statement in returns:
-            assert statement.value is not None
-            if len(returns) > 1 and self._excluded(statement, inner):
-                continue
-            step = Step(statement, f"returned by `{callee.function.name}` here")
-            for value in self.of(statement.value, inner, path):
-                yield replace(value, trail=(*value.trail, step))
-
     def _outcome(self, test: Expr, frame: Frame | None) -> bool | None:
         from trainlint.semantics.guards import outcome
 
@@ -649,7 +445,7 @@ class Values:
             self._outcomes[key] = outcome(self.view, test, frame)
         return self._outcomes[key]
 
-    def _excluded(self, node: Node, frame: Frame | None) -> bool:
+    def is_excluded(self, node: Node, frame: Frame | None) -> bool:
         """True where a literal that this call is given keeps it from getting to a place."""
         from trainlint.semantics.guards import guards
 
@@ -657,62 +453,12 @@ class Values:
             self._outcome(guard.test, frame) is (not guard.outcome) for guard in guards(node)
         )
 
-    def _super(self, expr: tree.Call, frame: Frame | None) -> Iterator[Value]:
-        cls = tree.class_of(expr)
-        base = self.graph.base(cls) if cls is not None else None
-        if base is None:
-            yield Unknown(expr, frame, (), "the base class is not in this file")
-            return
-        owner = frame.owner if frame is not None else None
-        call, outer = (owner.call, owner.frame) if owner is not None else (None, None)
-        yield Object(expr, outer, (), base, call)
-
-
-def argument(
-    function: tree.FunctionDef | tree.Lambda, call: tree.Call, param: tree.Param
-) -> Expr | None:
-    """The argument of a call that is bound to a parameter, None when it is not written out."""
-    ordered = [p for p in function.params if p.kind in {"posonly", "normal"}]
-    if ordered and _is_self(function, ordered[0]):
-        ordered = ordered[1:]
-    keyword = None if param.kind == "posonly" else param.name
-    position = ordered.index(param) if param in ordered else None
-    return call.arg(position, keyword)
-
 
 def _is_property(function: tree.FunctionDef) -> bool:
     """True for a method that is called by reading (or setting) an attribute."""
     return any(
         (tree.dotted(d) or "").rpartition(".")[2] in _PROPERTIES for d in function.decorators
     )
-
-
-def _is_self(function: tree.FunctionDef | tree.Lambda, param: tree.Param) -> bool:
-    """True for the first parameter of a method that is neither static nor a class method."""
-    if not isinstance(function, tree.FunctionDef) or not isinstance(function.parent, tree.ClassDef):
-        return False
-    if function.params[0] is not param:
-        return False
-    return not any(tree.dotted(d) == "staticmethod" for d in function.decorators)
-
-
-def _item(expr: tree.Sequence | tree.Dict, key: int | str) -> Expr | None:
-    """The item of a display for a literal key, None when it cannot be told."""
-    if isinstance(expr, tree.Sequence):
-        if not isinstance(key, int) or any(isinstance(e, tree.Starred) for e in expr.elts):
-            return None
-        return expr.elts[key] if -len(expr.elts) <= key < len(expr.elts) else None
-    found = None
-    for item, value in zip(expr.keys, expr.values, strict=True):
-        if not isinstance(item, tree.Constant):
-            return None
-        if item.value == key:
-            found = value
-    return found
-
-
-def _depth(frame: Frame | None) -> int:
-    return 0 if frame is None else frame.depth
 
 
 def _name_of(function: tree.FunctionDef | tree.Lambda) -> str:

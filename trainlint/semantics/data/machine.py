@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tree
 from trainlint.semantics.flow import is_dead
 from trainlint.semantics.kinds import FunctionValue
-from trainlint.semantics.values import argument
+from trainlint.semantics.parameters import argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -9,8 +9,8 @@ from trainlint.semantics.backward import Use, frame_key
 from trainlint.semantics.data.datasets import NOT_DATA
 from trainlint.semantics.kinds import Frame
 from trainlint.semantics.names import is_of_class
+from trainlint.semantics.parameters import argument
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

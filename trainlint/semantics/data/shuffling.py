@@ -13,9 +13,9 @@ from trainlint.semantics.data import feeding
 from trainlint.semantics.data.feeding import Feed
 from trainlint.semantics.data.roles import TEST, VALIDATION, of_name
 from trainlint.semantics.kinds import FunctionValue, Instance, Object, Part, Value
+from trainlint.semantics.parameters import argument
 from trainlint.semantics.training import counting, evaluation
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

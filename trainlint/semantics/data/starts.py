@@ -12,8 +12,8 @@ from trainlint.semantics.bodies import own_nodes
 from trainlint.semantics.guards import guards
 from trainlint.semantics.kinds import Instance
 from trainlint.semantics.names import Binding
+from trainlint.semantics.parameters import argument
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -16,8 +16,8 @@ from trainlint.semantics.kinds import (
     Unknown,
     Value,
 )
+from trainlint.semantics.parameters import argument
 from trainlint.semantics.shapes.dimensions import NUMBER, Sum, floor, minus, plus, symbol, times
-from trainlint.semantics.values import argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -26,8 +26,8 @@ from trainlint.semantics.kinds import (
     Part,
     Value,
 )
+from trainlint.semantics.parameters import argument
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

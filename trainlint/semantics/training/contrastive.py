@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tensors, tree
 from trainlint.semantics.kinds import FunctionValue, Instance, Object, Symbol
+from trainlint.semantics.parameters import argument
 from trainlint.semantics.training.outputs import Source, outputs
 from trainlint.semantics.training.similarities import Contrast, contrast_of
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

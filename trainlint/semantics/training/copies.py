@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.kinds import Instance, Object
+from trainlint.semantics.parameters import argument
+from trainlint.semantics.results import SAME_OBJECT, WRAPPERS
 from trainlint.semantics.training import switches
 from trainlint.semantics.tree import Body, Expr
-from trainlint.semantics.values import SAME_OBJECT, WRAPPERS, argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

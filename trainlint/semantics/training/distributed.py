@@ -14,11 +14,11 @@ from trainlint.semantics.data import feeding
 from trainlint.semantics.data.feeding import Feed
 from trainlint.semantics.guards import guards
 from trainlint.semantics.kinds import FunctionValue, Instance, Object, Part, is_none
+from trainlint.semantics.parameters import argument
 from trainlint.semantics.training import runs
 from trainlint.semantics.training.evaluation import calls_behind
 from trainlint.semantics.training.script import BACKWARD, FRAMEWORKS
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

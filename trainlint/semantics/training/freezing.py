@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.kinds import Frame, Instance, Object
+from trainlint.semantics.parameters import argument
 from trainlint.semantics.training import models
 from trainlint.semantics.tree import Expr, Node
-from trainlint.semantics.values import argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -11,10 +11,10 @@ from trainlint.semantics import tree
 from trainlint.semantics.flow import is_dead
 from trainlint.semantics.kinds import Instance
 from trainlint.semantics.names import Binding
+from trainlint.semantics.parameters import argument
 from trainlint.semantics.training import shares, written
 from trainlint.semantics.training.script import BACKWARD, STEP
 from trainlint.semantics.tree import Body, Expr, Node
-from trainlint.semantics.values import argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -10,10 +10,10 @@ from trainlint.semantics import tree
 from trainlint.semantics.flow import is_dead
 from trainlint.semantics.guards import Guard, guards
 from trainlint.semantics.kinds import Frame, Instance, Value
+from trainlint.semantics.parameters import argument
 from trainlint.semantics.training import counting, shares
 from trainlint.semantics.training.script import STEP, Event
 from trainlint.semantics.tree import Body, Expr, Node
-from trainlint.semantics.values import argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

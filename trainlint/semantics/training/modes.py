@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import contexts, tree
 from trainlint.semantics.flow import ENTRY, EXIT
 from trainlint.semantics.kinds import Instance
+from trainlint.semantics.parameters import argument
 from trainlint.semantics.training import copies, evaluation, models, runs
 from trainlint.semantics.training.script import BACKWARD, MODE, STEP, Event
 from trainlint.semantics.tree import Body, Expr
-from trainlint.semantics.values import argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

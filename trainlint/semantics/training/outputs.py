@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tensors, tree
 from trainlint.semantics.backward import Backward, Use
-from trainlint.semantics.kinds import Frame, Instance, Object, Path
+from trainlint.semantics.kinds import MAX_DEPTH, Frame, Instance, Object, Path
 from trainlint.semantics.reads import ALIASES
 from trainlint.semantics.trail import Step
 from trainlint.semantics.training.settled import is_changed
 from trainlint.semantics.tree import Expr, Node
-from trainlint.semantics.values import MAX_DEPTH
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

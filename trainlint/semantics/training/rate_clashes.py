@@ -10,6 +10,7 @@ from trainlint.semantics import tree
 from trainlint.semantics.flow import Flow
 from trainlint.semantics.guards import guards
 from trainlint.semantics.kinds import Instance, is_none
+from trainlint.semantics.parameters import argument
 from trainlint.semantics.training.manual_rates import (
     RateSet,
     is_of_all,
@@ -19,7 +20,6 @@ from trainlint.semantics.training.manual_rates import (
 )
 from trainlint.semantics.training.script import SCHEDULE, STEP, Event
 from trainlint.semantics.tree import Expr, Node
-from trainlint.semantics.values import argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

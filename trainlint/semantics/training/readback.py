@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.kinds import Display, Method, Object
+from trainlint.semantics.parameters import argument
 from trainlint.semantics.training import checkpoints, written
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -12,12 +12,12 @@ from trainlint.semantics import tree
 from trainlint.semantics.data import feeding
 from trainlint.semantics.data.feeding import Feed
 from trainlint.semantics.kinds import Frame, Instance, Literal, Value
+from trainlint.semantics.parameters import argument
 from trainlint.semantics.training.counting import unwrapped
 from trainlint.semantics.training.distributed import is_cared_for
 from trainlint.semantics.training.script import TrainingLoop
 from trainlint.semantics.training.updates import visible
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import contexts, tree
 from trainlint.semantics.kinds import FunctionValue
+from trainlint.semantics.parameters import argument
 from trainlint.semantics.training import factories, models
 from trainlint.semantics.training.models import Forward
 from trainlint.semantics.tree import Body, Expr
-from trainlint.semantics.values import argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

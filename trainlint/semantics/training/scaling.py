@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.kinds import FunctionValue, Instance
+from trainlint.semantics.parameters import argument
 from trainlint.semantics.training.boundary import definition, same, spelled
 from trainlint.semantics.training.counting import writes
 from trainlint.semantics.training.divisors import DIVIDES, MULTIPLIES, By, divisor_of
 from trainlint.semantics.training.script import BACKWARD, Event
 from trainlint.semantics.tree import Expr, Node
-from trainlint.semantics.values import argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.training.accumulation import AccumulationWindow

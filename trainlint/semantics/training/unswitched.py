@@ -17,13 +17,13 @@ from trainlint.semantics.kinds import (
     Unknown,
     Value,
 )
+from trainlint.semantics.parameters import argument
 from trainlint.semantics.shapes.functions import FILLED
 from trainlint.semantics.training import evaluation, layers, models
 from trainlint.semantics.training.evaluation import EvaluationPass, Rounds
 from trainlint.semantics.training.models import Forward
 from trainlint.semantics.training.script import BACKWARD, MODE, STEP, Event
 from trainlint.semantics.tree import Body, Expr
-from trainlint.semantics.values import argument
 from trainlint.triage import any_of
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tree
 from trainlint.semantics.flow import Flow
 from trainlint.semantics.kinds import Instance
+from trainlint.semantics.parameters import argument
 from trainlint.semantics.training.script import BACKWARD, STEP, Event
 from trainlint.semantics.tree import Body, Expr
-from trainlint.semantics.values import argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.backward import Use
-from trainlint.semantics.kinds import Display, Frame, Instance, Object, Part, Value
+from trainlint.semantics.kinds import MAX_DEPTH, Display, Frame, Instance, Object, Part, Value
 from trainlint.semantics.shapes import layers, operations
 from trainlint.semantics.trail import Step
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.values import MAX_DEPTH
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

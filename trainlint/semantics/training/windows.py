@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
+from trainlint.semantics.parameters import argument
 from trainlint.semantics.training import boundary as boundaries
 from trainlint.semantics.training.accumulation import AccumulationWindow
 from trainlint.semantics.training.boundary import Boundary, Clause, Guard, guards, same, spelled
 from trainlint.semantics.training.counting import Index, index_of, within
 from trainlint.semantics.training.script import BACKWARD, STEP, Event, Script
 from trainlint.semantics.tree import Body, Expr, Node
-from trainlint.semantics.values import argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.kinds import Instance, Literal, Symbol, Unknown
+from trainlint.semantics.parameters import argument
 from trainlint.semantics.tree import Body, Expr, Node
-from trainlint.semantics.values import argument
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
