@@ -245,6 +245,14 @@ NONE = {
     "published weights": NET
     + CHOSEN
     + 'checkpoint = torch.load("weights/resnet18-0123abcd.pth")\n',
+    "the address that a file is named after is one of published weights": NET
+    + CHOSEN
+    + 'URLS = {"small": "https://example.org/small-5c106cde.pth"}\n'
+    + "def pretrained(net, size, folder):\n"
+    + "    url = URLS[size]\n"
+    + '    name = url.split("/")[-1]\n'
+    + "    path = os.path.join(folder, name)\n"
+    + "    net.load_state_dict(torch.load(path), strict=False)\n",
     "a test": NET
     + "import pytest\n"
     + CHOSEN

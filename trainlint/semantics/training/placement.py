@@ -11,7 +11,7 @@ possible; where something speaks against one, it is none.
 from __future__ import annotations
 
 import re
-from collections.abc import Set
+from collections.abc import Iterator, Set
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from trainlint.semantics.bodies import own_nodes
 from trainlint.semantics.kinds import FunctionValue, Literal
 from trainlint.semantics.training import devices, provenance, skipped, written
 from trainlint.semantics.training.checkpoints import Restored
-from trainlint.semantics.tree import Body, Node
+from trainlint.semantics.tree import Body, Expr, Node
 from trainlint.semantics.uses import uses
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ _OF_MODELS = frozenset(
 # A hash at the end of the name: published weights, which lie on the CPU.
 _PUBLISHED = re.compile(r"-[0-9a-f]{8}\.(pth?|bin)$")
 _NUMBERS = re.compile(r"scaler|sched", re.I)  # whose states hold no tensors
+_HOPS = 5  # names between a path and the address that the file comes from
 _DEPTH = 2  # functions inside functions that a GPU is looked for in
 _ON_CPU = frozenset({"offload_to_cpu", "cpu_offload"})
 
@@ -232,12 +233,20 @@ def is_whole_model(file: File, load: tree.Call) -> bool:
 def _is_published(file: File, load: tree.Call) -> bool:
     """True for weights whose file name ends in its hash, as those of the model zoos do."""
     path = load.arg(0, "f")
-    return path is not None and any(
-        isinstance(value, Literal)
-        and isinstance(value.value, str)
-        and _PUBLISHED.search(value.value) is not None
-        for value in file.values.of(path)
-    )
+    return path is not None and any(map(_PUBLISHED.search, _texts(file, path, _HOPS)))
+
+
+def _texts(file: File, expr: Expr, hops: int) -> Iterator[str]:
+    """The texts that a path, or the address that it is made of, can end in."""
+    known = file.values.of(expr)
+    yield from (v.value for v in known if isinstance(v, Literal) and isinstance(v.value, str))
+    for node in expr.walk():
+        if isinstance(node, tree.Constant) and isinstance(node.value, str):
+            yield node.value
+        elif isinstance(node, tree.Name) and hops:
+            for binding in file.values.definitions(node)[0]:
+                if binding.kind == "assign" and binding.value is not None:
+                    yield from _texts(file, binding.value, hops - 1)
 
 
 def _is_pretrained(file: File, load: tree.Call) -> bool:
