@@ -5,7 +5,8 @@ Finds a fit (of scikit-learn, XGBoost, LightGBM, CatBoost, Keras, or a `TensorDa
 are one column of a table, `df["price"]`, and whose features are the same table, or columns of it,
 with that column still there. Copies, `drop`, lists of columns, slices by place, scalers and
 `train_test_split` are followed. It is silent where a step between is not known, where the label is
-moved in time (`shift`), and where columns are chosen inside a pipeline (`ColumnTransformer`).
+moved in time (`shift`), where columns are chosen inside a pipeline (`ColumnTransformer`), and where
+the program draws all rows at random itself: their label is a rule that is made up on purpose.
 
 ## Why is this bad?
 The model reads the answer. The score is perfect or nearly so, and worth nothing: where the model is
@@ -63,6 +64,7 @@ from trainlint.api import (
     all_of,
     any_of,
     features,
+    generated,
     is_dead,
 )
 
@@ -80,7 +82,7 @@ RULE = Rule(
 @RULE.check
 def check(file: File) -> Iterator[Finding]:
     for leak in features.leaks(file):
-        if is_dead(leak.call):
+        if is_dead(leak.call) or generated.is_generated(file, leak.data):
             continue
         data, labels = file.text(leak.data), file.text(leak.labels)
         column = f"`{leak.column}`"
