@@ -119,16 +119,7 @@ def _check(parser: argparse.ArgumentParser) -> None:
     _paths(parser)
     _selection(parser)
     report = parser.add_argument_group("report")
-    report.add_argument(
-        "--output-format",
-        type=one_of("format", FORMATS),
-        default="text",
-        metavar="FORMAT",
-        help=", ".join(FORMATS),
-    )
-    report.add_argument(
-        "--output-file", metavar="FILE", help="write the report there and not to standard output"
-    )
+    _output(report, FORMATS)
     report.add_argument("--statistics", action="store_true", help="count the findings of each rule")
     _fail_on(report)
     report.add_argument(
@@ -156,16 +147,7 @@ def _fix(parser: argparse.ArgumentParser) -> None:
 def _audit(parser: argparse.ArgumentParser) -> None:
     _paths(parser)
     out = parser.add_argument_group("report")
-    out.add_argument(
-        "--output-format",
-        type=one_of("format", AUDIT_FORMATS),
-        default="text",
-        metavar="FORMAT",
-        help=", ".join(AUDIT_FORMATS),
-    )
-    out.add_argument(
-        "--output-file", metavar="FILE", help="write the report there and not to standard output"
-    )
+    _output(out, AUDIT_FORMATS)
     _fail_on(out)
     _color(out)
     _selection(parser)
@@ -212,13 +194,7 @@ def _diagnose(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--steps", type=_count, default=50, metavar="N", help="on one batch (default: 50)"
     )
-    parser.add_argument(
-        "--output-format",
-        type=one_of("format", ("text", "json")),
-        default="text",
-        metavar="FORMAT",
-        help="text, json",
-    )
+    _format(parser, ("text", "json"))
 
 
 _OPTIONS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
@@ -306,14 +282,25 @@ def _color(group: Any) -> None:
     )
 
 
-def _table(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
+def _format(group: Any, formats: Sequence[str]) -> None:
+    group.add_argument(
         "--output-format",
-        type=one_of("format", _TABLES),
+        type=one_of("format", formats),
         default="text",
         metavar="FORMAT",
-        help=", ".join(_TABLES),
+        help=", ".join(formats),
     )
+
+
+def _output(group: Any, formats: Sequence[str]) -> None:
+    _format(group, formats)
+    group.add_argument(
+        "--output-file", metavar="FILE", help="write the report there and not to standard output"
+    )
+
+
+def _table(parser: argparse.ArgumentParser) -> None:
+    _format(parser, _TABLES)
     _color(parser)
 
 
