@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from trainlint.semantics.guards import guards
 from trainlint.semantics.kinds import FunctionValue, Instance, Object, Part, is_none
 from trainlint.semantics.parameters import argument
 from trainlint.semantics.training import runs
-from trainlint.semantics.training.evaluation import calls_behind
+from trainlint.semantics.training.gradients import calls_behind
 from trainlint.semantics.training.script import BACKWARD, FRAMEWORKS
 from trainlint.semantics.tree import Expr
 
@@ -47,8 +47,20 @@ def is_cared_for(file: File) -> bool:
 
 def wrappings(file: File, model: Expr) -> list[tree.Call]:
     """The calls of ``DistributedDataParallel`` whose result a model can be."""
-    backward = file.splits.backward
-    found: list[tree.Call] = []
+
+    def wraps(expr: Expr) -> bool:
+        return isinstance(expr, tree.Call) and file.names.qualified(expr.func) in WRAPPERS
+
+    behind = _behind(file, model, lambda expr: _is_inside(expr) or wraps(expr))
+    return [expr for expr in behind if isinstance(expr, tree.Call) and wraps(expr)]
+
+
+def _is_inside(expr: Expr) -> bool:
+    return isinstance(expr, tree.Attribute) and expr.attr == "module"
+
+
+def _behind(file: File, model: Expr, ends: Callable[[Expr], bool]) -> Iterator[Expr]:
+    """The expressions that a model as a whole comes from, back to those at which the way ends."""
     seen: set[tuple[object, ...]] = set()
     stack = [Use(model)]
     while stack and len(seen) < _MAX_STEPS:
@@ -56,13 +68,9 @@ def wrappings(file: File, model: Expr) -> list[tree.Call]:
         if use.key in seen or use.path or use.drawn or use.aside:
             continue
         seen.add(use.key)
-        if isinstance(use.expr, tree.Attribute) and use.expr.attr == "module":
-            continue
-        if isinstance(use.expr, tree.Call) and file.names.qualified(use.expr.func) in WRAPPERS:
-            found.append(use.expr)
-            continue
-        stack.extend(backward.step(use) or ())
-    return found
+        yield use.expr
+        if not ends(use.expr):
+            stack.extend(file.splits.backward.step(use) or ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,18 +162,9 @@ def _module_of(file: File, model: Expr) -> tree.Call | None:
 
     An attribute that is set somewhere to the inside is not followed: it may be so only later.
     """
-    backward = file.splits.backward
-    seen: set[tuple[object, ...]] = set()
-    stack = [Use(model)]
-    while stack and len(seen) < _MAX_STEPS:
-        use = stack.pop()
-        if use.key in seen or use.path or use.drawn or use.aside:
-            continue
-        seen.add(use.key)
-        if isinstance(use.expr, tree.Attribute) and use.expr.attr == "module":
-            return next(iter(wrappings(file, use.expr.value)), None)
-        if not isinstance(use.expr, tree.Attribute):
-            stack.extend(backward.step(use) or ())
+    for expr in _behind(file, model, lambda expr: isinstance(expr, tree.Attribute)):
+        if isinstance(expr, tree.Attribute) and _is_inside(expr):
+            return next(iter(wrappings(file, expr.value)), None)
     return None
 
 

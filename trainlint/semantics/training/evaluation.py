@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.changes import Changes
 from trainlint.semantics.training import models, runs
+from trainlint.semantics.training.gradients import names_behind
 from trainlint.semantics.training.models import Forward
 from trainlint.semantics.training.runs import round_of
 from trainlint.semantics.training.script import BACKWARD, MODE, STEP, Event
@@ -36,7 +35,6 @@ _TRAINS = re.compile(
 )
 _FRAMEWORKS = ("lightning.", "transformers.", "ignite.", "fastai.")
 _DEPTH = 3
-_HOPS = 6
 
 Rounds = tree.Loop | tree.Comprehension
 
@@ -157,60 +155,6 @@ def _feeds_backward(file: File, loop: Rounds, body: Body) -> bool:
         if event.kind == BACKWARD and event.receiver is not None
         for name in names_behind(file, event.receiver)
     )
-
-
-def names_behind(file: File, expr: tree.Expr) -> list[tree.Name]:
-    """The names whose graphs an expression continues.
-
-    They are followed through their definitions, and into lists that are filled and gone over.
-    """
-    changes = file.once(Changes)
-    found: dict[tree.Name, None] = {}
-    level = [expr]
-    for _ in range(_HOPS):
-        names = [name for one in level for name in _graph_names(one) if name not in found]
-        found.update(dict.fromkeys(names))
-        level = []
-        for name in names:
-            level += [
-                binding.value
-                for binding in file.values.definitions(name)[0]
-                if binding.kind in {"assign", "each"} and binding.value is not None
-            ]
-            level += [value for change in changes.before(name) for value in change.values]
-    return list(found)
-
-
-def calls_behind(file: File, loss: tree.Expr) -> list[tree.Call]:
-    """The calls that a loss is computed by, as far as its names lead; what is detached is not."""
-    exprs = [loss]
-    for name in names_behind(file, loss):
-        for binding in file.values.definitions(name)[0]:
-            if binding.kind in {"assign", "augment"} and binding.value is not None:
-                exprs.append(binding.value)
-        exprs += [value for change in file.once(Changes).before(name) for value in change.values]
-    return [
-        node
-        for expr in dict.fromkeys(exprs)
-        for node in expr.walk()
-        if isinstance(node, tree.Call) and not is_detached(node, expr)
-    ]
-
-
-def _graph_names(expr: tree.Expr) -> Iterator[tree.Name]:
-    for node in expr.walk():
-        if isinstance(node, tree.Name) and not is_detached(node, expr):
-            yield node
-
-
-def is_detached(node: tree.Node, expr: tree.Expr) -> bool:
-    """True where only the numbers under a node are used: ``target.detach()``."""
-    below = node
-    while below is not expr and below.parent is not None:
-        below = below.parent
-        if isinstance(below, tree.Attribute) and below.attr in {"detach", "item", "data"}:
-            return True
-    return False
 
 
 def _is_filled_in(file: File, name: tree.Name, loop: Rounds) -> bool:

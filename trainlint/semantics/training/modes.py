@@ -10,7 +10,7 @@ from trainlint.semantics import contexts, tree
 from trainlint.semantics.flow import ENTRY, EXIT
 from trainlint.semantics.kinds import Instance
 from trainlint.semantics.parameters import argument
-from trainlint.semantics.training import copies, evaluation, models, runs
+from trainlint.semantics.training import copies, evaluation, gradients, models, runs
 from trainlint.semantics.training.script import BACKWARD, MODE, STEP, Event
 from trainlint.semantics.tree import Body, Expr
 
@@ -287,7 +287,7 @@ class _Search:
                 if contexts.under_no_grad(self.file, run.call) is not True
                 and models.same(self.file, run.model, self.model)
             ]
-            behind = evaluation.calls_behind(home, event.receiver) if event.receiver else []
+            behind = gradients.calls_behind(home, event.receiver) if event.receiver else []
             yield from [run for run in learning if run.call in behind] or learning
 
     def _is_trained(self, homes: set[File]) -> bool:

@@ -11,7 +11,8 @@ from trainlint.semantics.bodies import own_nodes
 from trainlint.semantics.kinds import FunctionValue, Instance, Symbol, Unknown, Value
 from trainlint.semantics.names import Binding
 from trainlint.semantics.training import evaluation, models, unrecorded
-from trainlint.semantics.training.evaluation import EvaluationPass, names_behind
+from trainlint.semantics.training.evaluation import EvaluationPass
+from trainlint.semantics.training.gradients import names_behind
 from trainlint.semantics.training.models import Forward
 from trainlint.semantics.training.script import BACKWARD, STEP
 from trainlint.semantics.tree import Body, Expr

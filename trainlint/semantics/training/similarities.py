@@ -232,8 +232,8 @@ def _is_transposed(file: File, expr: Expr) -> bool:
 # Inside the function
 
 
-def _leads_to(file: File, expr: Node, goal: Node) -> bool:
-    """Whether a value is made of what stands at another place of the same function."""
+def _behind(file: File, expr: Node) -> Iterator[Node]:
+    """The nodes of the expressions that a value is made of, and what binds their names."""
     seen: set[Node] = set()
     todo = [expr]
     while todo and len(seen) < MAX_STEPS:
@@ -242,37 +242,28 @@ def _leads_to(file: File, expr: Node, goal: Node) -> bool:
             continue
         seen.add(node)
         for inner in node.walk():
-            if inner is goal:
-                return True
-            if isinstance(inner, tree.Name):
-                for binding in file.values.definitions(inner)[0]:
-                    if binding.node is goal:
-                        return True
-                    if binding.value is not None:
-                        todo.append(binding.value)
-    return False
+            yield inner
+            for binding in (
+                file.values.definitions(inner)[0] if isinstance(inner, tree.Name) else ()
+            ):
+                yield binding.node
+                if binding.value is not None:
+                    todo.append(binding.value)
+
+
+def _leads_to(file: File, expr: Node, goal: Node) -> bool:
+    """Whether a value is made of what stands at another place of the same function."""
+    return any(node is goal for node in _behind(file, expr))
 
 
 def _params(file: File, expr: Expr, function: tree.FunctionDef) -> set[tree.Param]:
     """The parameters of a function that an expression is made of."""
-    found: set[tree.Param] = set()
-    seen: set[Node] = set()
-    todo: list[Node] = [expr]
-    while todo and len(seen) < MAX_STEPS:
-        node = todo.pop()
-        if node in seen:
-            continue
-        seen.add(node)
-        for inner in node.walk():
-            if not isinstance(inner, tree.Name):
-                continue
-            for binding in file.values.definitions(inner)[0]:
-                if isinstance(binding.node, tree.Param) and binding.node.parent is function:
-                    found.add(binding.node)
-                elif binding.value is not None:
-                    todo.append(binding.value)
     own = function.params[0] if isinstance(function.parent, tree.ClassDef) else None
-    return found - {own} if own is not None else found
+    return {
+        node
+        for node in _behind(file, expr)
+        if isinstance(node, tree.Param) and node.parent is function and node is not own
+    }
 
 
 def moves_features(file: File, contrast: Contrast) -> tree.Call | None:
