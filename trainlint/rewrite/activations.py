@@ -193,8 +193,7 @@ def _possible_runs(file: File, layer: tree.Call) -> Iterator[tree.Call]:
     """The calls of its own file, and those of the names that keep it in others."""
     home = file.home(layer)
     yield from home.calls
-    statement = tree.statement_of(layer)
-    targets = statement.targets if isinstance(statement, tree.Assign) else []
+    targets = tree.targets_of(tree.statement_of(layer))
     names = [target.attr for target in targets if isinstance(target, tree.Attribute)]
     for other in file.view.mentioning(names, home) if names else ():
         if other is not home:

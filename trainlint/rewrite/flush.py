@@ -163,10 +163,7 @@ class _Kept:
 
     def _gives(self, statement: Stmt, wanted: set[str]) -> bool:
         """A plain assignment to a name that is read further down."""
-        if not isinstance(statement, tree.Assign | tree.AnnAssign):
-            return False
-        targets = statement.targets if isinstance(statement, tree.Assign) else [statement.target]
-        names = {t.id for t in targets if isinstance(t, tree.Name)}
+        names = {t.id for t in tree.targets_of(statement) if isinstance(t, tree.Name)}
         return bool(names & wanted)
 
     def _counts(self, statement: Stmt) -> bool:

@@ -175,15 +175,11 @@ class Classes:
             base in owners for owner in owners for base in self.lineage(owner) if base is not owner
         )
 
-    def is_altered(self, made: tree.Node, name: str) -> bool:
-        """True when what goes by that last name gets other parts where it is built."""
-        return name in self.view.home(made).contents.altered
-
-    def gets_other_parts(self, made: tree.Call) -> bool:
-        """True when what a call builds gets other parts under a name that keeps it."""
-        statement = made.parent
-        targets = statement.targets if isinstance(statement, tree.Assign) else []
-        return any(self.is_altered(made, tree.last_name(target)) for target in targets)
+    def gets_other_parts(self, made: tree.Expr) -> bool:
+        """True when what an expression builds gets other parts under a name that keeps it."""
+        targets = tree.targets_of(made.parent)
+        altered = self.view.home(made).contents.altered if targets else frozenset()
+        return any(tree.last_name(target) in altered for target in targets)
 
     def assigned_from_outside(self, cls: tree.ClassDef, name: str) -> bool:
         """True when code of the class's file sets the attribute on what is not ``self``."""

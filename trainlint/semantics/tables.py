@@ -23,11 +23,7 @@ def entries(display: tree.Expr) -> list[tree.Expr]:
 
 def is_changed(view: View, display: tree.Expr) -> bool:
     """Whether code of the project adds to a table or takes from it, or may do so."""
-    statement = display.parent
-    targets = statement.targets if isinstance(statement, tree.Assign) else []
-    if isinstance(statement, tree.AnnAssign):
-        targets = [statement.target]
-    names = {tree.last_name(target) for target in targets} - {""}
+    names = {tree.last_name(target) for target in tree.targets_of(display.parent)} - {""}
     if not names:
         return False  # it is used where it stands
     home = view.home(display)

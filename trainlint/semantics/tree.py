@@ -553,6 +553,13 @@ def module_of(node: Node) -> Module:
     raise ValueError(node)
 
 
+def targets_of(statement: Node | None) -> list[Expr]:
+    """What an assignment sets, whether it is annotated or not; nothing for another statement."""
+    if isinstance(statement, AnnAssign):
+        return [statement.target]
+    return statement.targets if isinstance(statement, Assign) else []
+
+
 def body_of(node: Node) -> Body:
     """The function, or else the module, whose body the node stands in."""
     return function_of(node) or module_of(node)

@@ -41,7 +41,7 @@ def items(file: File, value: Value) -> Items:
     """What a container holds in its order, each with its name; None where that is not known."""
     match value:
         case Instance() if is_container(value, "Sequential", "ModuleList", "ModuleDict"):
-            if lists.is_altered(file, value.call):
+            if file.values.graph.gets_other_parts(value.call):
                 return None
             if is_container(value, "Sequential"):
                 return _of_sequential(file, value.call, value.frame)
@@ -156,9 +156,7 @@ def _is_set_on(file: File, owner: Object, name: str) -> bool:
         return True  # it is unknown for another reason
     lineage = list(file.values.graph.lineage(owner.cls))
     for node in file.home(owner.cls).all(tree.Attribute):
-        statement = node.parent
-        targets = statement.targets if isinstance(statement, tree.Assign) else []
-        if node.attr != name or not any(node is target for target in targets):
+        if node.attr != name or all(node is not target for target in tree.targets_of(node.parent)):
             continue
         for value in file.values.of(node.value):
             whole = resolved(file, value)

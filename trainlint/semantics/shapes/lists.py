@@ -18,20 +18,13 @@ def grown(file: File, given: tree.Sequence, frame: Frame | None) -> list[tree.Ex
     if not isinstance(statement, tree.Assign):
         return found
     if not isinstance(statement.targets[0], tree.Name):
-        return None if is_altered(file, given) else found
+        return None if file.values.graph.gets_other_parts(given) else found
     name = statement.targets[0].id
     body = tree.body_of(statement)
     if statement not in body.body:
         return None
     later = body.body[body.body.index(statement) + 1 :]
     return found if _add_all(file, found, later, name, frame) else None
-
-
-def is_altered(file: File, made: tree.Expr) -> bool:
-    """Whether code of the file puts other parts into a container after it was built."""
-    statement = made.parent
-    targets = statement.targets if isinstance(statement, tree.Assign) else []
-    return any(file.values.graph.is_altered(made, tree.last_name(target)) for target in targets)
 
 
 def _add_all(

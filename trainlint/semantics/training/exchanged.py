@@ -309,8 +309,7 @@ def _builds(file: File, body: Body, built: list[tree.Call]) -> Iterator[Node]:
 
 def _stored(file: File, flow: Flow, body: Body, call: tree.Call) -> set[int]:
     """The places of a body that give the name of an optimizer to something else."""
-    statement = tree.statement_of(call)
-    targets = statement.targets if isinstance(statement, tree.Assign) else []
+    targets = tree.targets_of(tree.statement_of(call))
     names = {tree.dotted(target) for target in targets} - {None}
     found: set[int] = set()
     for assign in file.home(body).all(tree.Assign):

@@ -40,12 +40,8 @@ class Keep:
 
 def keeps(file: File) -> Iterator[Keep]:
     """The places of a file that keep tensors of a model."""
-    assigns: list[tree.Assign | tree.AnnAssign] = [
-        *file.all(tree.Assign),
-        *file.all(tree.AnnAssign),
-    ]
-    for statement in assigns:
-        targets = targets_of(statement)
+    for statement in assignments(file):
+        targets = tree.targets_of(statement)
         holder = held_by(targets[0]) if len(targets) == 1 else None
         if statement.value is None or holder is None:
             continue
@@ -55,8 +51,10 @@ def keeps(file: File) -> Iterator[Keep]:
                 yield keep
 
 
-def targets_of(statement: tree.Assign | tree.AnnAssign) -> list[Expr]:
-    return statement.targets if isinstance(statement, tree.Assign) else [statement.target]
+def assignments(file: File) -> Iterator[tree.Assign | tree.AnnAssign]:
+    """The assignments of a file, those with annotations last."""
+    yield from file.all(tree.Assign)
+    yield from file.all(tree.AnnAssign)
 
 
 def held_by(target: Expr) -> tuple[tree.Name | tree.Attribute, object] | None:

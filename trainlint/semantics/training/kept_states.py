@@ -22,10 +22,10 @@ from trainlint.semantics.training.keeping import (
     SAVED,
     USED,
     Keep,
+    assignments,
     held_by,
     keeps,
     reads,
-    targets_of,
 )
 from trainlint.semantics.training.script import STEP, Event
 from trainlint.semantics.tree import Body, Expr, Node
@@ -171,12 +171,8 @@ def _keeps_anew(file: File, flow: Flow, keep: Keep, way: Way) -> Iterator[int]:
 
 def _set(file: File) -> Iterator[Expr]:
     """What the assignments of a file set."""
-    assigns: list[tree.Assign | tree.AnnAssign] = [
-        *file.all(tree.Assign),
-        *file.all(tree.AnnAssign),
-    ]
-    for statement in assigns:
-        for target in targets_of(statement):
+    for statement in assignments(file):
+        for target in tree.targets_of(statement):
             yield from target.elts if isinstance(target, tree.Sequence) else [target]
 
 

@@ -243,9 +243,8 @@ def _behind(file: File, expr: Node) -> Iterator[Node]:
         seen.add(node)
         for inner in node.walk():
             yield inner
-            for binding in (
-                file.values.definitions(inner)[0] if isinstance(inner, tree.Name) else ()
-            ):
+            bound = file.values.definitions(inner)[0] if isinstance(inner, tree.Name) else ()
+            for binding in bound:
                 yield binding.node
                 if binding.value is not None:
                     todo.append(binding.value)
