@@ -12,6 +12,10 @@ stands behind a setting or a parameter that the project sets to False wherever i
 module that asks a package of the project for another one that is not there. Of several loads, one
 that a run gets to is named before one in a module that nothing imports and that is no script.
 
+Also finds such loads of a file that nobody here is seen to save, where what they give is used as a
+model itself (`model = torch.load(path)`, `model.eval()`) and nothing asks what it is, takes an item
+of it, or hands it to a `load_state_dict`.
+
 ## Why is this bad?
 The load raises an `UnpicklingError`. Mostly that happens when the training is over and its best
 checkpoint is to be evaluated, or when a run that was interrupted is to go on.
@@ -77,6 +81,7 @@ from trainlint.api import (
     Unfixable,
     all_of,
     allowlist,
+    any_of,
     guards,
     is_dead,
     placement,
@@ -85,19 +90,21 @@ from trainlint.api import (
     skipped,
     tree,
     uses,
+    whole_models,
 )
 
 RULE = Rule(
     "CKP003",
     "checkpoint-not-weights-only",
     Severity.ERROR,
-    needs=all_of("torch", "save"),
-    here=all_of("torch", "save"),
+    needs=all_of("torch", any_of("save", "load")),
+    here=all_of("torch", any_of("save", "load")),
     fix=Safety.UNSAFE,
 )
 _SINCE = (2, 6)  # the default of weights_only is True from here on
 _FIRST = (1, 13)  # weights_only can be given from here on
 _ALLOWS = ("safe_globals", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD")
+_ALLOWING = ("add_safe_globals", "safe_globals")
 _MAX_NAMED = 4
 _CALLS = {allowlist.SCALAR: "float", allowlist.NAMESPACE: "vars", allowlist.PATH: "str"}
 
@@ -112,10 +119,20 @@ def check(file: File) -> Iterator[Finding]:
             continue
         items = allowlist.refused(file, saved)
         found = readback.readbacks(file, save) if items else ()
-        readers = [reader for reader in found if _is_strict(file, reader)]
+        readers = [reader for reader in found if _is_strict(file, reader.load)]
         readers.sort(key=lambda reader: (_is_idle(file, reader.load), reader.by != "path"))
         if readers:
             yield _finding(file, save, readers, items)
+
+
+@RULE.check
+def check_models(file: File) -> Iterator[Finding]:
+    if _is_allowed(file) or any(len(file.view.holding([word], file)) > 1 for word in _ALLOWING):
+        return
+    for load in file.calls_to("torch.load"):
+        method = whole_models.use_as_model(file, load) if _is_strict(file, load) else None
+        if method is not None and not _is_told_of(file, load):
+            yield _of_model(file, load, method)
 
 
 def _is_allowed(file: File) -> bool:
@@ -132,9 +149,8 @@ def _is_replaced(file: File) -> bool:
     )
 
 
-def _is_strict(file: File, reader: readback.Readback) -> bool:
+def _is_strict(file: File, load: tree.Call) -> bool:
     """True for a load that builds plain weights only, on some release of the target."""
-    load = reader.load
     if _is_allowed(file.home(load)):
         return False
     if load.has_star or is_dead(load) or load.arg(2, "pickle_module") is not None:
@@ -151,6 +167,18 @@ def _is_strict(file: File, reader: readback.Readback) -> bool:
 def _is_idle(file: File, load: tree.Call) -> bool:
     """True for a load that no run of the project gets to, as far as it shows."""
     return skipped.is_skipped(file, load) or readback.is_out_of_reach(file, load)
+
+
+def _is_told_of(file: File, load: tree.Call) -> bool:
+    """True where the save of what a load reads is seen, and what it saves: that is told there."""
+    return any(
+        reader.load is load
+        for other in file.view.holding(["torch", "save"], file)
+        for save in other.calls_to("torch.save")
+        if (saved := save.arg(0, "obj")) is not None
+        and (allowlist.refused(other, saved) or not isinstance(saved, tree.Name | tree.Attribute))
+        for reader in readback.readbacks(other, save)
+    )
 
 
 def _has_second_try(file: File, load: tree.Call) -> bool:
@@ -201,6 +229,22 @@ def _finding(
         fixes=fixes,
         confidence=confidence,
         target=None if asked else "torch >= 2.6",
+    )
+
+
+def _of_model(file: File, load: tree.Call, method: tree.Attribute) -> Finding:
+    given, used = load.arg(None, "weights_only"), rewrite.place_of(file, method)
+    how = "`weights_only=True`" if given else "`weights_only=True`, the default since torch 2.6,"
+    certain = tree.enclosing(load, tree.Try) is None and not any(guards.guards(load))
+    confidence = Confidence.HIGH if certain else Confidence.MEDIUM
+    return Finding(
+        load,
+        f"What is loaded is a whole model: `.{method.attr}()` of it is called in {used}. With "
+        f"{how} this load refuses its class and raises an UnpicklingError. Save and load its state "
+        f"dict, or give `weights_only=False` for a file that you trust",
+        trail=(Step(method, "it is used as a model here"),),
+        confidence=Confidence.LOW if _is_idle(file, load) else confidence,
+        target=None if given else "torch >= 2.6",
     )
 
 

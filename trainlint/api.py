@@ -122,6 +122,7 @@ from trainlint.semantics.training import (
     unswitched,
     updates,
     vectors,
+    whole_models,
     window_schedules,
     written,
 )
@@ -256,6 +257,7 @@ __all__ = [
     "updates",
     "uses",
     "vectors",
+    "whole_models",
     "wholeness",
     "window_schedules",
     "workers",

@@ -20,6 +20,7 @@ from trainlint.semantics.bodies import own_nodes
 from trainlint.semantics.kinds import FunctionValue, Literal
 from trainlint.semantics.training import devices, provenance, skipped, written
 from trainlint.semantics.training.checkpoints import Restored
+from trainlint.semantics.training.whole_models import OF_MODELS
 from trainlint.semantics.tree import Body, Expr, Node
 from trainlint.semantics.uses import uses
 
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
 
 _STATE_KEY = re.compile(
     r"state_?dict|(model|net|optim\w*|sched\w*)(_state)?$|^epoch$|_state$", re.I
-)
-_OF_MODELS = frozenset(
-    "eval train parameters named_parameters state_dict modules children named_modules".split()
 )
 # A hash at the end of the name: published weights, which lie on the CPU.
 _PUBLISHED = re.compile(r"-[0-9a-f]{8}\.(pth?|bin)$")
@@ -225,7 +223,7 @@ def is_whole_model(file: File, load: tree.Call) -> bool:
     """True where what is loaded is itself used as a model."""
     for use in uses(file, load):
         parent = use.expr.parent
-        if isinstance(parent, tree.Attribute) and parent.attr in _OF_MODELS:
+        if isinstance(parent, tree.Attribute) and parent.attr in OF_MODELS:
             return isinstance(parent.parent, tree.Call) and parent.parent.func is parent
     return False
 

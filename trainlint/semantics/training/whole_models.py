@@ -1,0 +1,67 @@
+"""Loads whose file holds a whole model: what they give is used as one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trainlint.semantics import tree
+from trainlint.semantics.tree import Expr
+from trainlint.semantics.uses import uses
+
+if TYPE_CHECKING:
+    from trainlint.semantics.facts import File
+
+OF_MODELS = frozenset(
+    "eval train parameters named_parameters state_dict modules children named_modules".split()
+)
+_MOVES = frozenset("to cuda cpu float half double".split())  # each gives the model again
+_OF_DICTS = frozenset("get keys items values pop update setdefault".split())
+# What is asked before it is known what a file holds, and what takes its states.
+_ASKS = frozenset("isinstance hasattr getattr type callable load_state_dict".split())
+_DEPTH = 4
+
+
+def use_as_model(file: File, loaded: tree.Call, depth: int = _DEPTH) -> tree.Attribute | None:
+    """The method of a model that is called on what a load gives; None where it may be a dict."""
+    found: tree.Attribute | None = None
+    for use in uses(file, loaded):
+        match use.expr.parent:
+            case tree.Attribute(attr=attr, parent=tree.Call(func=func) as call) as method if (
+                func is method and attr in OF_MODELS | _MOVES and not use.path
+            ):
+                if attr in OF_MODELS and _is_kept(use.expr, loaded):
+                    found = found or method
+                elif attr in _MOVES and depth:
+                    found = found or use_as_model(file, call, depth - 1)
+            case tree.Attribute(attr=attr) if attr in _OF_DICTS:
+                return None
+            case tree.Arg(parent=tree.Call(func=func)) if tree.last_name(func) in _ASKS:
+                return None
+            case tree.Subscript(value=value) if value is use.expr:
+                return None
+            case tree.Compare(ops=ops) if not {"is", "is not"}.issuperset(ops):
+                return None
+            case _:
+                pass
+    return found
+
+
+def _is_kept(read: Expr, loaded: tree.Call) -> bool:
+    """True where what is read is still what was loaded: an attribute is given nothing else later.
+
+    Of a name, the uses tell that themselves.
+    """
+    if not isinstance(read, tree.Attribute):
+        return True
+    cls, body = tree.class_of(loaded), tree.body_of(loaded)
+    if cls is None or cls is not tree.class_of(read):
+        return False
+    if tree.body_of(read) is body and read.start < loaded.start:
+        return False
+    return all(
+        tree.body_of(target) is body and target.start < loaded.start
+        for statement in cls.walk()
+        if isinstance(statement, tree.Assign)
+        for target in statement.targets
+        if isinstance(target, tree.Attribute) and target.attr == read.attr
+    )
