@@ -326,19 +326,21 @@ def test_where_no_worker_starts_the_work_is_done_here(project, monkeypatch):
     assert report(jobs=2).parsed == 40
 
 
-def test_a_heavy_file_is_never_parsed_in_this_process(project, monkeypatch):
+@pytest.mark.parametrize("jobs", [1, 4])
+def test_a_heavy_file_and_its_project_are_parsed_in_one_other_process(project, monkeypatch, jobs):
     (project / "heavy.py").write_text(BAD + "x = [1, 2]\n" * 12_000)
     (project / "light.py").write_text(BAD)
     seen: list[str] = []
     original = pool.run_pool
 
-    def noted(given: list[Job], *more: object, **options: object):
+    def noted(given: list[Job], told: Briefing, workers: int, **more: object):
         seen.extend(job.path for job in given)
-        return original(given, *more, **options)  # type: ignore[arg-type]
+        assert workers == 1
+        return original(given, told, workers, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(pool, "run_pool", noted)
-    assert report(jobs=1).parsed == 2
-    assert seen == ["heavy.py"]
+    assert report(jobs=jobs).parsed == 2
+    assert sorted(seen) == ["heavy.py", "light.py"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of another kind")

@@ -107,13 +107,13 @@ def test_imports_are_read_without_a_parse(line, found):
 @pytest.mark.parametrize(
     ("text", "bare"),
     [
-        ("a = 1  # one\n\n# two\nb = 2\n", "a = 1\nb = 2\n"),
-        ("a = '#1'  # 'one'\n", "a = '#1'\n"),
-        (r'a = "\"#1"  # "one"' + "\n", r'a = "\"#1"' + "\n"),
-        ('"""It\'s\n# no comment\n"""  # one\n', '"""It\'s\n# no comment\n"""\n'),
-        ("'''a\"\"\"#b'''#c\nd\n", "'''a\"\"\"#b'''\nd\n"),
-        ("a  # don't\nb = 'x'  # it's\n", "a\nb = 'x'\n"),
-        ("# one\ra = 1\r", "\ra = 1\r"),
+        ("a = 1  # one\n\n# two\nb = 2\n", "a = 1\nb = 2"),
+        ("a = '#1'  # 'one'\n", "a = '#1'"),
+        (r'a = "\"#1"  # "one"' + "\n", r'a = "\"#1"'),
+        ('"""It\'s\n# no comment\n"""  # one\n', '"""It\'s\n# no comment\n"""'),
+        ("'''a\"\"\"#b'''#c\nd\n", "'''a\"\"\"#b'''\nd"),
+        ("a  # don't\nb = 'x'  # it's\n", "a\nb = 'x'"),
+        ("# one\ra = 1\r", "\ra = 1"),
     ],
 )
 def test_comments_and_blank_lines_are_no_code(text, bare):

@@ -59,6 +59,7 @@ class Graph:
         self._reachable: dict[str, list[str]] = {}
         self._held: dict[bytes, frozenset[str]] = {}
         self._sketches: dict[str, Sketch] = {}
+        self._holders: dict[bytes, set[str]] = {}  # the files with a word, of those sketched
         self._base: Graph | None = None
         self._new: frozenset[str] = frozenset()
 
@@ -72,6 +73,10 @@ class Graph:
             other._graph, other._importers = self._graph, self._importers
             other._reachable = self._reachable
         return other
+
+    def look_around(self) -> None:
+        """Read all files now, for every process that is made of this one."""
+        self._by_word, self._importers  # noqa: B018
 
     # Questions
 
@@ -226,7 +231,9 @@ class Graph:
         if self._base is not None and path not in self._new:
             return self._base._sketch(path)
         if path not in self._sketches:
-            self._sketches[path], _ = sketched(self.texts.read(path) or b"")
+            self._sketches[path], code = sketched(self.texts.read(path) or b"")
+            for word in identifiers(code):
+                self._holders.setdefault(word, set()).add(path)
         return self._sketches[path]
 
     @cached_property
@@ -234,12 +241,9 @@ class Graph:
         """The files by the words in them."""
         if self._base is not None:
             return self._base._by_word
-        found: dict[bytes, set[str]] = {}
         for path in self.texts.paths:
-            self._sketches[path], code = sketched(self.texts.read(path) or b"")
-            for word in identifiers(code):
-                found.setdefault(word, set()).add(path)
-        return {word.decode("utf-8", "replace"): at for word, at in found.items()}
+            self._sketch(path)
+        return {word.decode("utf-8", "replace"): at for word, at in self._holders.items()}
 
     def _holding_part(self, part: bytes) -> frozenset[str]:
         """The files in which some word has this part; all of them for what is no part of a word."""

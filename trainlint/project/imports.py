@@ -14,15 +14,15 @@ _IDENTIFIER = re.compile(rb"[A-Za-z_]\w*")
 _DEFINITION = re.compile(rb"^(?:def|class|async def) (\w+)", re.M)
 _ADDED = re.compile(rb"sys\.path\.(?:insert|append|extend)\(([^\n]*)")
 _QUOTED = re.compile(r"""["']([\w./ -]+)["']""")
+# The loops are unrolled, so that a step of the search takes a stretch of text and no character.
 _TEXT_OR_COMMENT = re.compile(
-    rb'''"""(?:[^"\\]|\\.|"(?!""))*"""'''
-    rb"""|'''(?:[^'\\]|\\.|'(?!''))*'''"""
-    rb'''|"(?:[^"\\\n]|\\.)*"'''
-    rb"""|'(?:[^'\\\n]|\\.)*'"""
+    rb'''"""[^"\\]*(?:(?:\\.|"(?!""))[^"\\]*)*"""'''
+    rb"""|'''[^'\\]*(?:(?:\\.|'(?!''))[^'\\]*)*'''"""
+    rb'''|"[^"\\\n]*(?:\\.[^"\\\n]*)*"'''
+    rb"""|'[^'\\\n]*(?:\\.[^'\\\n]*)*'"""
     rb"|(#[^\r\n]*)",
     re.S,
 )
-_BLANK = re.compile(rb"[ \t\r]*\n(?:[ \t\r]*\n)*")
 _BEHIND = (b" ", b"\t", b"(", b"*", b"\\")
 _BEFORE = b' \t"'  # in a notebook a line of code is a JSON string
 
@@ -116,7 +116,7 @@ def code(data: bytes) -> bytes:
                 parts.append(data[at : found.start()])
                 at = found.end()
         data = b"".join((*parts, data[at:]))
-    return _BLANK.sub(b"\n", data)
+    return b"\n".join(filter(None, map(bytes.rstrip, data.split(b"\n"))))
 
 
 def identifiers(data: bytes) -> set[bytes]:

@@ -100,8 +100,12 @@ def _divide(jobs: Sequence[Job], wanted: int) -> tuple[list[Job], list[Job], int
 
         if forks():
             return [], list(jobs), workers
+    # One worker also takes what stands around the heavy files: they open the same modules.
     apart = {job.number for job in heavy}
-    return [job for job in jobs if job.number not in apart], heavy, workers
+    around = {job.context for job in heavy if job.context is not None}
+    there = [job for job in jobs if job.number in apart or job.context in around]
+    here = [job for job in jobs if job.number not in apart and job.context not in around]
+    return here, there, 1
 
 
 def _processors() -> int:

@@ -174,12 +174,14 @@ def _defect(path: str, error: Exception) -> Failure:
 
 
 def warm_up(briefing: Briefing) -> None:
-    """Import now what the jobs will need, so that forked workers share it."""
+    """Import and read now what the jobs will need, so that forked workers share it."""
     from trainlint import lazily
 
     for sources in {one.sources for one in briefing.orders}:
         rulebooks.load(sources)
     lazily.load_all()
+    for context in briefing.contexts:
+        context.graph.look_around()
 
 
 def terms_table(all_terms: Mapping[str, Terms]) -> tuple[list[Orders], dict[str, int]]:
