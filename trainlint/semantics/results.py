@@ -29,13 +29,17 @@ from trainlint.semantics.trail import Step
 if TYPE_CHECKING:
     from trainlint.semantics.values import Values
 
-# Calls that hand back their first argument, or the object they are a method of.
-WRAPPERS = frozenset(
+# What takes a model and spreads it over processes, or over devices.
+DISTRIBUTED = frozenset(
     {
-        "torch.nn.DataParallel",
-        "torch.nn.parallel.DataParallel",
         "torch.nn.parallel.DistributedDataParallel",
         "torch.nn.parallel.distributed.DistributedDataParallel",
+    }
+)
+PARALLEL = DISTRIBUTED | {"torch.nn.DataParallel", "torch.nn.parallel.DataParallel"}
+# Calls that hand back their first argument, or the object they are a method of.
+WRAPPERS = PARALLEL | frozenset(
+    {
         "torch.nn.SyncBatchNorm.convert_sync_batchnorm",
         "torch.compile",
         "torch.jit.script",

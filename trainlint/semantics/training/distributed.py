@@ -15,6 +15,7 @@ from trainlint.semantics.data.feeding import Feed
 from trainlint.semantics.guards import guards
 from trainlint.semantics.kinds import FunctionValue, Instance, Object, Part, is_none
 from trainlint.semantics.parameters import argument
+from trainlint.semantics.results import DISTRIBUTED
 from trainlint.semantics.training import runs
 from trainlint.semantics.training.gradients import calls_behind
 from trainlint.semantics.training.script import BACKWARD, FRAMEWORKS
@@ -23,12 +24,6 @@ from trainlint.semantics.tree import Expr
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
-WRAPPERS = frozenset(
-    {
-        "torch.nn.parallel.DistributedDataParallel",
-        "torch.nn.parallel.distributed.DistributedDataParallel",
-    }
-)
 # These tell a sampler its epoch, or share out the data, by themselves.
 _CARING = FRAMEWORKS - {"deepspeed"}
 _REDUCES = ("all_reduce", "all_reduce_coalesced", "all_gather", "reduce")
@@ -49,7 +44,7 @@ def wrappings(file: File, model: Expr) -> list[tree.Call]:
     """The calls of ``DistributedDataParallel`` whose result a model can be."""
 
     def wraps(expr: Expr) -> bool:
-        return isinstance(expr, tree.Call) and file.names.qualified(expr.func) in WRAPPERS
+        return isinstance(expr, tree.Call) and file.names.qualified(expr.func) in DISTRIBUTED
 
     behind = _behind(file, model, lambda expr: _is_inside(expr) or wraps(expr))
     return [expr for expr in behind if isinstance(expr, tree.Call) and wraps(expr)]

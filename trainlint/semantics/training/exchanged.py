@@ -117,7 +117,7 @@ def _is_part(file: File, target: Expr) -> bool:
 def _at_calls(file: File, node: Node, target: Expr, *, whole: bool) -> Iterator[Exchange]:
     """An exchange where it stands, or at the calls of the helper or method that makes it."""
     function = tree.function_of(node)
-    root = next(part for part in models.wholes(target) if not _goes_on(part))
+    root = models.root(target)
     own = isinstance(root, tree.Name) and (
         root.id == "self" or (function is not None and function.param(root.id) is not None)
     )
@@ -127,10 +127,6 @@ def _at_calls(file: File, node: Node, target: Expr, *, whole: bool) -> Iterator[
     for call, owner in file.values.graph.callers(function):
         if tree.function_of(call) is not function:
             yield Exchange(node, target, Frame(function, call, None, owner, 1), call, whole)
-
-
-def _goes_on(part: Expr) -> bool:
-    return isinstance(part, tree.Attribute | tree.Subscript)
 
 
 def _exchanged_by(file: File, call: tree.Call) -> Expr | None:
@@ -229,7 +225,7 @@ def _loses(file: File, share: Share, exchange: Exchange) -> bool:
     own = freezing.key(file, share.module, None)
     if not freezing.holds(own, _key(file, exchange)):
         return False
-    first, second = (list(models.wholes(e))[-1] for e in (share.module, exchange.target))
+    first, second = map(models.root, (share.module, exchange.target))
     return exchange.frame is not None or copies.are_one(file, first, second)
 
 
@@ -257,7 +253,7 @@ def _key(file: File, exchange: Exchange) -> Key:
 
 
 def _is_same_variable(file: File, one: Expr, other: Expr) -> bool:
-    roots = [list(models.wholes(expr))[-1] for expr in (one, other)]
+    roots = [models.root(expr) for expr in (one, other)]
     first, second = roots
     if not isinstance(first, tree.Name) or not isinstance(second, tree.Name):
         return False
@@ -338,7 +334,7 @@ def _concerned(exchange: Exchange, place: Node) -> list[Expr]:
 
 def _rebinds(file: File, flow: Flow, concerned: list[Expr]) -> set[int]:
     """The places of a body that give a name to something that is not made from it."""
-    names = {n.id: n for e in concerned if isinstance(n := list(models.wholes(e))[-1], tree.Name)}
+    names = {n.id: n for e in concerned if isinstance(n := models.root(e), tree.Name)}
     return {
         flow.point(binding.node)
         for name in names.values()
@@ -380,7 +376,7 @@ def _is_of(file: File, event: Event, optimizer: tree.Call) -> bool:
     if event.site is event.call or not isinstance(event.site, tree.Call):
         return True
     function = tree.function_of(event.receiver)
-    root = list(models.wholes(event.receiver))[-1]
+    root = models.root(event.receiver)
     if function is None or not isinstance(root, tree.Name) or function.param(root.id) is None:
         return True
     if root.id == "self":

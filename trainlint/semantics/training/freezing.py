@@ -95,7 +95,7 @@ def _set(file: File, module: Expr, value: Expr | None, site: Node) -> Iterator[S
     function = tree.function_of(site)
     flag = value.value if isinstance(value, tree.Constant) else value is None or ...
     param = _param(file, value) if isinstance(value, tree.Name) else None
-    root = next(whole for whole in models.wholes(module) if not _goes_on(whole))
+    root = models.root(module)
     helped = param is not None or (
         isinstance(root, tree.Name) and root.id != "self" and _param(file, root) is not None
     )
@@ -119,10 +119,6 @@ def _is_counted(file: File, value: Expr) -> bool:
     return isinstance(value, tree.Compare) and any(
         binding.node in loops for name in names for binding in file.values.definitions(name)[0]
     )
-
-
-def _goes_on(whole: Expr) -> bool:
-    return isinstance(whole, tree.Attribute | tree.Subscript)
 
 
 def _param(file: File, name: tree.Name) -> tree.Param | None:

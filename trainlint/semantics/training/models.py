@@ -8,11 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.kinds import (
-    Instance,
-    Object,
-    Unknown,
-)
+from trainlint.semantics.kinds import Instance, Object, Unknown
+from trainlint.semantics.results import PARALLEL
 from trainlint.semantics.training import factories
 from trainlint.semantics.tree import Expr
 
@@ -31,15 +28,6 @@ MAKERS = (
 )
 # Models of transformers that are none of torch.
 _OTHER = re.compile(r"transformers\.(\w+\.)*(TF|Flax)[A-Z]")
-# What takes a model of torch, and nothing else.
-_PARALLEL = frozenset(
-    {
-        "torch.nn.DataParallel",
-        "torch.nn.parallel.DataParallel",
-        "torch.nn.parallel.DistributedDataParallel",
-        "torch.nn.parallel.distributed.DistributedDataParallel",
-    }
-)
 _NAME = re.compile(
     r"(^|_)(model|net|network|classifier|segmenter|student|unet|resnet|net_?[gd])(_?\w{0,5})$"
     r"|(model|net)$",
@@ -113,7 +101,7 @@ def _is_wrapped(file: File, expr: Expr) -> bool:
         and all(
             binding.kind == "assign"
             and isinstance(binding.value, tree.Call)
-            and file.names.qualified(binding.value.func) in _PARALLEL
+            and file.names.qualified(binding.value.func) in PARALLEL
             for binding in bindings
         )
     )
@@ -246,6 +234,13 @@ def wholes(part: Expr) -> Iterator[Expr]:
     while isinstance(part, tree.Attribute | tree.Subscript):
         part = part.value
         yield part
+
+
+def root(part: Expr) -> Expr:
+    """What an expression starts from: ``model`` for ``model.layers[0].fc``."""
+    while isinstance(part, tree.Attribute | tree.Subscript):
+        part = part.value
+    return part
 
 
 def _unwrapped(model: Expr) -> str:

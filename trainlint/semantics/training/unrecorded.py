@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tree
 from trainlint.semantics.bodies import own_nodes
 from trainlint.semantics.kinds import FunctionValue, Instance, Literal, Object, Value
+from trainlint.semantics.results import PARALLEL
 from trainlint.semantics.training import layers
 from trainlint.semantics.training.evaluation import EvaluationPass
 from trainlint.semantics.tree import Expr, Node
@@ -17,14 +18,7 @@ if TYPE_CHECKING:
 
 _UNTIL = (0, 4)  # from here on `volatile` is taken with a warning, and does nothing
 _DEPTH = 3
-_WRAPPERS = frozenset(
-    {
-        "torch.nn.Module",
-        "torch.nn.DataParallel",
-        "torch.nn.parallel.DataParallel",
-        "torch.nn.parallel.DistributedDataParallel",
-    }
-)
+_WRAPPERS = PARALLEL | {"torch.nn.Module"}
 _GIVES = frozenset({"register_parameter", "add_module", "register_module", "setattr"})
 
 
