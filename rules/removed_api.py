@@ -109,7 +109,7 @@ DEPRECATED = Rule(
     "API002",
     "deprecated-api",
     Severity.WARNING,
-    needs=any_of(*_WORDS["deprecated"]),
+    needs=any_of(*_WORDS["deprecated"], together("torch", "lr_scheduler")),
     fix=Safety.SAFE,
     ordered=False,
 )
@@ -157,9 +157,10 @@ def check_deprecated(file: File) -> Iterator[Finding]:
     ## What it does
     Finds names, methods and arguments that the releases of the target still take, and that one of
     them calls deprecated: `torch.nn.init.xavier_uniform`, `size_average=False`,
-    `models.resnet18(pretrained=True)`, `functorch.vmap`, `np.product` below NumPy 2.0; and calls
-    that leave out what they are to say, as `checkpoint` without `use_reentrant`. The message says
-    in which release that began, and where a newer release has removed it, in which.
+    `models.resnet18(pretrained=True)`, `functorch.vmap`, `np.product` below NumPy 2.0, `verbose` of
+    a learning-rate scheduler from torch 2.2 to 2.6; and calls that leave out what they are to say,
+    as `checkpoint` without `use_reentrant`. The message says in which release that began, and where
+    a newer release has removed it, in which.
 
     ## Why is this bad?
     The program warns at every start, and stops with the release that removes what it uses.
@@ -300,29 +301,59 @@ def _instead(file: File, use: changed.Use) -> str:
 
 @RULE.check
 def check(file: File) -> Iterator[Finding]:
-    for found in scheduler_arguments.gone_arguments(file, table()):
-        yield _finding(file, found)
+    target = file.target(scheduler_arguments.LIBRARY)
+    for found in file.once(_gone_arguments):
+        removed = found.gone.removed
+        if not target.overlaps_from(removed):
+            continue
+        severity = Severity.WARNING if _only_newest(target, removed) else Severity.ERROR
+        message = (
+            f"`{found.scheduler}` has no {_how(found)} since torch {_short(removed)}: this call "
+            f"raises a TypeError (the learning rates are in `get_last_lr()`)"
+        )
+        yield _finding(file, found, message, removed, severity)
 
 
-def _finding(file: File, found: scheduler_arguments.GoneArgument) -> Finding:
-    target, gone = file.target(scheduler_arguments.LIBRARY), found.gone
-    removed = ".".join(map(str, gone.removed[:2]))
-    how = f"`{gone.name}`" if found.arg.keyword else f"`{gone.name}`, given here by position,"
-    message = (
-        f"`{found.scheduler}` has no {how} since torch {removed}: this call raises a TypeError "
-        f"(the learning rates are in `get_last_lr()`)"
-    )
+@DEPRECATED.check
+def check_going(file: File) -> Iterator[Finding]:
+    target = file.target(scheduler_arguments.LIBRARY)
+    for found in file.once(_gone_arguments):
+        going, removed = found.gone.deprecated, found.gone.removed
+        if going is None or not target.overlaps_from(going) or target.overlaps_from(removed):
+            continue
+        message = (
+            f"{_how(found)} of `{found.scheduler}` is deprecated since torch {_short(going)} and "
+            f"was removed in {_short(removed)} (the learning rates are in `get_last_lr()`)"
+        )
+        yield _finding(file, found, message, going, Severity.WARNING)
+
+
+def _gone_arguments(file: File) -> list[scheduler_arguments.GoneArgument]:
+    return list(scheduler_arguments.gone_arguments(file, table()))
+
+
+def _how(found: scheduler_arguments.GoneArgument) -> str:
+    return f"`{found.gone.name}`" + ("" if found.arg.keyword else ", given here by position,")
+
+
+def _short(version: Version) -> str:
+    return ".".join(map(str, version[:2]))
+
+
+def _finding(
+    file: File,
+    found: scheduler_arguments.GoneArgument,
+    message: str,
+    since: Version,
+    severity: Severity,
+) -> Finding:
     try:
         fixes: tuple[Fix, ...] = (_fix(file, found),)
     except Unfixable as error:
         fixes = ()
         message += f"; no fix: {error.reason}"
     return Finding(
-        found.arg,
-        message,
-        fixes=fixes,
-        severity=Severity.WARNING if _only_newest(target, gone.removed) else Severity.ERROR,
-        target=f"torch >= {removed}",
+        found.arg, message, fixes=fixes, severity=severity, target=f"torch >= {_short(since)}"
     )
 
 

@@ -30,8 +30,7 @@ class GoneArgument:
 
 
 def gone_arguments(file: File, table: Table) -> Iterator[GoneArgument]:
-    """The arguments of a file's schedulers that its target may no longer take."""
-    target = file.target(LIBRARY)
+    """The arguments of a file's schedulers that some release no longer takes."""
     for call in file.calls:
         if not call.args:
             continue
@@ -40,9 +39,7 @@ def gone_arguments(file: File, table: Table) -> Iterator[GoneArgument]:
             row = table.get(known)
             for gone in row.gone if row is not None else ():
                 arg = _given(call, gone, shift)
-                if arg is None or not target.overlaps_from(gone.removed):
-                    continue
-                if is_for_some_releases(file, call, LIBRARY, {name}):
+                if arg is None or is_for_some_releases(file, call, LIBRARY, {name}):
                     continue
                 yield GoneArgument(call, arg, known.removeprefix(_SCHEDULERS), gone)
             break
