@@ -134,6 +134,9 @@ def _message(window: accumulation.AccumulationWindow, lost: tail.Tail) -> str:
     ]
     if lost.never is not None:
         parts.append(f"`{file.text(lost.never)}` never holds: the last index is one lower.")
+    if lost.first is not None:
+        short = " ".join(file.text(lost.first).split())
+        parts.append(f"`{short}` takes care only of a pass of less than one full window.")
     if window.is_shifted:
         index = file.text(window.boundary.dividend)
         parts.append(

@@ -34,12 +34,14 @@ class Tail:
     """An incomplete last window that no step of its own applies.
 
     ``cleared`` is the ``zero_grad`` that discards it, ``never`` a test for the last batch that
-    never holds, ``persistent`` tells that the counter runs on over the passes.
+    never holds, ``first`` one that holds only in the first window of a pass, ``persistent`` tells
+    that the counter runs on over the passes.
     """
 
     consequence: Consequence
     cleared: Event | None
     never: Expr | None
+    first: Expr | None
     persistent: bool
 
 
@@ -47,11 +49,14 @@ def tail_of(window: AccumulationWindow) -> Tail | None:
     """None when the tail is applied, when there is none, or when that is not known."""
     if all(value is not None and value <= 1 for value in window.k_values):
         return None
-    never = None
+    never = first = None
     for atom in window.choice:
-        if not _never_last(window, atom):
+        if _never_last(window, atom):
+            never = atom.expr
+        elif _is_of_first_window(window, atom):
+            first = atom.expr
+        else:
             return None
-        never = atom.expr
     if not _is_pass(window) and window.file.script.epoch_loop(window.loop) is None:
         return None  # so many iterations, not a pass over data
     if is_even(window) or is_trimmed(window) or flush(window) is not None:
@@ -59,7 +64,7 @@ def tail_of(window: AccumulationWindow) -> Tail | None:
     consequence, cleared = _consequence(window)
     if not window.index.restarts and consequence is not Consequence.DISCARDED:
         return None  # windows go on over the border of two passes
-    return Tail(consequence, cleared, never, not window.index.restarts)
+    return Tail(consequence, cleared, never, first, not window.index.restarts)
 
 
 def applied(window: AccumulationWindow) -> tree.Node | None:
@@ -110,6 +115,30 @@ def _never_last(window: AccumulationWindow, atom: Atom) -> bool:
             return window.index.lag + here.offset < there.offset
         case _:
             return False
+
+
+def _is_of_first_window(window: AccumulationWindow, atom: Atom) -> bool:
+    """True for ``n <= k and i + 1 == n``: whatever n is, it holds for none of the batches behind k.
+
+    It applies what a pass of less than one window has, and leaves the tail of a longer one.
+    """
+    file, index = window.file, spelled(window.file, window.boundary.index)
+    lengths: list[Expr] = []
+    limited: list[Expr] = []
+    for clause in boundaries.clauses(file, atom.expr, atom.wanted):
+        match clause:
+            case (Atom(tree.Compare(ops=[op], left=left, comparators=[right]), True),):
+                if op in {"<=", "<"} and boundaries.same(file, right, window.k):
+                    limited.append(left)
+                elif op in {">=", ">"} and boundaries.same(file, left, window.k):
+                    limited.append(right)
+                elif op == "==":
+                    for one, other in ((left, right), (right, left)):
+                        if spelled(file, boundaries.linear_of(file, one).base) == index:
+                            lengths.append(other)
+            case _:
+                pass
+    return any(boundaries.same(file, n, m) for n in lengths for m in limited)
 
 
 # Where the gradients go
