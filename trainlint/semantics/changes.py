@@ -33,7 +33,7 @@ class Change:
 
 
 class Changes:
-    """The changes in place in one file."""
+    """The changes in place in one file, and in those that values are followed to."""
 
     def __init__(self, file: File) -> None:
         self.file = file
@@ -51,8 +51,15 @@ class Changes:
                 found.setdefault(key, []).append(change)
         return found
 
+    def _at(self, node: tree.Node) -> Changes:
+        """The changes in the file in which a node stands."""
+        home = self.file.home(node)
+        return self if home is self.file else home.once(Changes)
+
     def before(self, name: tree.Name) -> list[Change]:
         """The changes of the object that a name holds, that can come before it is used."""
+        if (home := self._at(name)) is not self:
+            return home.before(name)
         if name not in self._changed:
             self._changed[name] = [
                 change
@@ -63,19 +70,22 @@ class Changes:
 
     def of_attribute(self, attr: str, cls: tree.ClassDef) -> Iterator[Change]:
         """The changes of ``self.attr`` in the methods of a class."""
-        for change in self._known.get(attr, ()):
+        for change in self._at(cls)._known.get(attr, ()):
             inside = tree.class_of(change.statement) is cls
             if inside and isinstance(change.name, tree.Attribute):
                 yield change
 
     def inside(self, function: tree.FunctionDef, param: tree.Param) -> Iterator[Change]:
         """The changes that a function makes to what it is given as a parameter."""
-        for change in self._known.get(param.name, ()):
+        for change in self._at(function)._known.get(param.name, ()):
             if tree.function_of(change.statement) is function:
                 yield change
 
     def by_calls(self, name: tree.Name) -> Iterator[tuple[tree.Call, tree.Name, tree.Stmt]]:
         """The calls before a use that hand the object to a function which may change it."""
+        if (home := self._at(name)) is not self:
+            yield from home.by_calls(name)
+            return
         for call in self._handed.get(name.id, ()):
             given = next(a.value for a in call.args if _is_named(a.value, name.id))
             assert isinstance(given, tree.Name)

@@ -121,9 +121,15 @@ def _is_train_part_in_folds(file: File, split: Split, data: Use) -> bool:
     if split.name != "split":
         return False
     taken = parts.parts(file, data)
-    outer = {part.node for part in taken}
-    once = all(s.name == "train_test_split" for s in file.splits.all if s.node in outer)
-    return bool(taken) and once and all(parts.role(file, p) == roles.TRAIN for p in taken)
+    return bool(taken) and all(
+        _name_of_split(file, part) == "train_test_split" and parts.role(file, part) == roles.TRAIN
+        for part in taken
+    )
+
+
+def _name_of_split(file: File, part: Deed) -> str | None:
+    known = file.home(part.node).splits.all
+    return next((split.name for split in known if split.node is part.node), None)
 
 
 def _applied_to_parts(
