@@ -90,7 +90,9 @@ def check(file: File) -> Iterator[Finding]:
         plain = [
             event
             for event in window.events
-            if event.kind == script.BACKWARD and scaling.is_plain(window, event)
+            if event.kind == script.BACKWARD
+            and not scaling.is_cleared_at_once(window, event)
+            and scaling.is_plain(window, event)
         ]
         if not plain:
             continue

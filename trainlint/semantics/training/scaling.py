@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
+from trainlint.semantics.flow import EXIT
 from trainlint.semantics.kinds import FunctionValue, Instance
 from trainlint.semantics.parameters import argument
 from trainlint.semantics.training.boundary import definition, same, spelled
 from trainlint.semantics.training.counting import writes
 from trainlint.semantics.training.divisors import DIVIDES, MULTIPLIES, By, divisor_of
-from trainlint.semantics.training.script import BACKWARD, Event
+from trainlint.semantics.training.script import BACKWARD, ZERO_GRAD, Event
 from trainlint.semantics.tree import Expr, Node
 
 if TYPE_CHECKING:
@@ -49,6 +50,23 @@ def is_plain(window: AccumulationWindow, event: Event) -> bool:
     """True when a loss reaches ``backward`` as large as one batch alone would make it."""
     found = divisions(window, event)
     return bool(found) and all(division.by is By.NOTHING for division in found)
+
+
+def is_cleared_at_once(window: AccumulationWindow, event: Event) -> bool:
+    """True where the function that propagates a loss clears the gradients again before it ends.
+
+    It has looked at them, and adds nothing to the window.
+    """
+    file, function = window.file.home(event.call), tree.function_of(event.call)
+    if function is None or function is window.body:
+        return False
+    flow = file.flow_in(function)
+    clears = [
+        flow.point(other.site)
+        for other in file.script.events(function)
+        if other.kind == ZERO_GRAD and flow.holds(other.site)
+    ]
+    return flow.holds(event.call) and not flow.reaches(flow.point(event.call), [EXIT], clears)
 
 
 def _by_framework(window: AccumulationWindow, event: Event) -> bool:
