@@ -66,6 +66,7 @@ other files may want the object. Files that are on disk already still need
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from trainlint.api import (
@@ -120,7 +121,13 @@ def check(file: File) -> Iterator[Finding]:
         items = allowlist.refused(file, saved)
         found = readback.readbacks(file, save) if items else ()
         readers = [reader for reader in found if _is_strict(file, reader.load)]
-        readers.sort(key=lambda reader: (_is_idle(file, reader.load), reader.by != "path"))
+        readers.sort(
+            key=lambda reader: (
+                _is_idle(file, reader.load),
+                reader.by != "path",
+                not _knows(file, reader.load, items),
+            )
+        )
         if readers:
             yield _finding(file, save, readers, items)
 
@@ -179,6 +186,13 @@ def _is_told_of(file: File, load: tree.Call) -> bool:
         and (allowlist.refused(other, saved) or not isinstance(saved, tree.Name | tree.Attribute))
         for reader in readback.readbacks(other, save)
     )
+
+
+def _knows(file: File, load: tree.Call, items: Sequence[allowlist.Refused]) -> bool:
+    """True where the file of a load has a word for the class of an object that is saved."""
+    text = file.home(load).source.text
+    made = [tree.word_of(item.value.func) for item in items if isinstance(item.value, tree.Call)]
+    return any(name and re.search(rf"\b{re.escape(name)}\b", text) for name in made)
 
 
 def _has_second_try(file: File, load: tree.Call) -> bool:
