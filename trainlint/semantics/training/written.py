@@ -173,10 +173,44 @@ def same_path(file: File, one: Expr, other: Expr) -> bool:
     if not _origins(file, one).isdisjoint(_origins(file, other)):
         return True
     first, second = spelled(file, one), spelled(file, other)
+    if isinstance(first, tree.BinOp | tree.Call) and _same_pieces(file, first, second):
+        return True
     if isinstance(first, tree.Name) or _text(file, first) != _text(file, second):
         return False
     names = [[n for n in expr.walk() if isinstance(n, tree.Name)] for expr in (first, second)]
     return all(_same_binding(file, a, b) for a, b in zip(*names, strict=True))
+
+
+def _same_pieces(file: File, one: Expr, other: Expr) -> bool:
+    """True for paths that are joined of pieces which come from the same places, however named."""
+    match one, other:
+        case tree.BinOp(), tree.BinOp() if one.op == other.op and one.op in {"/", "+"}:
+            return _same_pieces(file, one.left, other.left) and _same_pieces(
+                file, one.right, other.right
+            )
+        case tree.Call(), tree.Call() if _joins(file, one) and _joins(file, other):
+            given, also = one.positional, other.positional
+            return len(given) == len(also) > 0 and all(
+                _same_pieces(file, a, b) for a, b in zip(given, also, strict=True)
+            )
+        case tree.Constant(), tree.Constant():
+            return one.value == other.value
+        case tree.Name() | tree.Attribute(), tree.Name() | tree.Attribute():
+            return not _sources(file, one).isdisjoint(_sources(file, other))
+        case _:
+            return False
+
+
+def _joins(file: File, call: tree.Call) -> bool:
+    return not call.has_star and file.names.qualified(call.func) == "os.path.join"
+
+
+def _sources(file: File, piece: Expr) -> set[object]:
+    """The values that a piece of a path can be."""
+    return {
+        value.value if isinstance(value, Literal) else (value.node, getattr(value, "path", ()))
+        for value in file.values.of(piece)
+    }
 
 
 def _text(file: File, expr: Expr) -> str:
