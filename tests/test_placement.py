@@ -140,6 +140,15 @@ LIKELY["the training before is an option"] = (
     + "    if args.train:\n        train(net)\n"
     + "    net.load_state_dict(torch.load(args.weights))\n"
 )
+COPIES = (
+    "class Policy(nn.Module):\n"
+    + "    def choose(self, x, device):\n"
+    + "        seen = x.clone().detach()\n        return self.layer(seen.to(device))\n"
+    + "def keep(policy, path):\n    torch.save(policy.state_dict(), path)\n"
+    + "def restore(path):\n"
+    + "    policy = Policy({})\n    policy.load_state_dict(torch.load(path))\n"
+)
+LIKELY["copies go to the device, and a model is given it"] = NET + CHOSEN + COPIES.format("device")
 POSSIBLE = {
     "weights are trained on and saved nowhere": NET
     + CHOSEN
@@ -167,6 +176,7 @@ POSSIBLE = {
     + 'titles = torch.load("titles.pth")\nprint([titles[n] for n in range(3)])\n',
 }
 NONE = {
+    "nothing but copies goes to the device": NET + CHOSEN + COPIES.format(""),
     "what is called behind it moves each batch to a GPU": NET
     + CHOSEN
     + "def validate(net, loader):\n    for x, y in loader:\n        net(x.cuda(0))\n"

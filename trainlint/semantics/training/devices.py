@@ -143,6 +143,40 @@ def needs_gpu(file: File, names: Collection[str]) -> bool:
     return found == {Device.GPU} and not is_spread(file)
 
 
+def moves_only_copies(file: File) -> bool:
+    """True where detached copies go to the device that a file chooses, and no model does.
+
+    A module has neither ``detach`` nor ``clone``.
+    """
+    moves = [
+        call
+        for call in file.calls
+        if isinstance(call.func, tree.Attribute) and call.func.attr in {"cuda", "to"}
+    ]
+    told = {part for call in moves for part in (call.func, *(arg.value for arg in call.args))}
+    others = [
+        node
+        for node in (*file.all(tree.Name), *file.all(tree.Attribute))
+        if _DEVICE.search(tree.word_of(node))
+        and node not in told
+        and not isinstance(node.parent, tree.Assign)
+        and not (file.names.qualified(node) or "").startswith("torch.")
+    ]
+    copied = [call.func.value for call in moves if isinstance(call.func, tree.Attribute)]
+    return bool(moves) and not others and all(_is_copy(file, expr) for expr in copied)
+
+
+def _is_copy(file: File, expr: Expr) -> bool:
+    match expr:
+        case tree.Call(func=tree.Attribute(attr="detach" | "clone")):
+            return True
+        case tree.Name():
+            values = [binding.value for binding in file.values.definitions(expr)[0]]
+            return bool(values) and all(v is not None and _is_copy(file, v) for v in values)
+        case _:
+            return False
+
+
 def _moved(call: tree.Call) -> str:
     """The name of what a call of ``to`` moves, or of what it gives."""
     assert isinstance(call.func, tree.Attribute)

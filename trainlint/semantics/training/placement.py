@@ -64,7 +64,7 @@ def chance(file: File, load: tree.Call, restored: Restored) -> Chance:
         return Chance.POSSIBLE
     match file.once(devices.device):
         case devices.Device.OPEN:
-            return Chance.LIKELY
+            return Chance.NONE if _stays_on_cpu(file) else Chance.LIKELY
         case devices.Device.GPU:
             return Chance.NONE
         case devices.Device.UNSAID:
@@ -105,6 +105,13 @@ def _is_saved_with_gpu(file: File) -> bool:
         for other in dict.fromkeys((*others, *using))
         if other is not file
     )
+
+
+def _stays_on_cpu(file: File) -> bool:
+    """True where files of the project save states, and neither they nor this one moves a model."""
+    others = file.view.holding(["torch", "save"], file)
+    saving = [other for other in others if provenance.saves(other)]
+    return bool(saving) and all(one.once(devices.moves_only_copies) for one in {file, *saving})
 
 
 def _needs_gpu_anyway(file: File, load: tree.Call) -> bool:

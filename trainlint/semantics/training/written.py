@@ -194,7 +194,7 @@ def _same_pieces(file: File, one: Expr, other: Expr) -> bool:
                 _same_pieces(file, a, b) for a, b in zip(given, also, strict=True)
             )
         case tree.Constant(), tree.Constant():
-            return one.value == other.value
+            return bool(one.value == other.value)
         case tree.Name() | tree.Attribute(), tree.Name() | tree.Attribute():
             return not _sources(file, one).isdisjoint(_sources(file, other))
         case _:
