@@ -3,6 +3,7 @@
 ## What it does
 Finds loops that call `backward` on every micro-batch and `optimizer.step()` only on every k-th,
 `if (i + 1) % k == 0:`, where nothing takes care of the micro-batches behind the last full window.
+`or (len(loader) <= k and i + 1 == len(loader))` does so only in a pass of less than one window.
 Where the gradients are cleared on every micro-batch there is no window to complete (see ACC004).
 
 With `--pedantic` also loops whose k is 1 wherever this file writes it out (a default that nothing

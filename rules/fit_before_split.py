@@ -16,8 +16,9 @@ Encoders that only number the values which occur (`LabelEncoder`, `OrdinalEncode
 `OneHotEncoder`) are left alone; so is scaling where only trees are fitted on the result (forests,
 boosting), as a tree splits a column at the same rows however it is scaled; a fit on one file of
 many, where a loop reads them one after the other; a column that is dropped before the split, or
-lives on only in bins with edges that are written out; and a split whose test part nothing reads,
-where no score is measured.
+lives on only in bins with edges that are written out; a split whose test part nothing reads, where
+no score is measured; and what is fitted on the train part of outer folds, which inner ones divide
+again to choose settings: the score comes from the outer ones.
 
 The fits of one chain (a vectoriser and the projection behind it, say) are one finding, and so are
 the chains that a function or script begins at one table again and again.
