@@ -143,10 +143,11 @@ def _message(file: File, evaluation: losses.LossEvaluation, region: contexts.Ent
     device = contexts.autocast_device(file, region)
     where = "CUDA and XPU" if device is None else device.upper()
     when = "" if contexts.autocast_enabled(file, region) else ", whenever it is switched on"
+    kind, then = ("is", "PyTorch") if evaluation.certain else ("can be", "PyTorch then")
     return (
-        f"`{file.text(evaluation.call.func)}` is `{loss}` and is evaluated under autocast{when}: "
-        f"on {where} PyTorch raises a RuntimeError here (binary_cross_entropy is unsafe to "
-        f"autocast), for float32 inputs too"
+        f"`{file.text(evaluation.call.func)}` {kind} `{loss}` and is evaluated under "
+        f"autocast{when}: on {where} {then} raises a RuntimeError here (binary_cross_entropy is "
+        f"unsafe to autocast), for float32 inputs too"
     )
 
 

@@ -10,6 +10,18 @@ from trainlint.testing import check_text
 RULES = shipped().by_code
 CUT = "import numpy as np\nimport torch\ndef cut(path, n):\n    x = np.load(path)\n    return {}\n"
 
+LOSS = """
+import torch
+from torch import nn
+
+LOSSES = {{"bce": nn.BCELoss, "mse": nn.MSELoss}}
+
+
+def fit(net, x, y, name):
+    loss = {}
+    with torch.autocast("cuda"):
+        return loss(net(x), y)
+"""
 KEEPING = """
 def train(net, optimizer, loader, epochs, kept=[]):
     for _ in range(epochs):
@@ -28,6 +40,8 @@ def train(net, optimizer, loader, epochs, kept=[]):
         ("MET005", "import torch" + KEEPING.format(" " * 8), "memory grows with every round"),
         ("DAT003", CUT.format("np.random.randint(0, len(x) - n)"), "raises a ValueError"),
         ("DAT003", CUT.format("torch.randint(0, len(x) - n, (1,))"), "raises a RuntimeError"),
+        ("AMP001", LOSS.format("nn.BCELoss()"), "`loss` is `BCELoss`"),
+        ("AMP001", LOSS.format("LOSSES[name]()"), "`loss` can be `BCELoss`"),
         ("DEV002", "ROOT = '/home/anna/data'", "an argument or a setting could say"),
         ("DEV002", "def load(root='/home/anna/data'): ...", "is the default"),
         ("DEV002", "import os\nROOT = os.getenv('ROOT', '/home/anna/data')", "is the default"),
