@@ -125,7 +125,7 @@ def _regions(file: File, evaluation: losses.LossEvaluation) -> list[contexts.Ent
     return [
         region
         for region in regions
-        if contexts.autocast_enabled(file, region) is not False
+        if contexts.autocast_enabled(file, region, evaluation.frame) is not False
         and contexts.autocast_device(file, region) != "cpu"
     ]
 

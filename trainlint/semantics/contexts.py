@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.kinds import Instance, Method, Symbol, Value
+from trainlint.semantics.kinds import Frame, Instance, Method, Symbol, Value
 from trainlint.semantics.trail import Step
 
 if TYPE_CHECKING:
@@ -124,8 +124,8 @@ def autocast_device(file: File, region: Entered) -> str | None:
     return device if isinstance(device, str) else None
 
 
-def autocast_enabled(file: File, region: Entered) -> bool | None:
-    """Whether a region is switched on; None when that depends on something."""
+def autocast_enabled(file: File, region: Entered, frame: Frame | None = None) -> bool | None:
+    """Whether a region is switched on, in a call of its function; None when that depends."""
     if region.call is None or not isinstance(region.value, Instance):
         return None if not isinstance(region.value, Symbol) else True
     old = region.value.name.startswith(("torch.cuda.", "torch.cpu."))
@@ -133,7 +133,8 @@ def autocast_enabled(file: File, region: Entered) -> bool | None:
     if given is None:
         switched: bool | None = None if region.call.has_star else True
     else:
-        literal = file.values.literal(given, region.value.frame)
+        same = frame is not None and tree.function_of(given) is frame.function
+        literal = file.values.literal(given, frame if same else region.value.frame)
         switched = literal if isinstance(literal, bool) else None
     return switched if region.certain or switched is False else None
 

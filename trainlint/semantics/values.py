@@ -159,10 +159,12 @@ class Values(Definitions):
                 if taken is not True:
                     yield from self.of(expr.orelse, frame, path)
             case tree.BoolOp() if expr.op == "or":
-                for value in self.of(expr.left, frame, path):
+                left = self.of(expr.left, frame, path)
+                for value in left:
                     if not isinstance(value, Literal) or value.value:
                         yield value
-                yield from self.of(expr.right, frame, path)
+                if not left or not all(map(_is_true, left)):
+                    yield from self.of(expr.right, frame, path)
             case tree.NamedExpr() | tree.Await():
                 yield from self.of(expr.value, frame, path)
             case tree.Sequence() | tree.Dict():
@@ -452,6 +454,19 @@ class Values(Definitions):
         return frame is not None and any(
             self._outcome(guard.test, frame) is (not guard.outcome) for guard in guards(node)
         )
+
+
+def _is_true(value: Value) -> bool:
+    """True for what is never taken for false: a function, a class, a criterion."""
+    match value:
+        case Literal():
+            return bool(value.value)
+        case FunctionValue() | ClassValue():
+            return True
+        case Instance():
+            return value.name.startswith("torch.nn.") and value.name.endswith("Loss")
+        case _:
+            return False
 
 
 def _is_property(function: tree.FunctionDef) -> bool:

@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 def activations(file: File, evaluation: LossEvaluation, kinds: Collection[str]) -> list[Origin]:
     """The origins of these kinds of a loss's input, clamped or reshaped at most."""
     ways: dict[tuple[Node | None, ...], list[Origin]] = {}
-    for origin in tensors.origins(file.values, evaluation.input, evaluation.frame):
+    made = tensors.origins(file.values, evaluation.input, evaluation.frame)
+    if _is_paired(evaluation, made, kinds):
+        return []
+    for origin in made:
         ways.setdefault(_way(origin), []).append(origin)
     found: list[Origin] = []
     for origins in ways.values():
@@ -45,22 +48,40 @@ def logits(file: File, evaluation: LossEvaluation) -> list[Origin]:
     """The layers that make a loss's input, where some way ends in nothing but their raw outputs.
 
     Behind them stand only shapes and types: an activation, a clamp or anything unknown on the same
-    way is enough to say nothing.
+    way, or where it ends, is enough to say nothing.
     """
     ways: dict[tuple[Node, ...], list[Origin]] = {}
-    for origin in tensors.origins(file.values, evaluation.input, evaluation.frame):
+    made = tensors.origins(file.values, evaluation.input, evaluation.frame)
+    if _is_paired(evaluation, made, {tensors.LOGITS}):
+        return []
+    for origin in made:
         ways.setdefault(_passes(origin), []).append(origin)
+    raw = {way for way, origins in ways.items() if _are_raw(file, evaluation, origins)}
     return [
         origin
-        for origins in ways.values()
-        if all(
-            origin.kind == tensors.LOGITS
-            and origin.plain
-            and not _is_written(file, evaluation, origin, frozenset())
-            for origin in origins
-        )
+        for way, origins in ways.items()
+        if all(way[:length] in raw for length in range(len(way) + 1) if way[:length] in ways)
         for origin in origins
     ]
+
+
+def _are_raw(file: File, evaluation: LossEvaluation, origins: list[Origin]) -> bool:
+    return all(
+        origin.kind == tensors.LOGITS
+        and origin.plain
+        and not _is_written(file, evaluation, origin, frozenset())
+        for origin in origins
+    )
+
+
+def _is_paired(evaluation: LossEvaluation, made: list[Origin], kinds: Collection[str]) -> bool:
+    """True where the loss is one of several, and so is its input: which go together is not known.
+
+    One may be chosen for the other, as a trainer is handed a model and the criterion for it.
+    """
+    if evaluation.certain or evaluation.frame is not None:
+        return False
+    return any(origin.kind not in {*kinds, tensors.UNKNOWN} for origin in made)
 
 
 def faults(
