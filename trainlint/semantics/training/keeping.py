@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LOADED, SAVED, RETURNED, USED = "loaded", "saved", "returned", "used"
 _MODEL_NAME = re.compile(r"best_(model|net)")
 _SHALLOW = frozenset({"builtins.dict", "copy.copy", "collections.OrderedDict"})
-_SHARDED = re.compile(r"FSDP|FullySharded|fully_shard")
+_SHARDED = re.compile(r"FSDP|FullySharded|fully_shard", re.I)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,21 +40,34 @@ class Keep:
 
 def keeps(file: File) -> Iterator[Keep]:
     """The places of a file that keep tensors of a model."""
-    for statement in assignments(file):
-        targets = tree.targets_of(statement)
-        holder = held_by(targets[0]) if len(targets) == 1 else None
-        if statement.value is None or holder is None:
+    for statement, target, value in assigned(file):
+        holder = held_by(target)
+        if holder is None:
             continue
-        for taken, key, model, is_state in _taken(file, statement.value, *holder):
+        for taken, key, model, is_state in _taken(file, value, *holder):
             keep = Keep(statement, taken, holder[0], key, model, is_state)
             if not _is_mutated(file, keep) and not _is_own(file, keep):
                 yield keep
 
 
-def assignments(file: File) -> Iterator[tree.Assign | tree.AnnAssign]:
-    """The assignments of a file, those with annotations last."""
-    yield from file.all(tree.Assign)
-    yield from file.all(tree.AnnAssign)
+def assigned(file: File) -> Iterator[tuple[tree.Assign | tree.AnnAssign, Expr, Expr]]:
+    """What the assignments of a file set, and to what; those of two tuples one by one."""
+    assigns: list[tree.Assign | tree.AnnAssign] = [
+        *file.all(tree.Assign),
+        *file.all(tree.AnnAssign),
+    ]
+    for statement in assigns:
+        value = statement.value
+        if value is None:
+            continue
+        for target in tree.targets_of(statement):
+            match target, value:
+                case tree.Sequence(elts=names), tree.Sequence(elts=parts) if len(names) == len(
+                    parts
+                ):
+                    yield from ((statement, *pair) for pair in zip(names, parts, strict=True))
+                case _:
+                    yield statement, target, value
 
 
 def held_by(target: Expr) -> tuple[tree.Name | tree.Attribute, object] | None:
@@ -75,12 +88,10 @@ def _taken(
     file: File, value: Expr, name: tree.Name | tree.Attribute, key: object
 ) -> Iterator[tuple[Expr, object, tree.Name | tree.Attribute, bool]]:
     """The states in a value: what gives them, their key, and the model."""
-    if key is ... and isinstance(value, tree.Dict):
-        for item, part in zip(value.keys, value.values, strict=True):
-            model = _state_of(file, part)
-            if model is not None and isinstance(item, tree.Constant):
-                yield part, item.value, model, True
-        return
+    for item, part in _items(file, value) if key is ... else ():
+        model = _state_of(file, part)
+        if model is not None:
+            yield part, item, model, True
     model = _state_of(file, value)
     if model is not None:
         yield value, key, model, True
@@ -91,6 +102,21 @@ def _taken(
         and models.is_model(file, value) is not False
     ):
         yield value, key, value, False
+
+
+def _items(file: File, value: Expr) -> Iterator[tuple[object, Expr]]:
+    """The keys and values of a dict that is written out."""
+    match value:
+        case tree.Dict():
+            for key, part in zip(value.keys, value.values, strict=True):
+                if isinstance(key, tree.Constant):
+                    yield key.value, part
+        case tree.Call(args=args) if file.names.qualified(value.func) == "builtins.dict":
+            for arg in args:
+                if arg.keyword is not None:
+                    yield arg.keyword, arg.value
+        case _:
+            pass
 
 
 def _state_of(file: File, expr: Expr) -> tree.Name | tree.Attribute | None:
@@ -114,7 +140,7 @@ def _state_of(file: File, expr: Expr) -> tree.Name | tree.Attribute | None:
 
 def _is_own(file: File, keep: Keep) -> bool:
     """True where the state may be no reference: of a class with a way of its own, or sharded."""
-    if file.script.frameworks & ENGINES or any(_SHARDED.search(n.id) for n in file.all(tree.Name)):
+    if file.script.frameworks & ENGINES or _SHARDED.search(file.source.code):
         return True
     for value in file.values.of(keep.model):
         if isinstance(value, Object):
@@ -126,20 +152,25 @@ def _is_own(file: File, keep: Keep) -> bool:
 
 def _is_mutated(file: File, keep: Keep) -> bool:
     """True where items of what is kept are set, which may make them copies."""
-    text = tree.dotted(keep.name)
+    text, body = tree.dotted(keep.name), tree.body_of(keep.name)
+
+    def is_kept(expr: Expr) -> bool:
+        here = isinstance(keep.name, tree.Attribute) or tree.body_of(expr) is body
+        return here and tree.dotted(expr) == text
+
     for node in file.all(tree.Subscript):
         inner = node.value.value if isinstance(node.value, tree.Subscript) else None
         if not is_bound_by(node):
             continue
-        if inner is not None and tree.dotted(inner) == text:
+        if inner is not None and is_kept(inner):
             return True
         known = len(node.index) == 1 and isinstance(node.index[0], tree.Constant)
-        if tree.dotted(node.value) == text and not known:
+        if not known and is_kept(node.value):
             return True
     return any(
         isinstance(call.func, tree.Attribute)
         and call.func.attr in {"update", "clear", "pop"}
-        and tree.dotted(call.func.value) == text
+        and is_kept(call.func.value)
         for call in file.calls
     )
 
@@ -184,7 +215,7 @@ def _sink(file: File, keep: Keep, read: Expr) -> Iterator[tuple[Expr, str]]:
         method = parent.parent if isinstance(parent, tree.Attribute) else parent
         if isinstance(parent, tree.Return):
             yield read, RETURNED
-        elif isinstance(method, tree.Arg | tree.Call):
+        elif isinstance(method, tree.Arg | tree.Call) and not _gets_weights(parent):
             yield read, USED
         return
     while parent is not None and not isinstance(parent, tree.Stmt):
@@ -200,3 +231,7 @@ def _sink(file: File, keep: Keep, read: Expr) -> Iterator[tuple[Expr, str]]:
         node, parent = parent, parent.parent
     if isinstance(parent, tree.Return):
         yield read, RETURNED
+
+
+def _gets_weights(method: Node | None) -> bool:
+    return isinstance(method, tree.Attribute) and method.attr == "load_state_dict"

@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tree
 from trainlint.semantics.flow import ENTRY, EXIT, Flow, is_dead
 from trainlint.semantics.kinds import Instance
-from trainlint.semantics.training import copies, models, runs, updates
+from trainlint.semantics.training import chosen, copies, models, runs, updates
+from trainlint.semantics.training.chosen import Way
 from trainlint.semantics.training.keeping import (
     LOADED,
     RETURNED,
     SAVED,
     USED,
     Keep,
-    assignments,
+    assigned,
     held_by,
     keeps,
     reads,
@@ -35,10 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LOADED", "RETURNED", "SAVED", "USED", "KeptState", "kept_states"]
 _MOVES = frozenset({"to", "cuda", "cpu", "half", "float", "double", "to_empty"})
-_ORDERS = frozenset({"<", ">", "<=", ">="})
 _MAX_CALLERS = 3
-
-Way = tuple[Node, ...]  # a place, the call of its function, the call of that one's, ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,8 +91,11 @@ def _chosen(file: File, keep: Keep, way: Way, read: Expr, how: str) -> KeptState
             continue
         around: tree.Loop | None = loop
         while around is not None:
-            tests = _tests(way, around)
-            if _selects(keep, around, tests) and _is_left(file, body, target, around, tests):
+            if (
+                chosen.selects(file, way, around, or_any=keep.is_state)
+                and not chosen.ends(way, around)
+                and chosen.is_left(file, body, way, target, around)
+            ):
                 step = _stepped_between(file, keep, way, place, body, around)
                 if step is not None:
                     return KeptState(keep.taken, keep.name, keep.model, step, read, how, around)
@@ -138,6 +139,7 @@ def _stepped_between(
     anew = set(_keeps_anew(file, flow, keep, way))
     if round_of is not None:
         anew.add(flow.point(round_of))
+    anew |= set(_loads(file, flow, keep, body)) - {goal}
     built = set(_built_anew(file, flow, keep, way, body))
     for event in file.script.events(body):
         if event.kind != STEP or not flow.holds(event.site):
@@ -169,11 +171,27 @@ def _keeps_anew(file: File, flow: Flow, keep: Keep, way: Way) -> Iterator[int]:
             yield flow.point(part)
 
 
+def _loads(file: File, flow: Flow, keep: Keep, body: Body) -> Iterator[int]:
+    """The points at which the model, or what is kept of it, gets weights from elsewhere."""
+    texts = {tree.dotted(keep.model), tree.dotted(keep.name)}
+    for call in file.calls:
+        func = call.func
+        if not isinstance(func, tree.Attribute) or func.attr != "load_state_dict":
+            continue
+        if tree.dotted(func.value) in texts and tree.body_of(call) is body and flow.holds(call):
+            yield flow.point(call)
+
+
 def _set(file: File) -> Iterator[Expr]:
-    """What the assignments of a file set."""
-    for statement in assignments(file):
-        for target in tree.targets_of(statement):
-            yield from target.elts if isinstance(target, tree.Sequence) else [target]
+    """What the assignments and loops of a file set."""
+    targets = [target for _, target, _ in assigned(file)]
+    todo = [*targets, *(loop.target for loop in file.all(tree.For))]
+    while todo:
+        target = todo.pop()
+        if isinstance(target, tree.Sequence):
+            todo += target.elts
+        else:
+            yield target
 
 
 def _is_always(file: File, place: Node) -> bool:
@@ -249,66 +267,6 @@ def _is_same(file: File, one: Expr, other: Expr) -> bool:
         if same(whole, other):
             return copies.are_one(file, whole, other)
     return any(same(one, w) and copies.are_one(file, one, w) for w in models.wholes(other))
-
-
-# Which rounds are chosen
-
-
-def _tests(way: Way, loop: tree.Loop) -> list[tree.If]:
-    """The tests around a place and the calls that lead to it, in one round of a loop."""
-    return [above for place in way for above in _up_to(place, loop) if isinstance(above, tree.If)]
-
-
-def _up_to(place: Node, loop: tree.Loop) -> Iterator[Node]:
-    for above in place.ancestors():
-        if above is loop or isinstance(above, tree.FunctionDef):
-            return
-        yield above
-
-
-def _selects(keep: Keep, loop: tree.Loop, tests: list[tree.If]) -> bool:
-    """True where rounds are chosen by what happened in them, not by their number."""
-    counters = tree.names_in(loop.target) if isinstance(loop, tree.For) else set()
-    orders = [
-        not (tree.names_in(node) & counters)
-        for test in tests
-        for node in test.test.walk()
-        if isinstance(node, tree.Compare) and node.ops[0] in _ORDERS
-    ]
-    if any(orders):
-        return True
-    if not keep.is_state or not tests:
-        return False
-    return not any(tree.names_in(test.test) & counters for test in tests)
-
-
-def _is_left(
-    file: File, body: Body, target: Way, loop: tree.Loop, kept_under: list[tree.If]
-) -> bool:
-    """True for a read behind a loop, or on a way out of it in rounds that were not chosen."""
-    place = target[-1]
-    if not any(above is loop for above in place.ancestors()) or _is_behind(place, loop):
-        return True
-    flow = file.flow_in(body)
-    if not flow.holds(place) or flow.reaches(flow.point(place), [flow.point(loop)]):
-        return _is_other_branch(place, kept_under)
-    texts = [file.text(test.test) for test in kept_under]
-    for test in _tests(target, loop):
-        if any(text in file.text(test.test) for text in texts) and test not in kept_under:
-            return False
-    return not any(test in kept_under for test in _tests(target, loop)) or _is_other_branch(
-        place, kept_under
-    )
-
-
-def _is_behind(place: Node, loop: tree.Loop) -> bool:
-    """True for the ``else`` of a loop."""
-    return any(any(above is s for s in loop.orelse) for above in (place, *place.ancestors()))
-
-
-def _is_other_branch(place: Node, tests: list[tree.If]) -> bool:
-    above = [place, *place.ancestors()]
-    return any(any(a is s for a in above for s in test.orelse) for test in tests)
 
 
 def _ways(file: File, node: Node, depth: int = _MAX_CALLERS) -> Iterator[Way]:
