@@ -76,8 +76,20 @@ def uses(file: File, libraries: Mapping[str, Library]) -> list[Use]:
         *_members(file, libraries),
         *_overrides(file, libraries),
     ]
-    kept = [use for use in found if not _is_guarded(file, use)]
+    own = set(_set_here(file))
+    kept = [use for use in found if use.name not in own and not _is_guarded(file, use)]
     return sorted(kept, key=lambda use: use.node.start)
+
+
+def _set_here(file: File) -> Iterator[str]:
+    """The names of a library that the file gives to it: ``pd.DataFrame.append = own``."""
+    for expr in file.all(tree.Attribute):
+        if references.is_bound_by(expr):
+            yield canonical(file.names.qualified(expr) or "")
+    for call in file.calls_to("builtins.setattr"):
+        if len(call.args) == 3:
+            owner, name = (arg.value for arg in call.args[:2])
+            yield canonical(f"{file.names.qualified(owner)}.{file.values.literal(name)}")
 
 
 def _is_told(use: Use, told: set[tree.Node]) -> bool:
@@ -120,12 +132,31 @@ def _names(file: File, libraries: Mapping[str, Library]) -> Iterator[Use]:
         found = changed.find(reference.name)
         if found is None or not reference.certain or _is_ambiguous(file, reference):
             continue
+        if _is_only_noted(file, expr):
+            continue
         if any(binding.kind != "import" for binding in reference.bindings):
             continue  # told where the other name got it
         package, library, change = found
         call = expr.parent if isinstance(expr.parent, tree.Call) else None
         called = call if call is not None and call.func is expr else None
         yield Use(expr, library, package, reference.name, change, called, reference)
+
+
+def _is_only_noted(file: File, expr: tree.Expr) -> bool:
+    """True in an annotation that nothing evaluates: under the future import, or of a local name."""
+    below: tree.Node = expr
+    for above in expr.ancestors():
+        noted = below in (getattr(above, "annotation", None), getattr(above, "returns", None))
+        if noted and isinstance(above, tree.Param | tree.FunctionDef | tree.AnnAssign):
+            local = isinstance(above, tree.AnnAssign) and isinstance(
+                tree.body_of(above), tree.FunctionDef
+            )
+            return local or any(
+                node.module == "__future__" and any(a.name == "annotations" for a in node.names)
+                for node in file.all(tree.ImportFrom)
+            )
+        below = above
+    return False
 
 
 def _is_ambiguous(file: File, reference: references.Reference) -> bool:

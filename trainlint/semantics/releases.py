@@ -25,6 +25,8 @@ _FEATURE_TESTS = frozenset(
     {
         "builtins.hasattr",
         "builtins.getattr",
+        "builtins.dir",
+        "builtins.vars",
         "inspect.signature",
         "inspect.getfullargspec",
         "importlib.util.find_spec",
@@ -32,6 +34,7 @@ _FEATURE_TESTS = frozenset(
         "pkg_resources.get_distribution",
     }
 )
+_CONTENTS = frozenset({"__all__", "__annotations__", "__dataclass_fields__", "__dict__"})
 _MAX_DEPTH = 4
 
 
@@ -47,11 +50,15 @@ def is_for_some_releases(
     for above in node.ancestors():
         match above:
             case tree.If() | tree.IfExp() if below is not above.test:
-                if asks_release(file, above.test, library):
+                if asks_release(file, above.test, library) or _asks_for(file, above.test, node):
+                    return True
+                if isinstance(above, tree.If) and _is_for_checkers(file, above, below):
                     return True
             case tree.BoolOp() if below is above.right:
-                if asks_release(file, above.left, library):
+                if asks_release(file, above.left, library) or _asks_for(file, above.left, node):
                     return True
+            case tree.With() if _suppresses_lack(file, above) and below in above.body:
+                return True
             case tree.Try() if _is_fallback(file, above, below, node, library, instead):
                 return True
             case _:
@@ -60,6 +67,36 @@ def is_for_some_releases(
             return True
         below = above
     return False
+
+
+def _asks_for(file: File, test: Expr, node: Node) -> bool:
+    """Whether a test asks an object whether it has the member that is used."""
+    return isinstance(node, tree.Attribute) and any(
+        isinstance(part, tree.Call)
+        and file.names.qualified(part.func) == "builtins.hasattr"
+        and len(part.args) == 2
+        and file.values.literal(part.args[1].value) == node.attr
+        and file.text(part.args[0].value) == file.text(node.value)
+        for part in test.walk()
+    )
+
+
+def _is_for_checkers(file: File, test: tree.If, below: Node) -> bool:
+    """Whether a statement stands where only those look who check types."""
+    return file.names.qualified(test.test) == "typing.TYPE_CHECKING" and below in test.body
+
+
+def _suppresses_lack(file: File, statement: tree.With) -> bool:
+    return any(
+        isinstance(item.context, tree.Call)
+        and file.names.qualified(item.context.func) == "contextlib.suppress"
+        and any(_is_lack(arg.value) for arg in item.context.args)
+        for item in statement.items
+    )
+
+
+def _is_lack(expr: Expr) -> bool:
+    return (tree.dotted(expr) or "").rpartition(".")[2] in _LACK | {"Exception", "BaseException"}
 
 
 def asks_release(file: File, test: Expr, library: str, depth: int = _MAX_DEPTH) -> bool:
@@ -76,7 +113,13 @@ def _asks(file: File, node: Node, library: str, depth: int) -> bool:
                 return False
             return any(_names_library(file, arg.value, library) for arg in node.args)
         case tree.Attribute():
-            return _words(library).search(node.attr) is not None
+            if _words(library).search(node.attr):
+                return True
+            if node.attr in _CONTENTS:
+                return _names_library(file, node.value, library)
+            return depth > 0 and any(
+                _is_answer(file, assign, library, depth - 1) for assign in _assigned(file, node)
+            )
         case tree.Name():
             if _words(library).search(node.id):
                 return True
@@ -111,6 +154,22 @@ def _bindings(file: File, name: tree.Name) -> Iterator[Node]:
     for binding in found[1] if found is not None else ():
         if binding.kind in {"assign", "function"}:
             yield binding.node
+
+
+def _assigned(file: File, attribute: tree.Attribute) -> Iterator[tree.Assign]:
+    """The assignments to an attribute, in methods and in the bodies of classes."""
+    if not isinstance(attribute.value, tree.Name) or attribute.value.id not in {"self", "cls"}:
+        return
+    for assign in file.all(tree.Assign):
+        in_class = isinstance(assign.parent, tree.ClassDef)
+        for target in assign.targets:
+            match target:
+                case tree.Attribute(attr=attribute.attr):
+                    yield assign
+                case tree.Name(id=attribute.attr) if in_class:
+                    yield assign
+                case _:
+                    pass
 
 
 def _is_answer(file: File, node: Node, library: str, depth: int) -> bool:
@@ -222,12 +281,12 @@ def _mentions(file: File, block: list[tree.Stmt], names: Set[str]) -> bool:
 
 def _is_answered_before(file: File, statement: tree.Stmt, library: str) -> bool:
     """Whether an earlier statement of the block leaves the function on some releases."""
-    if isinstance(statement.parent, tree.Module | None):
-        return False
     for earlier in tree.block_of(statement):
         if earlier is statement:
             return False
-        if not isinstance(earlier, tree.If) or not isinstance(earlier.body[-1], tree.Return):
+        if not isinstance(earlier, tree.If) or not isinstance(
+            earlier.body[-1], tree.Return | tree.Raise
+        ):
             continue
         if asks_release(file, earlier.test, library):
             return True
