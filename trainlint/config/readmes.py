@@ -1,7 +1,7 @@
 """What a README tells of the releases that its author ran: install commands and lists of packages.
 
 Only a line that lists nothing but names and releases counts. What is told in sentences is left
-out, since it may as well speak of another project, or of what does not work.
+out, since it may as well speak of another project; so is what is said not to work.
 """
 
 from __future__ import annotations
@@ -12,22 +12,42 @@ from collections.abc import Iterator
 from trainlint.config.installs import Entry, installed_entries
 
 # Expressions stay text until they are used: starting up must cost nothing.
-_BULLET = r"^[\s>|]*(?:[-*+•]\s+|\d+[.)]\s*)?"
-_MARKUP = r"[*`]|</?(?:br|li|p|b|code)\s*/?>|(?<=\])\([^)]*\)|[\[\]]"
+_BULLET = r"^[\s>]*(?:[-*+•]\s+|\d+[.)]\s*)?"
+_MARKUP = r"[*`]|</?(?:br|li|p|b|code)\s*/?>|[\[\]]"
 _COMMENT = r"(?:^|\s)#.*|\((?!\s*[<>=~]*\s*v?\d)[^)]*\)"
 _NEXT = r"\s*[,;&]\s*|\s+\+\s+|\s+and\s+(?!above|later|newer|higher|up\b)"
 _ITEM = (
-    r"(?P<name>[A-Za-z][\w.-]*(?: (?!version)[A-Za-z][\w-]*)?)\s*(?:[:|]|\bversion\b)?\s*\(?\s*"
+    r"(?P<name>[A-Za-z][\w.-]*(?: (?!version|v\d)[A-Za-z][\w-]*)?)\s*(?:[:|]|\bversion\b)?\s*\(?\s*"
     r"(?P<op>[=~]=|[<>]=?|=)?\s*v?(?P<release>\d+(?:\.\d+)+)(?:\.[x*])?"
     r"(?P<newer>\s*\+|\s*(?:and|or)\s+(?:above|later|newer|higher|up|greater))?\s*\)?[.]?"
+)
+_LEAD = r"^(?:\w+\s+){0,4}tested\s+(?:with|on|under|using|in)\s+"
+# What is said not to work, and sections that tell of other releases than the one that was run.
+_DENIED = (
+    r"n['’]t\b|\b(?:not|never|avoid|errors?|fail\w*|break\w*|broken|in\w*compatible|unsupported)\b"
+)
+_SECTION = r"^#{1,6}[ \t]"
+_OTHER = (
+    r"#+[^\n]*\b(?:change ?log|history|release notes|known (?:issues|problems)|unsupported|"
+    r"in\w*compatible|not (?:supported|compatible)|migrat\w+|troubleshooting|faq)\b"
 )
 _LONGEST = 200
 
 
 def told_entries(text: str) -> Iterator[Entry]:
     """Distribution and specifier of what a README says to install, and of what it lists."""
-    yield from installed_entries(text.replace("`", "\n"))
-    for line in text.splitlines():
+    first, *hidden = text.split("<!--")
+    shown = first + "".join(part.partition("-->")[2] for part in hidden)
+    parts = re.split(rf"(?m)(?={_SECTION})", shown)
+    lines = [
+        line
+        for part in parts
+        if not re.match(_OTHER, part, re.I)
+        for line in part.splitlines()
+        if not re.search(_DENIED, line, re.I)
+    ]
+    yield from installed_entries("\n".join(lines).replace("`", "\n"))
+    for line in lines:
         if len(line) <= _LONGEST and re.search(r"\d\.\d", line):
             yield from _listed(line)
 
@@ -35,6 +55,7 @@ def told_entries(text: str) -> Iterator[Entry]:
 def _listed(line: str) -> list[Entry]:
     """The packages of a line, where it names a release for each and says nothing else."""
     bare = re.sub(_COMMENT, "", re.sub(_MARKUP, "", re.sub(_BULLET, "", line))).strip(" \t|")
+    bare = re.sub(_LEAD, "", bare, flags=re.I)
     entries: list[Entry] = []
     for item in re.split(_NEXT, bare) if bare else ():
         found = re.fullmatch(_ITEM, item, re.I)
