@@ -545,6 +545,9 @@ def test_a_script_that_sets_up_a_machine_installs_what_its_commands_say(
         ("<!--\n- PyTorch 1.4\npip install torch==1.4\n-->", "None"),
         ("## Known issues\n\n- PyTorch 1.4\n\n## More\n\n- PyTorch 1.8", "1.8"),
         ("## Changelog\n\n- PyTorch 1.4", "None"),
+        ("Tested on PyTorch 1.4", "1.4"),
+        ("Please don't `pip install torch==1.4`.", "None"),
+        ("- PyTorch 1.4 (unsupported)", "None"),
         ("- PyTorch 2.0 is faster than PyTorch 1.4", "None"),
         ("- PyTorch 1.4 or 1.5", "None"),
         ("- Python 3.6.9 and PyTorch 1.2.0 are what I had", "None"),
@@ -554,6 +557,10 @@ def test_a_script_that_sets_up_a_machine_installs_what_its_commands_say(
 )
 def test_a_readme_lists_releases_or_says_what_to_install(line: str, torch: str) -> None:
     assert str(requirement_ranges({"README.md": f"# Own\n\n{line}\n"}).get("torch")) == torch
+
+
+def test_a_readme_may_write_a_name_in_two_words() -> None:
+    assert str(requirement_ranges({"README.md": "- scikit learn 0.22\n"})["sklearn"]) == "0.22"
 
 
 def test_what_a_readme_tells_fills_what_is_asked_for_and_binds_nobody() -> None:

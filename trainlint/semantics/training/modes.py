@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import contexts, tree
 from trainlint.semantics.flow import ENTRY, EXIT
-from trainlint.semantics.kinds import Instance
+from trainlint.semantics.guards import is_in_last_round
+from trainlint.semantics.kinds import FunctionValue, Instance
 from trainlint.semantics.parameters import argument
 from trainlint.semantics.training import copies, evaluation, gradients, models, runs
 from trainlint.semantics.training.script import BACKWARD, MODE, STEP, Event
@@ -114,8 +115,12 @@ class _Search:
                 if backward is not None and run is not None:
                     if not copies.are_one(self.file, model, run.model):
                         continue
-                    loop = self._common_loop(owner, site, backward)
+                    loop = self._rounds_of(self._common_loop(owner, site, backward), model)
                     if loop is None or self._is_put_back(owner, loop):
+                        continue
+                    if is_in_last_round(self.file, site, loop) or self._is_woken(loop):
+                        continue
+                    if self._reach(owner, start, _MAX_DEPTH, model, loop)[0] is None:
                         continue
                     if self._is_trained({self._home(n) for n in (loop, backward.call, site)}):
                         return StuckMode(self.switch, site, loop, backward, run)
@@ -125,6 +130,35 @@ class _Search:
                         callers.append((tree.body_of(call), call, given))
             places = callers
         return None
+
+    def _rounds_of(self, loop: tree.Loop | None, model: Expr) -> tree.Loop | None:
+        """The innermost loop from this one on that does not take another model in each round."""
+        taken = tree.names_in(model)
+        while isinstance(loop, tree.For) and tree.names_in(loop.target) & taken:
+            taken, over = tree.names_in(loop.iter), loop.iter
+            loop = tree.enclosing_loop(loop)
+            for name in over.walk():
+                made = self.file.values.definitions(name)[0] if isinstance(name, tree.Name) else []
+                if any(loop in [*binding.node.ancestors()] for binding in made):
+                    return None
+        return loop
+
+    def _is_woken(self, loop: tree.Loop) -> bool:
+        """True where a method that another file defines puts the model in training mode."""
+        for call in loop.walk():
+            if not isinstance(call, tree.Call) or not isinstance(call.func, tree.Attribute):
+                continue
+            for callee in self.file.values.callees(call):
+                function = callee.function if isinstance(callee, FunctionValue) else None
+                if not isinstance(function, tree.FunctionDef):
+                    continue
+                home = self._home(function)
+                if home is not self._home(loop) and any(
+                    event.kind == MODE and event.training is True and self._concerns(event)
+                    for event in home.script.events(function)
+                ):
+                    return True
+        return False
 
     def _is_put_back(self, body: Body, loop: tree.Loop) -> bool:
         """True where a model takes turns with another one, and is switched back for its own."""
@@ -157,12 +191,13 @@ class _Search:
         return None
 
     def _reach(
-        self, body: Body, start: int, depth: int, model: Expr
+        self, body: Body, start: int, depth: int, model: Expr, within: tree.Loop | None = None
     ) -> tuple[Event | None, models.Forward | None, bool]:
         """The first backward of the model on a way from a point, and whether the end is reached.
 
         The run that it belongs to lies on that way, too. No way leads past a place that gives the
-        model's name a new one, or past a switch of the model; what has run stays as it ran, though.
+        model's name a new one, past a switch of the model, or out of the loop that it is to stay
+        ``within``; what has run stays as it ran, though.
         """
         flow = self.file.flow_in(body)
         acts = self._acts(body)
@@ -179,6 +214,9 @@ class _Search:
             seen.add((point, run))
             if point == EXIT:
                 leaves = True
+                continue
+            statement = flow.statements[point]
+            if within not in (None, statement, *(statement.ancestors() if statement else ())):
                 continue
             blocked = point in renewed
             run = trained.get(point, run)
