@@ -7,9 +7,9 @@ target range, where nearly every such call computes or does something else since
 in place of ten), `AdaBoostClassifier()` (`algorithm`), `TSNE()` (`init`, `learning_rate`),
 `Trainer()` of Lightning (every GPU since 2.0).
 
-It is silent where the target lies on one side of the release, where the argument is given, where
-the class of the object that has the method is not known, and where nobody named a target and the
-release is older than two years. Changes that matter for some data or some checkpoints only, which
+It is silent where the target lies on one side of the release, where the argument is given, or what
+it decides behind the call (`set_params`, a grid that lists it, `astype`), and where nobody named a
+target and the release is older than two years. Changes that matter for some data or some checkpoints only, which
 no code tells, are left out: `dtype` of transformers' `from_pretrained` (5.0), `numeric_only` of
 `table.corr()` (pandas 2.0), `dual` of `LinearSVC` (scikit-learn 1.5).
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from trainlint.config.targets import Range
 from trainlint.semantics import kinds, references, releases, tree
+from trainlint.semantics.given_later import is_given_later
 from trainlint.semantics.migrations import Change, Library, Surplus, by_position
 from trainlint.semantics.names import canonical
 from trainlint.semantics.objects import classes_of
@@ -212,7 +213,8 @@ def left_out(file: File, libraries: Mapping[str, Library]) -> Iterator[Use]:
             for change in library.defaults.get(name, ()):
                 use = Use(call.func, library, package, name, change, call)
                 is_open = _leaves_out(call, change) and _is_among(library, package, change, target)
-                if is_open and not _is_guarded(file, use):
+                is_settled = is_open and is_given_later(file, call, change.parameter)
+                if is_open and not is_settled and not _is_guarded(file, use):
                     yield use
             break
 
