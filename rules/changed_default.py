@@ -9,9 +9,9 @@ in place of ten), `AdaBoostClassifier()` (`algorithm`), `TSNE()` (`init`, `learn
 
 It is silent where the target lies on one side of the release, where the argument is given, or what
 it decides behind the call (`set_params`, a grid that lists it, `astype`), and where nobody named a
-target and the release is older than two years. Changes that matter for some data or some checkpoints only, which
-no code tells, are left out: `dtype` of transformers' `from_pretrained` (5.0), `numeric_only` of
-`table.corr()` (pandas 2.0), `dual` of `LinearSVC` (scikit-learn 1.5).
+target and the release is older than two years. Changes that matter for some data or some
+checkpoints only, which no code tells, are left out: `dtype` of transformers' `from_pretrained`
+(5.0), `numeric_only` of `table.corr()` (pandas 2.0), `dual` of `LinearSVC` (scikit-learn 1.5).
 
 ## Why is this bad?
 The same script gives other numbers on another machine, and nothing says so.
