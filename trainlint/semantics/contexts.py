@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -58,6 +58,9 @@ def entered(file: File, node: tree.Node, match: Match) -> list[Entered | None]:
                     found = _matching(file, item.context, match)
                     if found is not None:
                         return [found]
+                for context in _stacked(ancestor, below):
+                    if (found := _matching(file, context, match)) is not None:
+                        return [found]
             case tree.FunctionDef() if isinstance(below, tree.Stmt):
                 for decorator in reversed(ancestor.decorators):
                     found = _matching(file, decorator, match)
@@ -68,6 +71,18 @@ def entered(file: File, node: tree.Node, match: Match) -> list[Entered | None]:
                 pass
         below = ancestor
     return [None]
+
+
+def _stacked(block: tree.With, below: tree.Stmt) -> Iterator[tree.Expr]:
+    """What a stack enters in a block before a statement of it."""
+    for statement in block.body[: block.body.index(below)] if below in block.body else ():
+        match statement:
+            case tree.ExprStmt(
+                value=tree.Call(func=tree.Attribute(attr="enter_context"), args=[tree.Arg() as arg])
+            ):
+                yield arg.value
+            case _:
+                pass
 
 
 def _of_callers(file: File, function: tree.FunctionDef, match: Match) -> list[Entered | None]:

@@ -36,8 +36,6 @@ def _class(file: File, value: kinds.Value, library: Library, steps: int) -> Iter
             yield from _returned(library, owners, name)
         case kinds.Same(value=inner):
             yield from _class(file, inner, library, steps)
-        case kinds.Part(of=inner, path=(str() as key,)) if key[:1] != ".":
-            yield from _returned(library, _class(file, inner, library, steps), "[column]")
         case kinds.Computed(expr=tree.Subscript(value=of, index=[index])) if steps:
             kind = "[column]" if isinstance(file.values.literal(index), str) else "[rows]"
             if kind == "[column]" or _is_selection(index):

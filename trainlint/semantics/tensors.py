@@ -163,7 +163,7 @@ def _of(values: Values, value: Value) -> Iterator[Origin]:
             yield from _applied(values, value)
         case Computed():
             yield from _computed(values, value)
-        case Part() if isinstance(value.of, Instance | Method | Applied):
+        case Part() if isinstance(value.of, Instance | Method | Applied | Computed):
             op = Op("shape", "index", value.node)
             yield from (o.then(op) for o in _of(values, value.of))
         case Unknown():

@@ -179,7 +179,7 @@ class Values(Definitions):
                 for value in self.of(expr.value, frame, (key, *path)):
                     # A part of a tensor is an operation on it, not a part of a container.
                     if isinstance(value, Part):
-                        yield Computed(expr, frame, value.trail, expr)
+                        yield part(Computed(expr, frame, value.trail, expr), path)
                     else:
                         yield value
             case tree.Subscript() if not path and (picked := self._picked(expr, frame)):
