@@ -125,9 +125,7 @@ def _state_of(file: File, expr: Expr) -> tree.Name | tree.Attribute | None:
         case tree.Call(func=tree.Attribute(attr="state_dict", value=owner), args=[]):
             if not isinstance(owner, tree.Name | tree.Attribute) or tree.dotted(owner) is None:
                 return None
-            script = file.script
-            is_other = script.is_optimizer(owner) or script.is_scheduler(owner)
-            return None if is_other or script.is_scaler(owner) else owner
+            return owner
         case tree.Call(func=tree.Attribute(attr="copy", value=inner), args=[]):
             return _state_of(file, inner)
         case tree.Call(args=[tree.Arg(keyword=None, star="", value=inner)]) if (
@@ -184,13 +182,11 @@ def reads(file: File, keep: Keep) -> Iterator[tuple[Expr, str]]:
     if isinstance(name, tree.Name):
         body = tree.body_of(name)
         for node in file.all(tree.Name):
-            if node.id == name.id and not is_bound_by(node) and tree.body_of(node) is body:
+            if node.id == name.id and tree.body_of(node) is body:
                 yield from _sink(file, keep, node)
         return
     for attribute in file.all(tree.Attribute):
-        if attribute.attr != name.attr or is_bound_by(attribute):
-            continue
-        if _is_same_object(file, attribute.value, name):
+        if attribute.attr == name.attr and _is_same_object(file, attribute.value, name):
             yield from _sink(file, keep, attribute)
 
 
