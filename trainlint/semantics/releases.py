@@ -30,10 +30,9 @@ _FEATURE_TESTS = frozenset(
         "inspect.signature",
         "inspect.getfullargspec",
         "importlib.util.find_spec",
-        "importlib.metadata.version",
-        "pkg_resources.get_distribution",
     }
 )
+_RELEASE_TESTS = frozenset({"importlib.metadata.version", "pkg_resources.get_distribution"})
 _CONTENTS = frozenset({"__all__", "__annotations__", "__dataclass_fields__", "__dict__"})
 _MAX_DEPTH = 4
 
@@ -109,9 +108,7 @@ def _asks(file: File, node: Node, library: str, depth: int) -> bool:
         case tree.Attribute(attr="__version__"):
             return (file.names.qualified(node) or library).partition(".")[0] == library
         case tree.Call():
-            if file.names.qualified(node.func) not in _FEATURE_TESTS:
-                return False
-            return any(_names_library(file, arg.value, library) for arg in node.args)
+            return _is_asked(file, node, library, _FEATURE_TESTS | _RELEASE_TESTS)
         case tree.Attribute():
             if _words(library).search(node.attr):
                 return True
@@ -128,6 +125,15 @@ def _asks(file: File, node: Node, library: str, depth: int) -> bool:
             )
         case _:
             return False
+
+
+def _is_asked(file: File, node: Node, library: str, questions: Set[str]) -> bool:
+    """Whether a call puts one of the questions about a library."""
+    return (
+        isinstance(node, tree.Call)
+        and file.names.qualified(node.func) in questions
+        and any(_names_library(file, arg.value, library) for arg in node.args)
+    )
 
 
 @lru_cache(maxsize=16)
@@ -280,14 +286,21 @@ def _mentions(file: File, block: list[tree.Stmt], names: Set[str]) -> bool:
 
 
 def _is_answered_before(file: File, statement: tree.Stmt, library: str) -> bool:
-    """Whether an earlier statement of the block leaves the function on some releases."""
+    """Whether an earlier statement of the block leaves the function on some releases.
+
+    One that raises mostly asks for a least release, which says nothing of newer ones: there only
+    a test for a feature counts.
+    """
     for earlier in tree.block_of(statement):
-        if earlier is statement:
-            return False
-        if not isinstance(earlier, tree.If) or not isinstance(
-            earlier.body[-1], tree.Return | tree.Raise
-        ):
-            continue
-        if asks_release(file, earlier.test, library):
-            return True
+        match earlier:
+            case _ if earlier is statement:
+                return False
+            case tree.If(test=test, body=[*_, tree.Return()]):
+                if asks_release(file, test, library):
+                    return True
+            case tree.If(test=test, body=[*_, tree.Raise()]):
+                if any(_is_asked(file, node, library, _FEATURE_TESTS) for node in test.walk()):
+                    return True
+            case _:
+                pass
     return False
