@@ -54,11 +54,7 @@ def entered(file: File, node: tree.Node, match: Match) -> list[Entered | None]:
     for ancestor in node.ancestors():
         match ancestor:
             case tree.With() if isinstance(below, tree.Stmt):
-                for item in reversed(ancestor.items):
-                    found = _matching(file, item.context, match)
-                    if found is not None:
-                        return [found]
-                for context in _stacked(ancestor, below):
+                for context in _of_block(ancestor, below):
                     if (found := _matching(file, context, match)) is not None:
                         return [found]
             case tree.FunctionDef() if isinstance(below, tree.Stmt):
@@ -73,9 +69,9 @@ def entered(file: File, node: tree.Node, match: Match) -> list[Entered | None]:
     return [None]
 
 
-def _stacked(block: tree.With, below: tree.Stmt) -> Iterator[tree.Expr]:
-    """What a stack enters in a block before a statement of it."""
-    for statement in block.body[: block.body.index(below)] if below in block.body else ():
+def _of_block(block: tree.With, below: tree.Stmt) -> Iterator[tree.Expr]:
+    """The contexts around a statement of a block, those a stack enters before it too."""
+    for statement in reversed(block.body[: block.body.index(below)]):
         match statement:
             case tree.ExprStmt(
                 value=tree.Call(func=tree.Attribute(attr="enter_context"), args=[tree.Arg() as arg])
@@ -83,6 +79,7 @@ def _stacked(block: tree.With, below: tree.Stmt) -> Iterator[tree.Expr]:
                 yield arg.value
             case _:
                 pass
+    yield from (item.context for item in reversed(block.items))
 
 
 def _of_callers(file: File, function: tree.FunctionDef, match: Match) -> list[Entered | None]:
