@@ -13,23 +13,24 @@ if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
 _SAME = frozenset({"values", "to_numpy", "T", "loc", "iloc", "join", "fillna"})
-_NO_TYPE = frozenset({"astype", "columns", "index", "shape"})
+_NO_TYPE = frozenset({"columns", "index", "shape"})
 
 
 def is_given_later(file: File, call: tree.Call, parameter: str) -> bool:
     """True where a parameter is set, searched or made up for behind the call that leaves it out."""
-    if any(_is_set(read, parameter) for read in _reads(file, call)):
+    reads = list(_reads(file, call))
+    if any(_is_set(read, parameter) for read in reads):
         return True
-    if parameter == "dtype":
-        return any(_is_cast(read) for read in _reads(file, call))
-    return _is_searched(file, parameter)
+    if parameter != "dtype":
+        return _is_searched(file, parameter)
+    return any(map(_is_cast, reads)) or (bool(reads) and all(map(_asks_no_type, reads)))
 
 
 def _reads(file: File, call: tree.Call) -> Iterator[Expr]:
-    """The call, and the reads of the name that it is given."""
-    yield call
+    """The reads of the name that a call is given; the call itself where it is given none."""
     statement = call.parent
     if not isinstance(statement, tree.Assign) or statement.value is not call:
+        yield call
         return
     for target in statement.targets:
         for name in file.all(tree.Name) if isinstance(target, tree.Name) else ():
@@ -51,19 +52,37 @@ def _is_set(read: Expr, parameter: str) -> bool:
 
 
 def _is_cast(read: Expr) -> bool:
-    """True where another type follows, or none is asked for."""
-    match read.parent:
-        case tree.Attribute(attr=attr) as attribute if attr in _NO_TYPE | _SAME:
-            called = attribute.parent
-            outer = called if isinstance(called, tree.Call) else attribute
-            typed = isinstance(outer, tree.Call) and outer.arg(None, "dtype") is not None
-            return attr in _NO_TYPE or typed or _is_cast(outer)
-        case tree.Subscript() as part if part.value is read:
-            return _is_cast(part)
-        case tree.Arg(parent=tree.Call() as taker):
-            return taker.arg(None, "dtype") is not None
+    """True where another type follows."""
+    table = _last(read)
+    match table.parent:
+        case tree.Attribute(attr="astype"):
+            return True
+        case tree.Arg(parent=tree.Call() as taker) if _is_typed(taker):
+            return True
         case _:
-            return False
+            return _is_typed(table)
+
+
+def _asks_no_type(read: Expr) -> bool:
+    """True where nothing but the names or the number of rows and columns is asked for."""
+    above = _last(read).parent
+    return isinstance(above, tree.Attribute) and above.attr in _NO_TYPE
+
+
+def _last(table: Expr) -> Expr:
+    """What is made of a table, as long as it has the types of the table."""
+    match table.parent:
+        case tree.Attribute(attr=attr, parent=above) as attribute if attr in _SAME:
+            made = above if isinstance(above, tree.Call) else attribute
+            return made if _is_typed(made) else _last(made)
+        case tree.Subscript(value=value) as part if value is table:
+            return _last(part)
+        case _:
+            return table
+
+
+def _is_typed(made: Expr) -> bool:
+    return isinstance(made, tree.Call) and made.arg(None, "dtype") is not None
 
 
 def _is_searched(file: File, parameter: str) -> bool:
