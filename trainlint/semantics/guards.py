@@ -72,23 +72,6 @@ def is_past_the_end(file: File, node: Node) -> bool:
     )
 
 
-def is_in_last_round(file: File, node: Node, loop: tree.Loop) -> bool:
-    """True where a place runs in the last round of ``for i in range(n)`` only."""
-    if not isinstance(loop, tree.For) or not isinstance(loop.iter, tree.Call):
-        return False
-    if file.names.qualified(loop.iter.func) != "builtins.range" or not loop.iter.positional:
-        return False
-    home = file.home(node)
-    count, end = home.text(loop.target), home.text(loop.iter.positional[-1])
-    last = {f"{count}=={end}-1", f"{count}+1=={end}", f"{end}-1=={count}", f"{end}=={count}+1"}
-    return any(
-        "".join(home.text(part).split()).translate({40: None, 41: None}) in last
-        for guard in guards(node)
-        if guard.outcome
-        for part in required(guard.test)
-    )
-
-
 def required(test: Expr) -> Iterator[Expr]:
     """The tests that all hold where one holds."""
     if isinstance(test, tree.BoolOp) and test.op == "and":

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.flow import Flow
+from trainlint.semantics.guards import guards, required
 from trainlint.semantics.training.boundary import Boundary, linear_of, spelled
 from trainlint.semantics.tree import Body, Expr, Node, Stmt
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
 
-_PROGRESS = re.compile(r"^(tqdm|trange|track|progress_bar|ProgressBar)$")
+_PROGRESS = re.compile(r"^(tqdm|track|progress_bar|ProgressBar)$")
 _MAX_ALIASES = 6
 
 
@@ -77,6 +78,30 @@ def _range_start(file: File, call: tree.Call) -> int | None:
     start = file.values.literal(given[0])
     step = file.values.literal(given[2]) if len(given) > 2 else 1
     return start if isinstance(start, int) and step == 1 else None
+
+
+def is_in_last_round(file: File, node: Node, loop: tree.Loop) -> bool:
+    """True where a place runs in the last round of ``for i in range(n)`` only."""
+    home = file.home(node)
+    rounds = taken(home, loop)
+    if rounds is None or rounds.kind != "range" or not isinstance(rounds.source, tree.Call):
+        return False
+    given = rounds.source.positional
+    if len(given) not in {1, 2}:
+        return False
+    end = linear_of(home, given[-1])
+    last = spelled(home, end.base), end.offset - 1
+    for test in (part for guard in guards(node) if guard.outcome for part in required(guard.test)):
+        match test:
+            case tree.Compare(ops=["=="], left=left, comparators=[right]):
+                one, other = linear_of(home, left), linear_of(home, right)
+            case _:
+                continue
+        for here, there in ((one, other), (other, one)):
+            is_counter = tree.dotted(here.base) == rounds.index is not None
+            if is_counter and (spelled(home, there.base), there.offset - here.offset) == last:
+                return True
+    return False
 
 
 def unwrapped(file: File, expr: Expr, depth: int = _MAX_ALIASES) -> Expr:

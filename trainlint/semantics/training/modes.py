@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import contexts, tree
 from trainlint.semantics.flow import ENTRY, EXIT
-from trainlint.semantics.guards import is_in_last_round
 from trainlint.semantics.kinds import FunctionValue, Instance
 from trainlint.semantics.parameters import argument
-from trainlint.semantics.training import copies, evaluation, gradients, models, runs
+from trainlint.semantics.training import copies, counting, evaluation, gradients, models, runs
 from trainlint.semantics.training.script import BACKWARD, MODE, STEP, Event
 from trainlint.semantics.tree import Body, Expr
 
@@ -118,7 +117,7 @@ class _Search:
                     loop = self._rounds_of(self._common_loop(owner, site, backward), model)
                     if loop is None or self._is_put_back(owner, loop):
                         continue
-                    if is_in_last_round(self.file, site, loop) or self._is_woken(loop):
+                    if counting.is_in_last_round(self.file, site, loop) or self._is_woken(loop):
                         continue
                     if self._reach(owner, start, _MAX_DEPTH, model, loop)[0] is None:
                         continue

@@ -163,9 +163,9 @@ def _counts_epochs(file: File, loop: tree.Loop) -> bool:
 
 def _range(file: File, loop: tree.For) -> tree.Call | None:
     """The ``range`` or ``trange`` that a loop counts, also behind a progress bar."""
-    for header in (loop.iter, unwrapped(file, loop.iter)):
-        if isinstance(header, tree.Call) and _RANGES.search(tree.last_name(header.func)):
-            return header
+    header = unwrapped(file, loop.iter)
+    if isinstance(header, tree.Call) and _RANGES.search(tree.last_name(header.func)):
+        return header
     return None
 
 
