@@ -148,6 +148,13 @@ COPIES = (
     + "def restore(path):\n"
     + "    policy = Policy({})\n    policy.load_state_dict(torch.load(path))\n"
 )
+LIKELY["copies of copies, as far as they can be followed"] = (
+    NET
+    + CHOSEN
+    + COPIES.format("")
+    + "def turn(pairs, first, second):\n    for _ in pairs:\n"
+    + "        first = second\n        second = first\n        first.to(device)\n"
+)
 LIKELY["copies go to the device, and a model is given it"] = NET + CHOSEN + COPIES.format("device")
 POSSIBLE = {
     "weights are trained on and saved nowhere": NET
@@ -320,6 +327,14 @@ NONE = {
 @pytest.mark.parametrize("text", LIKELY.values(), ids=LIKELY)
 def test_a_load_that_can_meet_a_missing_device_is_reported(text: str) -> None:
     assert _confidence(text) is Confidence.HIGH
+
+
+def test_two_loads_of_which_neither_says_the_device_are_both_reported() -> None:
+    loads = "    if resume:\n        state = torch.load(last)\n    else:\n        state = {}\n"
+    text = NET + CHOSEN + "def restore(net, last, first, resume):\n" + loads
+    text += "    net.load_state_dict(state)\n"
+    assert len(check_text(RULE, text.format("torch.load(first)"))) == 2
+    assert not check_text(RULE, text.format('torch.load(first, map_location="cpu")'))
 
 
 @pytest.mark.parametrize("text", POSSIBLE.values(), ids=POSSIBLE)

@@ -143,8 +143,8 @@ def needs_gpu(file: File, names: Collection[str]) -> bool:
     return found == {Device.GPU} and not is_spread(file)
 
 
-def moves_only_copies(file: File) -> bool:
-    """True where detached copies go to the device that a file chooses, and no model does.
+def moves_only_copies(file: File) -> bool | None:
+    """True where detached copies go to a device, and no model does; None where nothing goes there.
 
     A module has neither ``detach`` nor ``clone``.
     """
@@ -162,17 +162,19 @@ def moves_only_copies(file: File) -> bool:
         and not isinstance(node.parent, tree.Assign)
         and not (file.names.qualified(node) or "").startswith("torch.")
     ]
-    copied = [call.func.value for call in moves if isinstance(call.func, tree.Attribute)]
-    return bool(moves) and not others and all(_is_copy(file, expr) for expr in copied)
+    moved = [call.func.value for call in moves if isinstance(call.func, tree.Attribute)]
+    if others or not all(_is_copy(file, expr) for expr in moved):
+        return False
+    return True if moved else None
 
 
-def _is_copy(file: File, expr: Expr) -> bool:
+def _is_copy(file: File, expr: Expr, depth: int = _DEPTH) -> bool:
     match expr:
         case tree.Call(func=tree.Attribute(attr="detach" | "clone")):
             return True
-        case tree.Name():
+        case tree.Name() if depth:
             values = [binding.value for binding in file.values.definitions(expr)[0]]
-            return bool(values) and all(v is not None and _is_copy(file, v) for v in values)
+            return bool(values) and all(v and _is_copy(file, v, depth - 1) for v in values)
         case _:
             return False
 

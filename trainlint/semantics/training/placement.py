@@ -108,10 +108,14 @@ def _is_saved_with_gpu(file: File) -> bool:
 
 
 def _stays_on_cpu(file: File) -> bool:
-    """True where files of the project save states, and neither they nor this one moves a model."""
-    others = file.view.holding(["torch", "save"], file)
-    saving = [other for other in others if provenance.saves(other)]
-    return bool(saving) and all(one.once(devices.moves_only_copies) for one in {file, *saving})
+    """True where the project saves states, and this file moves copies, no file of it a model."""
+    if not file.once(devices.moves_only_copies):
+        return False
+    view = file.view
+    moving = {other for word in ("to", "cuda") for other in view.holding(["torch", word], file)}
+    return any(map(provenance.saves, view.holding(["torch", "save"], file))) and all(
+        other.once(devices.moves_only_copies) is not False for other in moving
+    )
 
 
 def _needs_gpu_anyway(file: File, load: tree.Call) -> bool:
@@ -200,11 +204,11 @@ def _is_on_the_way(call: tree.Call, site: tree.Call) -> bool:
 def _holds_states(file: File, load: tree.Call, restored: Restored) -> bool:
     if restored.states or any(_STATE_KEY.search(key) for key in restored.keys | restored.inner):
         return True
-    return is_whole_model(file, load)
+    return _is_used_as_model(file, load)
 
 
 def _has_another_way(file: File, load: tree.Call) -> bool:
-    """True where the other branch of a choice, or the handler of a failure, loads it in its way."""
+    """True where the other branch of a choice, or the handler of a failure, says the device."""
     for above in load.ancestors():
         match above:
             case tree.Try() if any(load in statement.walk() for statement in above.body):
@@ -216,7 +220,7 @@ def _has_another_way(file: File, load: tree.Call) -> bool:
                 return False
             case _:
                 continue
-        if any(is_load(file, node) for other in others for node in other.walk()):
+        if any(_says_where(file, node) for other in others for node in other.walk()):
             return True
     return False
 
@@ -226,8 +230,17 @@ def is_load(file: File, node: Node) -> bool:
     return isinstance(node, tree.Call) and file.names.qualified(node.func) == "torch.load"
 
 
-def is_whole_model(file: File, load: tree.Call) -> bool:
-    """True where what is loaded is itself used as a model."""
+def _says_where(file: File, node: Node) -> bool:
+    """True for a call of ``torch.load`` with a ``map_location``."""
+    return (
+        isinstance(node, tree.Call)
+        and is_load(file, node)
+        and (node.has_star or node.arg(1, "map_location") is not None)
+    )
+
+
+def _is_used_as_model(file: File, load: tree.Call) -> bool:
+    """True where what is loaded is used as a model, if it is one: it may also be a dict."""
     for use in uses(file, load):
         parent = use.expr.parent
         if isinstance(parent, tree.Attribute) and parent.attr in OF_MODELS:
@@ -238,20 +251,27 @@ def is_whole_model(file: File, load: tree.Call) -> bool:
 def _is_published(file: File, load: tree.Call) -> bool:
     """True for weights whose file name ends in its hash, as those of the model zoos do."""
     path = load.arg(0, "f")
-    return path is not None and any(map(_PUBLISHED.search, _texts(file, path, _HOPS)))
+    return path is not None and any(map(_PUBLISHED.search, _texts(file, path)))
 
 
-def _texts(file: File, expr: Expr, hops: int) -> Iterator[str]:
+def _texts(file: File, path: Expr) -> Iterator[str]:
     """The texts that a path, or the address that it is made of, can end in."""
-    known = file.values.of(expr)
-    yield from (v.value for v in known if isinstance(v, Literal) and isinstance(v.value, str))
-    for node in expr.walk():
-        if isinstance(node, tree.Constant) and isinstance(node.value, str):
-            yield node.value
-        elif isinstance(node, tree.Name) and hops:
-            for binding in file.values.definitions(node)[0]:
-                if binding.kind == "assign" and binding.value is not None:
-                    yield from _texts(file, binding.value, hops - 1)
+    seen, level = set[Expr](), [path]
+    for _ in range(_HOPS):
+        names: list[tree.Name] = []
+        for expr in level:
+            for value in file.values.of(expr):
+                if isinstance(value, Literal) and isinstance(value.value, str):
+                    yield value.value
+            for node in expr.walk():
+                if isinstance(node, tree.Constant) and isinstance(node.value, str):
+                    yield node.value
+                elif isinstance(node, tree.Name):
+                    names.append(node)
+        seen.update(level)
+        bindings = [binding for name in names for binding in file.values.definitions(name)[0]]
+        made = [binding.value for binding in bindings if binding.kind == "assign"]
+        level = [expr for expr in dict.fromkeys(made) if expr is not None and expr not in seen]
 
 
 def _is_pretrained(file: File, load: tree.Call) -> bool:
