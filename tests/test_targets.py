@@ -545,6 +545,8 @@ def test_a_script_that_sets_up_a_machine_installs_what_its_commands_say(
         ("<!--\n- PyTorch 1.4\npip install torch==1.4\n-->", "None"),
         ("## Known issues\n\n- PyTorch 1.4\n\n## More\n\n- PyTorch 1.8", "1.8"),
         ("## Changelog\n\n- PyTorch 1.4", "None"),
+        ("## Changelog\n\n### 0.2\n\n- PyTorch 1.4\n\n## More\n\n- PyTorch 1.8", "1.8"),
+        ("## FAQ\n\n```\n# build\npip install torch==1.4\n```", "None"),
         ("Tested on PyTorch 1.4", "1.4"),
         ("Please don't `pip install torch==1.4`.", "None"),
         ("- PyTorch 1.4 (unsupported)", "None"),

@@ -26,7 +26,8 @@ _LEAD = r"^(?:\w+\s+){0,4}tested\s+(?:with|on|under|using|in)\s+"
 _DENIED = (
     r"n['’]t\b|\b(?:not|never|avoid|errors?|fail\w*|break\w*|broken|in\w*compatible|unsupported)\b"
 )
-_SECTION = r"^#{1,6}[ \t]"
+_HEADING = r"#{1,6}(?=[ \t])"
+_FENCE = r"\s*(?:```|~~~)"
 _OTHER = (
     r"#+[^\n]*\b(?:change ?log|history|release notes|known (?:issues|problems)|unsupported|"
     r"in\w*compatible|not (?:supported|compatible)|migrat\w+|troubleshooting|faq)\b"
@@ -38,18 +39,23 @@ def told_entries(text: str) -> Iterator[Entry]:
     """Distribution and specifier of what a README says to install, and of what it lists."""
     first, *hidden = text.split("<!--")
     shown = first + "".join(part.partition("-->")[2] for part in hidden)
-    parts = re.split(rf"(?m)(?={_SECTION})", shown)
-    lines = [
-        line
-        for part in parts
-        if not re.match(_OTHER, part, re.I)
-        for line in part.splitlines()
-        if not re.search(_DENIED, line, re.I)
-    ]
+    lines = [line for line in _own(shown) if not re.search(_DENIED, line, re.I)]
     yield from installed_entries("\n".join(lines).replace("`", "\n"))
     for line in lines:
         if len(line) <= _LONGEST and re.search(r"\d\.\d", line):
             yield from _listed(line)
+
+
+def _own(text: str) -> Iterator[str]:
+    """The lines outside of the sections, with all below them, that tell of other releases."""
+    left_out, is_code = 0, False  # the level of the heading of such a section
+    for line in text.splitlines():
+        is_code ^= re.match(_FENCE, line) is not None
+        heading = None if is_code else re.match(_HEADING, line)
+        if heading and (not left_out or heading.end() <= left_out):
+            left_out = heading.end() if re.match(_OTHER, line, re.I) else 0
+        if not left_out:
+            yield line
 
 
 def _listed(line: str) -> list[Entry]:
