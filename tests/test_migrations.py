@@ -143,6 +143,36 @@ def test_what_only_the_running_package_tells_is_not_gone(tmp_path: Path, module:
     assert not [name for name, row in rows.items() if name.startswith("tune.") and "removed" in row]
 
 
+def test_what_a_metaclass_defines_is_a_member_of_its_classes(tmp_path: Path) -> None:
+    meta = "class _Meta(type):\n    @property\n    def DEFAULT(cls): return 1\n"
+    before = {"tune/__init__.py": "class Device:\n    DEFAULT = None\n    FIRST = None\n"}
+    after = {"tune/__init__.py": meta + "class Device(metaclass=_Meta): pass\n"}
+    rows = made(tmp_path, before, after)
+    assert "tune.Device.DEFAULT" not in rows
+    assert rows["tune.Device.FIRST"]["removed"] == "2.0"
+
+
+def test_a_metaclass_of_elsewhere_may_define_anything(tmp_path: Path) -> None:
+    before = {"tune/__init__.py": "class Device:\n    FIRST = None\n"}
+    after = {"tune/__init__.py": "import kit\nclass Device(metaclass=kit.Meta): pass\n"}
+    assert "tune.Device.FIRST" not in made(tmp_path, before, after)
+
+
+def test_the_check_denies_that_a_member_went_into_the_metaclass(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    meta = "class _Meta(type):\n    @property\n    def DEFAULT(cls): return 1\n"
+    before = {"tune/__init__.py": "class Device:\n    DEFAULT = None\n    FIRST = None\n"}
+    made(tmp_path, before, {"tune/__init__.py": meta + "class Device(metaclass=_Meta): pass\n"})
+    output = tmp_path / "tune.json"
+    output.write_text(output.read_text().replace("Device.FIRST", "Device.DEFAULT"))
+    (tmp_path / "by_hand.json").write_text('{"libraries": {}}')
+    paths = [str(path) for path in sorted(tmp_path.glob("*.whl"))]
+    given = ["tune", *paths, "--changes", "--output", str(output), "--check", "99"]
+    assert make_tables.main(given) == 1
+    assert "tune.Device.DEFAULT removed 2.0: is still there in 2.0" in capsys.readouterr().out
+
+
 def test_the_check_finds_a_row_that_no_release_bears_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -215,6 +245,14 @@ def test_tables_are_small_and_know_their_releases() -> None:
             told |= {item["removed"] for item in row.get("gone", ())}
             assert told <= {*table["releases"]}
             assert not [n for n in row["names"] if "._" in n]
+
+
+def test_nothing_takes_its_own_place() -> None:
+    for library in shipped().all().values():
+        held = (library.parameters, library.families, library.defaults)
+        parameters = [change for each in held for told in each.values() for change in told]
+        assert not [name for name, change in library.names.items() if change.instead == name]
+        assert not [each for each in parameters if each.instead == (each.parameter or each.name)]
 
 
 def test_the_trigger_words_are_those_of_the_tables(tmp_path: Path) -> None:

@@ -63,14 +63,15 @@ class Signature:
 class Definition:
     """A public callable: `origin` is the dotted name of the place that defines it.
 
-    `members` are the public methods of a class, `fields` tells a data class, whose parameters come
-    after those of its bases.
+    `members` are the public methods of a class, to which its `metaclass` adds its own; `fields`
+    tells a data class, whose parameters come after those of its bases.
     """
 
     origin: str
     signature: Signature | None
     notice: Notice | None = None
     bases: tuple[str, ...] = ()
+    metaclass: str = ""
     members: Mapping[str, Definition] = field(default_factory=dict)
     fields: bool = False
     is_class: bool = False
@@ -299,11 +300,13 @@ def _definition(
         return Definition(origin, signature, notice, bases)
     fields = maker is None and any(called(item) == "dataclass" for item in node.decorator_list)
     members = dict(_members(origin, node, loud))
+    made_by = [ast.unparse(word.value) for word in node.keywords if word.arg == "metaclass"]
     return Definition(
         origin,
         _fields(node) if fields else signature,
         notice,
         bases,
+        "".join(made_by),
         members,
         fields=fields,
         is_class=True,

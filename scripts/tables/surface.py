@@ -16,7 +16,8 @@ MAX_HOPS = 12
 # Bases of other packages that add no method which a release could have meant to keep.
 PLAIN_BASES = frozenset(
     "object ABC abc.ABC Generic Protocol Enum enum.Enum str int dict Module nn.Module "
-    "torch.nn.Module torch.nn.modules.Module Dataset Sampler NamedTuple Exception".split()
+    "torch.nn.Module torch.nn.modules.Module Dataset Sampler NamedTuple Exception "
+    "type ABCMeta abc.ABCMeta EnumMeta enum.EnumMeta".split()
 )
 INTERNAL = frozenset({"testing", "tests", "test", "conftest", "experimental", "prototype"})
 
@@ -61,7 +62,7 @@ class Surface:
         return found
 
     def members(self, definition: Definition) -> dict[str, Definition]:
-        """Return the public methods of a class, those of its bases too."""
+        """Return the public methods of a class, those of its bases and its metaclass too."""
         if not self.wide or not definition.is_class:
             return {}
         found: dict[str, Definition] = {}
@@ -97,10 +98,11 @@ class Surface:
         return open_ended or any(name in each.members for each in classes)
 
     def _lineage(self, cls: Definition, hops: int = 0) -> tuple[list[Definition], bool]:
-        """Return a class with its bases, and whether some of them are not known."""
+        """Return a class, its bases and its metaclass, and whether some of them are not known."""
         found, open_ended = [cls], hops > MAX_HOPS
         module = self.modules.get(cls.origin.rpartition(".")[0])
-        for text in cls.bases if hops <= MAX_HOPS else ():
+        above = (*cls.bases, *([cls.metaclass] if cls.metaclass else []))
+        for text in above if hops <= MAX_HOPS else ():
             plain = text.partition("[")[0]
             base = self._resolve_dotted(module, plain, 0) if module is not None else None
             if base is not None and base.origin != cls.origin:

@@ -193,8 +193,10 @@ def read_library(table: str, by_hand: str, library: str) -> Library:
     surpluses: dict[str, Surplus] = {}
     for told, row in Table.parse(table).rows.items():
         name = canonical(told)
-        if row.removed is not None or row.deprecated is not None:
-            names[name] = _of_name(name, row)
+        change = _of_name(name, row)
+        # Of two ways to one thing only the one in use went: its name is what takes its place.
+        if (row.removed or row.deprecated) is not None and change.instead != name:
+            names[name] = change
         held = {change.parameter: change for change in _of_row(name, row)}
         if held:
             parameters[name] = held
