@@ -240,3 +240,32 @@ def test_a_key_of_the_collected_keywords_is_what_the_calls_pass_by_that_name() -
     assert values(changed + "make(loss=nn.BCELoss())\n") == ["unknown"]
     updated = pick.format("kwargs.update(given)\n    ")
     assert values(updated + "make(loss=nn.BCELoss())\n") == ["unknown"]
+
+
+@pytest.mark.parametrize(
+    ("signature", "call", "wanted"),
+    [
+        ("a, b, c", "f(1, 2)", ["unknown"]),
+        ("a, b, c=3", "f(1, 2)", ["2"]),
+        ("a, b", "f(1, 2, 3)", ["unknown"]),
+        ("a, b, *rest", "f(1, 2, 3)", ["2"]),
+        ("a, b", "f(1, 2, c=3)", ["unknown"]),
+        ("a, b, **rest", "f(1, 2, c=3)", ["2"]),
+        ("a, b", "f(1, 2, a=3)", ["unknown"]),
+        ("a, /, b, **rest", "f(1, 2, a=3)", ["2"]),
+        ("a, b=2, *, c", "f(1)", ["unknown"]),
+        ("a, b=2, *, c=3", "f(1)", ["2"]),
+        ("a, b, c", "f(1, 2, *more)", ["2"]),
+        ("a, b, c", "f(1, 2, **more)", ["2"]),
+    ],
+)
+def test_a_call_that_raises_a_type_error_gives_its_parameters_nothing(
+    signature: str, call: str, wanted: list[str]
+) -> None:
+    assert values(f"def f({signature}):\n    probe(b)\n\n{call}\n") == wanted
+
+
+def test_a_decorator_may_give_what_a_call_leaves_out() -> None:
+    assert values("@settings\ndef f(a, b):\n    probe(a)\n\nf(1)\n") == ["1"]
+    code = "class A:\n    @staticmethod\n    def f(a, b):\n        probe(a)\n\nA.f(1)\n"
+    assert values(code) == ["unknown"]

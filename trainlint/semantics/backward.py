@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from trainlint.semantics import tree
+from trainlint.semantics import parameters, tree
 from trainlint.semantics.changes import Change, Changes
 from trainlint.semantics.kinds import MAX_DEPTH, Frame, FunctionValue, Object, Path, frame_at
 from trainlint.semantics.names import Binding
@@ -132,7 +132,7 @@ class Backward:
         caller: Frame | None,
         use: Use,
     ) -> Iterator[Use]:
-        given = argument(function, call, param) or param.default
+        given = parameters.given(function, call, param)
         if given is not None:
             step = Step(call, f"passed here as `{param.name}`")
             yield Use(given, caller, use.path, (*use.trail, step))

@@ -41,7 +41,7 @@ from trainlint.semantics.kinds import (
     part,
 )
 from trainlint.semantics.names import Binding
-from trainlint.semantics.parameters import argument, is_self
+from trainlint.semantics.parameters import argument, binds, is_self
 from trainlint.semantics.questions import Questions
 from trainlint.semantics.results import SAME_OBJECT
 from trainlint.semantics.tables import entries, is_changed, is_set_anew
@@ -307,6 +307,8 @@ class Values(Definitions):
                 yield replace(value, trail=(*value.trail, step))
         elif call.has_star:
             yield Unknown(call, frame, (), "arguments are passed by `*` or `**`")
+        elif not binds(frame.function, call):
+            yield Unknown(call, frame, (), "the call leaves out arguments, or has too many")
         elif param.default is not None:
             yield from self.of(param.default, None, path)
         else:

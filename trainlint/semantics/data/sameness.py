@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trainlint.semantics import tree
+from trainlint.semantics import parameters, tree
 from trainlint.semantics.backward import Use, frame_key
 from trainlint.semantics.data.datasets import NOT_DATA
 from trainlint.semantics.kinds import Frame
 from trainlint.semantics.names import is_of_class
-from trainlint.semantics.parameters import argument
 from trainlint.semantics.tree import Expr
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ def _param(file: File, param: tree.Param, frame: Frame | None) -> object:
     if frame is None or frame.function is not function or frame.call is None:
         return param, frame_key(frame)
     assert isinstance(function, tree.FunctionDef | tree.Lambda)
-    given = argument(function, frame.call, param) or param.default
+    given = parameters.given(function, frame.call, param)
     return same_expression(file, given, frame.caller) if given is not None else None
 
 

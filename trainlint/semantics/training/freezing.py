@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trainlint.semantics import tree
+from trainlint.semantics import parameters, tree
 from trainlint.semantics.kinds import Frame, Instance, Object
 from trainlint.semantics.parameters import argument
 from trainlint.semantics.training import models
@@ -106,7 +106,7 @@ def _set(file: File, module: Expr, value: Expr | None, site: Node) -> Iterator[S
     for call, owner in callers:
         assert function is not None
         if param is not None:
-            given = argument(function, call, param) or param.default
+            given = parameters.given(function, call, param)
             flag = file.values.literal(given) if given is not None else ...
         if isinstance(flag, bool):
             yield Switch(module, Frame(function, call, None, owner, 1), flag, call, site)

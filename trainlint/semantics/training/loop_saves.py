@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trainlint.semantics import tree
+from trainlint.semantics import parameters, tree
 from trainlint.semantics.flow import is_dead
 from trainlint.semantics.kinds import Instance
 from trainlint.semantics.names import Binding
@@ -253,7 +253,7 @@ def _param_changes(
         return (OTHER, None) if anew else (FIXED, None)
     found: tuple[str, str | None] = (OTHER, None)
     for call, _owner in file.values.graph.callers(function):
-        given = argument(function, call, param) or (None if call.has_star else param.default)
+        given = parameters.given(function, call, param)
         one = _change(file, given, loop, calls, depth - 1) if given else (OTHER, None)
         if call in calls and one[0] != FIXED:
             return one

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from trainlint.semantics import tree
+from trainlint.semantics import parameters, tree
 from trainlint.semantics.kinds import Instance, Literal, Symbol, Unknown
-from trainlint.semantics.parameters import argument
 from trainlint.semantics.tree import Body, Expr, Node
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ def _passed_as(file: File, path: Expr) -> list[tuple[Expr | None, tree.Call]]:
     if param is None or not isinstance(function, tree.FunctionDef):
         return []
     return [
-        (argument(function, call, param) or (None if call.has_star else param.default), call)
+        (parameters.given(function, call, param), call)
         for call, _owner in file.values.graph.callers(function)
     ]
 
