@@ -9,7 +9,9 @@ A bare `except:` also catches `KeyboardInterrupt`, `SystemExit` and `GeneratorEx
 be stopped, and a typo in the block above looks like the failure that was expected. Around one act
 of cleaning up whose outcome nobody needs (`os.remove`, `close`) with `pass` it is reported as info;
 so it is where only imports are tried and the handler ends in an import (of something else, or after
-it has installed what was missing), which fails in turn if something else was wrong.
+it has installed what was missing), which fails in turn if something else was wrong. It is silent
+where clauses above raise `KeyboardInterrupt` and `SystemExit` again, and the handler shows all else
+with its traceback (`logger.exception`, `traceback.print_exc`).
 
 ## Example
 ```python
@@ -76,6 +78,8 @@ def check(file: File) -> Iterator[Finding]:
     covered = {swallowed.handler.node for swallowed in handlers.swallowed(file)}
     for handler in bare:
         if handlers.raises(handler) or handlers.leaves(file, handler) or handler.node in covered:
+            continue
+        if handlers.reports_the_rest(file, handler):
             continue
         fixes, why = _fix(file, handler)
         harmless = handlers.is_best_effort(file, handler) or handlers.is_fallback_import(handler)

@@ -24,6 +24,9 @@ _REPORTS = re.compile(
     r"set_postfix|set_description|format_exc|traceback|echo|^handleError$|excepthook",
     re.I,
 )
+# What shows the exception itself, with where it came from.
+_TRACEBACKS = re.compile(r"^(exception|(print|format)_exc(eption)?|handleError|excepthook)$")
+_INTERRUPTS = frozenset({"builtins.KeyboardInterrupt", "builtins.SystemExit"})
 # What a handler may do beside reporting and still leave everybody in the dark.
 _TIDIES = frozenset({"empty_cache", "collect", "zero_grad", "ipc_collect", "synchronize"})
 _LEAVES = EXITS | {"os.abort", "os.kill"}
@@ -144,6 +147,23 @@ def reports(handler: Handler) -> bool:
     )
 
 
+def reports_the_rest(file: File, handler: Handler) -> bool:
+    """True where the clauses above raise interrupts again, and all else is shown with its trace."""
+    if not _INTERRUPTS <= _raised_before(file, handler):
+        return False
+    return any(
+        isinstance(node, tree.Call)
+        and (_TRACEBACKS.match(tree.word_of(node.func)) or _is_given_the_error(file, node))
+        for node in _nodes(handler)
+    )
+
+
+def _is_given_the_error(file: File, call: tree.Call) -> bool:
+    """``logger.error("...", exc_info=True)``."""
+    given = call.arg(None, "exc_info")
+    return given is not None and file.values.literal(given) not in (False, None)
+
+
 def is_best_effort(file: File, handler: Handler) -> bool:
     """True for one act of cleaning up that may as well fail: nothing is made of its outcome."""
     if not is_silent(handler):
@@ -175,13 +195,27 @@ def is_fallback_import(handler: Handler) -> bool:
 
 def caught_before(file: File, handler: Handler) -> frozenset[str]:
     """The names of what the clauses above a handler catch."""
-    found: set[str] = set()
-    for node in handler.tried.handlers:
-        if node is handler.node:
-            break
-        types = node.type.elts if isinstance(node.type, tree.Sequence) else [node.type]
-        found.update(file.names.qualified(t) or "" for t in types if t is not None)
-    return frozenset(found)
+    return frozenset(name for node in _above(handler) for name in _caught(file, node))
+
+
+def _raised_before(file: File, handler: Handler) -> frozenset[str]:
+    """The names of what the clauses above a handler raise again in the end."""
+    return frozenset(
+        name
+        for node in _above(handler)
+        if isinstance(node.body[-1], tree.Raise)
+        for name in _caught(file, node)
+    )
+
+
+def _above(handler: Handler) -> list[tree.Handler]:
+    clauses = handler.tried.handlers
+    return clauses[: clauses.index(handler.node)]
+
+
+def _caught(file: File, node: tree.Handler) -> Iterator[str]:
+    types = node.type.elts if isinstance(node.type, tree.Sequence) else [node.type]
+    yield from (file.names.qualified(t) or "" for t in types if t is not None)
 
 
 def _nodes(handler: Handler) -> Iterator[tree.Node]:
