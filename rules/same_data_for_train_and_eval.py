@@ -7,12 +7,13 @@ array for training and validation, and scikit-learn models that are scored on no
 they were fitted on: in the whole file, or in a function that holds a part out and does not use it.
 
 A score on the training data beside a real evaluation is left alone, also where the loop that trains
-goes over other data, too (by a switch, it measures there), and so are nearest-neighbour
-models, data that cannot be told apart, and a handful of rows that are written out in the source to
-show how a call is used. Where a file holds nothing out and only scores linear regressions, or
-measures nothing but the log loss of a linear classifier, which its fit makes small, it may want to
-know how well a line fits: then the confidence is low. Where it has drawn all the rows at random
-itself, it shows a method and measures no model that is used: that is reported as info.
+goes over other data, too (by a switch, it measures there), or where each object of a class is given
+its own data and none is seen to train and to measure. So are nearest-neighbour models, data that
+cannot be told apart, and a handful of rows that are written out in the source to show how a call is
+used. Where a file holds nothing out and only scores linear regressions, or measures nothing but the
+log loss of a linear classifier, which its fit makes small, it may want to know how well a line
+fits: then the confidence is low. Where it has drawn all the rows at random itself, it shows a
+method and measures no model that is used: that is reported as info.
 
 ## Why is this bad?
 A model that remembers its training data gets a perfect score. Nothing is known about new data, and
@@ -77,6 +78,7 @@ from trainlint.api import (
     is_dead,
     kinds,
     loaders,
+    ownership,
     parts,
     roles,
     scores,
@@ -140,6 +142,8 @@ def _loops(file: File) -> Iterator[Finding]:
     calls = [step.node for step in first.trail if isinstance(step.node, tree.Call)]
     call = next((each for each in reversed(calls) if file.home(each) is file), None)
     made = _made(first.node)
+    if ownership.is_of_each_object(file, made, [*training, *passes]):
+        return
     message = (
         "The model is evaluated on the very data that it is trained on, and on no other: "
         f"`{file.text(made).splitlines()[0]}` is behind the training loop and behind every "

@@ -36,7 +36,7 @@ def _written(file: File, path: Expr, site: tree.Call, depth: int) -> tree.Call |
             continue
         same = _same_parameter if given else _is_saved
         for body, place in sites_of(file, save) if same(file, path, saved) else ():
-            if body in sites and _comes_before(file, body, place, sites[body]):
+            if body in sites and comes_before(file, body, place, sites[body]):
                 return save
     fit = _fitted_before(file, path, sites)
     if fit is not None or not given:
@@ -92,7 +92,7 @@ def _fitted_before(file: File, path: Expr, sites: dict[Body, Node]) -> tree.Call
         if not _fits(file, call):
             continue
         for body, place in sites_of(file, call):
-            if body in sites and _comes_before(file, body, place, sites[body]):
+            if body in sites and comes_before(file, body, place, sites[body]):
                 return call
     return None
 
@@ -161,7 +161,8 @@ def sites_of(file: File, node: Node) -> Iterator[tuple[Body, Node]]:
             todo.extend((caller, depth + 1) for caller, _ in callers)
 
 
-def _comes_before(file: File, body: Body, first: Node, second: Node) -> bool:
+def comes_before(file: File, body: Body, first: Node, second: Node) -> bool:
+    """True where a run that has got to one place of a body can get to another."""
     flow = file.flow_in(body)
     if not flow.holds(first) or not flow.holds(second):
         return False
