@@ -149,7 +149,7 @@ def reports(handler: Handler) -> bool:
 
 def reports_the_rest(file: File, handler: Handler) -> bool:
     """True where the clauses above raise interrupts again, and all else is shown with its trace."""
-    if not _INTERRUPTS <= _raised_before(file, handler):
+    if not _raised_before(file, handler).issuperset(_INTERRUPTS):
         return False
     return any(
         isinstance(node, tree.Call)
