@@ -56,7 +56,7 @@ def is_for_some_releases(
             case tree.BoolOp() if below is above.right:
                 if asks_release(file, above.left, library) or _asks_for(file, above.left, node):
                     return True
-            case tree.With() if _suppresses_lack(file, above) and below in above.body:
+            case tree.With() if below in above.body and _suppresses(file, above, node):
                 return True
             case tree.Try() if _is_fallback(file, above, below, node, library, instead):
                 return True
@@ -85,17 +85,23 @@ def _is_for_checkers(file: File, test: tree.If, below: Node) -> bool:
     return file.names.qualified(test.test) == "typing.TYPE_CHECKING" and below in test.body
 
 
-def _suppresses_lack(file: File, statement: tree.With) -> bool:
+def _suppresses(file: File, statement: tree.With, node: Node) -> bool:
+    """Whether a block goes on where a name is lacking, or an import fails in whatever way."""
+    names = _LACK | _BROAD if _is_import(node) else _LACK
     return any(
         isinstance(item.context, tree.Call)
         and file.names.qualified(item.context.func) == "contextlib.suppress"
-        and any(_is_lack(arg.value) for arg in item.context.args)
+        and any(_is_one_of(arg.value, names) for arg in item.context.args)
         for item in statement.items
     )
 
 
-def _is_lack(expr: Expr) -> bool:
-    return (tree.dotted(expr) or "").rpartition(".")[2] in _LACK | {"Exception", "BaseException"}
+def _is_import(node: Node) -> bool:
+    return isinstance(node, tree.Alias | tree.Import | tree.ImportFrom)
+
+
+def _is_one_of(exception: Expr, names: Set[str]) -> bool:
+    return (tree.dotted(exception) or "").rpartition(".")[2] in names
 
 
 def asks_release(file: File, test: Expr, library: str, depth: int = _MAX_DEPTH) -> bool:
@@ -223,7 +229,7 @@ def _is_fallback(
         return _mentions(file, statement.body, instead)
     if below not in statement.body:
         return False
-    imported = isinstance(node, tree.Alias | tree.Import | tree.ImportFrom)
+    imported = _is_import(node)
     for handler in statement.handlers:
         if _ends_program(file, handler):
             continue
@@ -268,7 +274,7 @@ def _catches(handler: tree.Handler, names: Set[str]) -> bool:
     if handler.type is None:
         return names is _BROAD
     listed = handler.type.elts if isinstance(handler.type, tree.Sequence) else [handler.type]
-    return any((tree.dotted(item) or "").rpartition(".")[2] in names for item in listed)
+    return any(_is_one_of(item, names) for item in listed)
 
 
 def _mentions(file: File, block: list[tree.Stmt], names: Set[str]) -> bool:
