@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
+from trainlint.semantics.kinds import Instance
 from trainlint.semantics.references import is_bound_by
 from trainlint.semantics.tree import Expr
 
@@ -22,15 +23,15 @@ def is_given_later(file: File, call: tree.Call, parameter: str) -> bool:
     if any(_is_set(read, parameter) for read in reads):
         return True
     if parameter != "dtype":
-        return _is_searched(file, parameter)
+        return _is_searched(file, call, parameter)
     return any(map(_is_cast, reads)) or (bool(reads) and all(map(_asks_no_type, reads)))
 
 
-def _reads(file: File, call: tree.Call) -> Iterator[Expr]:
-    """The reads of the name that a call is given; the call itself where it is given none."""
-    statement = call.parent
-    if not isinstance(statement, tree.Assign) or statement.value is not call:
-        yield call
+def _reads(file: File, made: Expr) -> Iterator[Expr]:
+    """The reads of the name that something is given; itself where it is given none."""
+    statement = made.parent
+    if not isinstance(statement, tree.Assign) or statement.value is not made:
+        yield made
         return
     for target in statement.targets:
         for name in file.all(tree.Name) if isinstance(target, tree.Name) else ():
@@ -85,13 +86,31 @@ def _is_typed(made: Expr) -> bool:
     return isinstance(made, tree.Call) and made.arg(None, "dtype") is not None
 
 
-def _is_searched(file: File, parameter: str) -> bool:
+def _is_searched(file: File, call: tree.Call, parameter: str) -> bool:
     """True where a grid lists values of the parameter, or a step of a pipeline is given one."""
     for table in file.all(tree.Dict):
         for key, values in zip(table.keys, table.values, strict=True):
             named = key.value if isinstance(key, tree.Constant) else None
             step, _, last = str(named).rpartition("__")
-            if last == parameter and (step or isinstance(values, tree.Sequence)):
+            if last != parameter:
+                continue
+            if step or (
+                isinstance(values, tree.Sequence) and not _is_of_another(file, call, table)
+            ):
                 return True
     step = f"__{parameter}"
     return any((arg.keyword or "").endswith(step) for call in file.calls for arg in call.args)
+
+
+def _is_of_another(file: File, call: tree.Call, grid: tree.Dict) -> bool:
+    """True where all that a grid is given to are searches that try another estimator."""
+    uses = [read.parent for read in _reads(file, grid)]
+    searches = [
+        u.parent for u in uses if isinstance(u, tree.Arg) and isinstance(u.parent, tree.Call)
+    ]
+    tried = [search.arg(0, "estimator") for search in searches]
+    return 0 < len(uses) == len(searches) and all(
+        expr is not None
+        and all(isinstance(v, Instance) and v.call is not call for v in file.values.of(expr))
+        for expr in tried
+    )
