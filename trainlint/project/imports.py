@@ -108,7 +108,7 @@ def sketched(data: bytes) -> tuple[Sketch, bytes]:
 
 
 def code(data: bytes) -> bytes:
-    """A text without comments and blank lines (also those inside of strings)."""
+    """A text without comments, blank lines and blanks at the end of a line, in strings, too."""
     if b"#" in data:
         parts, at = [], 0
         for found in _TEXT_OR_COMMENT.finditer(data):
