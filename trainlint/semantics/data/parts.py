@@ -67,8 +67,11 @@ def fits_before(file: File, transformer: Transformer, node: tree.Node) -> list[t
     return [points[point] for point in sorted(last)]
 
 
-def role(file: File, deed: Deed) -> str | None:
-    """Which part a deed of the kind PART took: train, validation, test, or held out."""
+def role(file: File, deed: Deed, inner: frozenset[tree.Node] = frozenset()) -> str | None:
+    """Which part a deed of the kind PART took: train, validation, test, or held out.
+
+    ``inner`` are the splits of that part which were asked before: a loop may divide it again.
+    """
     split = next((s for s in file.splits.all if s.node is deed.node), None)
     index = deed.index
     if index is None:
@@ -84,7 +87,9 @@ def role(file: File, deed: Deed) -> str | None:
         return TRAIN
     if index == 0 or (pairs and index % 2 == 0):
         outer = [] if deed.data is None else parts(file, deed.data)
-        return "held out" if any(role(file, o) in HELD_OUT for o in outer) else TRAIN
+        asked = inner | {deed.node}
+        roles = (role(file, one, asked) for one in outer if one.node not in asked)
+        return "held out" if any(known in HELD_OUT for known in roles) else TRAIN
     return "held out"
 
 
