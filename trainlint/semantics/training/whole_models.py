@@ -39,6 +39,8 @@ def use_as_model(file: File, loaded: tree.Call, depth: int = _DEPTH) -> tree.Att
                 return None
             case tree.Subscript(value=value) if value is use.expr:
                 return None
+            case tree.Match():
+                return None
             case tree.Compare(ops=ops) if not {"is", "is not"}.issuperset(ops):
                 return None
             case _:
