@@ -8,7 +8,7 @@ they were fitted on: in the whole file, or in a function that holds a part out a
 
 A score on the training data beside a real evaluation is left alone, also where the loop that trains
 goes over other data, too (by a switch, it measures there), or where each object of a class is given
-its own data and none is seen to train and to measure. So are nearest-neighbour models, data that
+its own data and not each that measures is seen to train. So are nearest-neighbour models, data that
 cannot be told apart, and a handful of rows that are written out in the source to show how a call is
 used. Where a file holds nothing out and only scores linear regressions, or measures nothing but the
 log loss of a linear classifier, which its fit makes small, it may want to know how well a line
@@ -142,7 +142,7 @@ def _loops(file: File) -> Iterator[Finding]:
     calls = [step.node for step in first.trail if isinstance(step.node, tree.Call)]
     call = next((each for each in reversed(calls) if file.home(each) is file), None)
     made = _made(first.node)
-    if ownership.is_of_each_object(file, made, [*training, *passes]):
+    if ownership.is_of_each_object(file, made, training, passes):
         return
     message = (
         "The model is evaluated on the very data that it is trained on, and on no other: "

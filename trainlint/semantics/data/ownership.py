@@ -13,12 +13,18 @@ from trainlint.semantics.tree import Body, Expr, Node
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
+Way = tuple[tuple[Body, Node], ...]  # a place in its body, the call of that body in its own, ...
+_MAX_WAYS = 50
+_MAX_STEPS = 5
 
-def is_of_each_object(file: File, made: Node, places: Collection[Node]) -> bool:
-    """True where what a constructor makes may be other data at one place than at another.
 
-    Its parameters decide which data it is, and no one object is known to get to all the places:
-    several are built, one is built with this or that, or no run gets to all of the places.
+def is_of_each_object(
+    file: File, made: Node, training: Collection[Node], measuring: Collection[Node]
+) -> bool:
+    """True where what a constructor makes may be other data in the training than in an evaluation.
+
+    Its parameters decide which data it is, several objects are built, one is built with this or
+    that, or no run gets to all of the places, and not each object that measures is known to train.
     """
     init = tree.function_of(made)
     if init is None or init.name != "__init__" or not isinstance(init.parent, tree.ClassDef):
@@ -27,10 +33,18 @@ def is_of_each_object(file: File, made: Node, places: Collection[Node]) -> bool:
     if not deciding:
         return False
     calls = [call for call, _ in file.values.graph.callers(init)]
-    return (
+    may_differ = (
         len(calls) > 1
         or any(_is_open(file, parameters.given(init, c, p)) for c in calls for p in deciding)
-        or _is_of_one_run_each(file, places)
+        or _is_of_one_run_each(file, [*training, *measuring])
+    )
+    if not may_differ:
+        return False
+    trained = [way for place in training for way in _ways(file, place, init.parent)]
+    return not all(
+        any(_meet(file, way, other) for other in trained)
+        for place in measuring
+        for way in _ways(file, place, init.parent)
     )
 
 
@@ -91,6 +105,44 @@ def _is_of_one_run_each(file: File, places: Collection[Node]) -> bool:
         and not any(_follow(file, body, first[body], other[body]) for body in common)
         for other in others
     )
+
+
+def _ways(file: File, place: Node, cls: tree.ClassDef) -> list[Way]:
+    """The ways up from a place to the calls from outside of a class, through its methods."""
+    found: list[Way] = []
+    todo: list[Way] = [((tree.body_of(place), place),)]
+    while todo and len(found) < _MAX_WAYS:
+        way = todo.pop()
+        body = way[-1][0]
+        callers: list[tree.Call] = []
+        if isinstance(body, tree.FunctionDef) and body.parent is cls and len(way) < _MAX_STEPS:
+            callers = [call for call, _ in file.values.graph.callers(body)]
+        todo += [(*way, (tree.body_of(call), call)) for call in callers]
+        if not callers:
+            found.append(way)
+    return found
+
+
+def _meet(file: File, one: Way, other: Way) -> bool:
+    """True where one object goes both ways in one run."""
+    return any(
+        body is also and _object(file, site) == _object(file, at) and _follow(file, body, site, at)
+        for body, site in one
+        for also, at in other
+    )
+
+
+def _object(file: File, site: Node) -> object:
+    """What tells the object whose method is called, or has the place in it."""
+    if not isinstance(site, tree.Call):
+        function = tree.function_of(site)
+        owner = function.params[0] if function is not None and function.params else None
+        return owner and (owner.name, owner)
+    func = site.func
+    if not isinstance(func, tree.Attribute) or not isinstance(func.value, tree.Name):
+        return site
+    bindings, _ = file.values.definitions(func.value)
+    return (func.value.id, bindings[0].node) if len(bindings) == 1 else site
 
 
 def _follow(file: File, body: Body, one: Node, other: Node) -> bool:
