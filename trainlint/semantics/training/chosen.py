@@ -69,22 +69,13 @@ def _words(node: Node) -> set[str]:
 
 
 def _counted(file: File, way: Way, loop: tree.Loop) -> set[str]:
-    """What counts rounds: the targets of the loops, and what grows by a constant.
-
-    A counter that a test sets back, as patience does, tells what happened.
-    """
+    """What counts rounds: the targets of the loops, and what grows by a constant."""
     loops = [loop, *(above for place in way for above in _up_to(place, loop))]
     counters = {n for each in loops if isinstance(each, tree.For) for n in _words(each.target)}
     for grown in file.all(tree.AugAssign):
         if isinstance(grown.value, tree.Constant):
             counters |= _words(grown.target)
-    return counters - {
-        word
-        for assign in file.all(tree.Assign)
-        if isinstance(assign.parent, tree.If)
-        for part in assign.targets
-        for word in _words(part)
-    }
+    return counters
 
 
 def _begun(file: File, loop: tree.Loop) -> set[str]:
@@ -139,8 +130,6 @@ def ends(way: Way, loop: tree.Loop) -> bool:
         for target in statement.targets
         if (text := tree.dotted(target)) is not None
     }
-    if not flags:
-        return False
     if isinstance(loop, tree.While) and _outcome(loop.test, flags) is False:
         return True
     return any(
@@ -159,7 +148,7 @@ def _outcome(test: Expr, flags: dict[str, bool]) -> bool | None:
         case tree.BoolOp():
             sides = {_outcome(side, flags) for side in (test.left, test.right)}
             short = test.op == "or"
-            return short if short in sides else (None if None in sides else not short)
+            return short if short in sides else None
         case _:
             return flags.get(tree.dotted(test) or "")
 
@@ -169,26 +158,12 @@ def is_left(file: File, body: tree.Body, way: Way, target: Way, loop: tree.Loop)
 
     ``way`` leads to what is read, ``target`` to where it is read.
     """
-    place, kept_under = target[-1], _tests(way, loop)
-    if not any(above is loop for above in place.ancestors()) or _is_behind(place, loop):
+    place, tests = target[-1], _tests(way, loop)
+    above = set(place.ancestors())
+    if loop not in above or any(not above.isdisjoint(test.orelse) for test in tests):
         return True
     flow = file.flow_in(body)
     if not flow.holds(place) or flow.reaches(flow.point(place), [flow.point(loop)]):
-        return _is_other_branch(place, kept_under)
-    texts = [file.text(test.test) for test in kept_under]
-    for test in _tests(target, loop):
-        if any(text in file.text(test.test) for text in texts) and test not in kept_under:
-            return False
-    return not any(test in kept_under for test in _tests(target, loop)) or _is_other_branch(
-        place, kept_under
-    )
-
-
-def _is_behind(place: Node, loop: tree.Loop) -> bool:
-    """True for the ``else`` of a loop."""
-    return any(any(above is s for s in loop.orelse) for above in (place, *place.ancestors()))
-
-
-def _is_other_branch(place: Node, tests: list[tree.If]) -> bool:
-    above = [place, *place.ancestors()]
-    return any(any(a is s for a in above for s in test.orelse) for test in tests)
+        return False
+    chosen_by = file.text(tests[0].test)
+    return not any(chosen_by in file.text(test.test) for test in _tests(target, loop))

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tree
 from trainlint.semantics.kinds import Object
 from trainlint.semantics.references import is_bound_by
-from trainlint.semantics.training import models
 from trainlint.semantics.training.script import ENGINES
 from trainlint.semantics.tree import Expr, Node
 
@@ -18,7 +17,8 @@ if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
 LOADED, SAVED, RETURNED, USED = "loaded", "saved", "returned", "used"
-_MODEL_NAME = re.compile(r"best_(model|net)")
+LOAD = "load_state_dict"
+_MODEL_NAME = re.compile(r"best_(model|net)$")
 _SHALLOW = frozenset({"builtins.dict", "copy.copy", "collections.OrderedDict"})
 _SHARDED = re.compile(r"FSDP|FullySharded|fully_shard", re.I)
 
@@ -88,19 +88,14 @@ def _taken(
     file: File, value: Expr, name: tree.Name | tree.Attribute, key: object
 ) -> Iterator[tuple[Expr, object, tree.Name | tree.Attribute, bool]]:
     """The states in a value: what gives them, their key, and the model."""
-    for item, part in _items(file, value) if key is ... else ():
+    for item, part in _items(file, value):
         model = _state_of(file, part)
         if model is not None:
             yield part, item, model, True
     model = _state_of(file, value)
     if model is not None:
         yield value, key, model, True
-    elif (
-        isinstance(value, tree.Name | tree.Attribute)
-        and tree.dotted(value)
-        and _MODEL_NAME.search(tree.word_of(name))
-        and models.is_model(file, value) is not False
-    ):
+    elif isinstance(value, tree.Name | tree.Attribute) and _MODEL_NAME.search(tree.word_of(name)):
         yield value, key, value, False
 
 
@@ -122,13 +117,14 @@ def _items(file: File, value: Expr) -> Iterator[tuple[object, Expr]]:
 def _state_of(file: File, expr: Expr) -> tree.Name | tree.Attribute | None:
     """The model whose tensors an expression hands on, in a dict of their own or another one."""
     match expr:
-        case tree.Call(func=tree.Attribute(attr="state_dict", value=owner), args=[]):
-            if not isinstance(owner, tree.Name | tree.Attribute) or tree.dotted(owner) is None:
-                return None
-            return owner
+        case tree.Call(
+            func=tree.Attribute(attr="state_dict", value=(tree.Name() | tree.Attribute()) as owner),
+            args=[],
+        ):
+            return owner if tree.dotted(owner) is not None else None
         case tree.Call(func=tree.Attribute(attr="copy", value=inner), args=[]):
             return _state_of(file, inner)
-        case tree.Call(args=[tree.Arg(keyword=None, star="", value=inner)]) if (
+        case tree.Call(args=[tree.Arg(keyword=None, value=inner), *_]) if (
             file.names.qualified(expr.func) in _SHALLOW
         ):
             return _state_of(file, inner)
@@ -140,12 +136,12 @@ def _is_own(file: File, keep: Keep) -> bool:
     """True where the state may be no reference: of a class with a way of its own, or sharded."""
     if file.script.frameworks & ENGINES or _SHARDED.search(file.source.code):
         return True
-    for value in file.values.of(keep.model):
-        if isinstance(value, Object):
-            method = file.values.graph.method(value.cls, "state_dict")
-            if method is not None or not file.values.graph.is_module(value.cls):
-                return True
-    return False
+    graph = file.values.graph
+    return any(
+        not graph.is_module(value.cls) or graph.method(value.cls, "state_dict") is not None
+        for value in file.values.of(keep.model)
+        if isinstance(value, Object)
+    )
 
 
 def _is_mutated(file: File, keep: Keep) -> bool:
@@ -156,18 +152,14 @@ def _is_mutated(file: File, keep: Keep) -> bool:
         here = isinstance(keep.name, tree.Attribute) or tree.body_of(expr) is body
         return here and tree.dotted(expr) == text
 
-    for node in file.all(tree.Subscript):
-        inner = node.value.value if isinstance(node.value, tree.Subscript) else None
-        if not is_bound_by(node):
-            continue
-        if inner is not None and is_kept(inner):
-            return True
-        known = len(node.index) == 1 and isinstance(node.index[0], tree.Constant)
-        if not known and is_kept(node.value):
-            return True
-    return any(
+    def is_item(node: tree.Subscript) -> bool:
+        if isinstance(node.value, tree.Subscript):
+            return is_kept(node.value.value)
+        return is_kept(node.value) and not isinstance(node.index[0], tree.Constant)
+
+    return any(is_bound_by(node) and is_item(node) for node in file.all(tree.Subscript)) or any(
         isinstance(call.func, tree.Attribute)
-        and call.func.attr in {"update", "clear", "pop"}
+        and call.func.attr == "update"
         and is_kept(call.func.value)
         for call in file.calls
     )
@@ -203,7 +195,7 @@ def _is_same_object(file: File, owner: Expr, name: tree.Attribute) -> bool:
 def _sink(file: File, keep: Keep, read: Expr) -> Iterator[tuple[Expr, str]]:
     node: Node = read
     parent = read.parent
-    if isinstance(parent, tree.Subscript) and parent.value is read and keep.key is not ...:
+    if isinstance(parent, tree.Subscript) and keep.key is not ...:
         if file.values.literal(parent.index[0]) != keep.key:
             return
         node, parent = parent, parent.parent
@@ -211,23 +203,19 @@ def _sink(file: File, keep: Keep, read: Expr) -> Iterator[tuple[Expr, str]]:
         method = parent.parent if isinstance(parent, tree.Attribute) else parent
         if isinstance(parent, tree.Return):
             yield read, RETURNED
-        elif isinstance(method, tree.Arg | tree.Call) and not _gets_weights(parent):
+        elif isinstance(method, tree.Arg | tree.Call) and getattr(parent, "attr", "") != LOAD:
             yield read, USED
         return
     while parent is not None and not isinstance(parent, tree.Stmt):
-        if isinstance(parent, tree.Compare | tree.IfExp) and node is not getattr(parent, "body", 0):
+        if isinstance(parent, tree.Compare) or node is getattr(parent, "test", None):
             return
         if isinstance(parent, tree.Call):
             func = parent.func
-            if isinstance(func, tree.Attribute) and func.attr == "load_state_dict":
+            if isinstance(func, tree.Attribute) and func.attr == LOAD:
                 yield read, LOADED
-            elif file.names.qualified(func) == "torch.save" and node is parent.args[0]:
+            elif file.names.qualified(func) == "torch.save":
                 yield read, SAVED
             return
         node, parent = parent, parent.parent
     if isinstance(parent, tree.Return):
         yield read, RETURNED
-
-
-def _gets_weights(method: Node | None) -> bool:
-    return isinstance(method, tree.Attribute) and method.attr == "load_state_dict"

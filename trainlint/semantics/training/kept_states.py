@@ -7,9 +7,10 @@ is *read* behind that: what is read are the weights of then.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
@@ -18,6 +19,7 @@ from trainlint.semantics.kinds import Instance
 from trainlint.semantics.training import chosen, copies, models, runs, updates
 from trainlint.semantics.training.chosen import Way
 from trainlint.semantics.training.keeping import (
+    LOAD,
     LOADED,
     RETURNED,
     SAVED,
@@ -35,8 +37,9 @@ if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
 __all__ = ["LOADED", "RETURNED", "SAVED", "USED", "KeptState", "kept_states"]
+_COPIES = frozenset({"copy.deepcopy", "copy.copy"})
 _MOVES = frozenset({"to", "cuda", "cpu", "half", "float", "double", "to_empty"})
-_MAX_CALLERS = 3
+_MAX_CALLERS = 3  # of a place, one of the other: their number may grow with each
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,12 +70,12 @@ def kept_states(file: File) -> Iterator[KeptState]:
 
 def _find(file: File, keep: Keep) -> KeptState | None:
     places = list(reads(file, keep))
-    for way in _ways(file, keep.statement) if places else ():
-        for read, how in places:
-            found = _chosen(file, keep, way, read, how) or _restored(file, keep, way, read, how)
-            if found is not None:
-                return found
-    return None
+    ways: Iterable[Way] = [(keep.statement,)]
+    if isinstance(keep.name, tree.Attribute):  # a name of a call ends with it
+        ways = _ways(file, keep.statement)
+    chosen_ones = (_chosen(file, keep, way, *place) for way in ways for place in places)
+    restored = (_restored(file, keep, *place) for place in places)
+    return next((each for each in chain(chosen_ones, restored) if each is not None), None)
 
 
 # From the keep past a step to the read
@@ -82,14 +85,11 @@ def _chosen(file: File, keep: Keep, way: Way, read: Expr, how: str) -> KeptState
     """The state of a chosen round of a loop that steps, read behind the loop or as it is left."""
     site = way[-1]
     body = tree.body_of(site)
-    loop = tree.enclosing_loop(site)
-    if loop is None:
-        return None
     for target in _ways(file, read):
         place = target[-1]
         if tree.body_of(place) is not body:
             continue
-        around: tree.Loop | None = loop
+        around: tree.Loop | None = tree.enclosing_loop(site)
         while around is not None:
             if (
                 chosen.selects(file, way, around, or_any=keep.is_state)
@@ -103,21 +103,14 @@ def _chosen(file: File, keep: Keep, way: Way, read: Expr, how: str) -> KeptState
     return None
 
 
-def _restored(file: File, keep: Keep, way: Way, read: Expr, how: str) -> KeptState | None:
+def _restored(file: File, keep: Keep, read: Expr, how: str) -> KeptState | None:
     """The state of before some steps, which their own model gets back after them."""
-    body, call = tree.body_of(way[0]), tree.enclosing(read, tree.Call)
-    if how != LOADED or tree.body_of(read) is not body or len(way) != 1:
+    body, load = tree.body_of(read), tree.enclosing(read, tree.Call)
+    if how != LOADED or load is None or tree.body_of(keep.statement) is not body:
         return None
-    while call is not None and getattr(call.func, "attr", "") != "load_state_dict":
-        call = tree.enclosing(call, tree.Call)
-    if call is None or not isinstance(call.func, tree.Attribute) or call.arg(None, "assign"):
+    if not isinstance(load.func, tree.Attribute) or not _is_same(file, load.func.value, keep.model):
         return None
-    if not _is_same(file, call.func.value, keep.model):
-        return None
-    common = tree.enclosing_loop(way[0])
-    while common is not None and common not in read.ancestors():
-        common = tree.enclosing_loop(common)
-    step = _stepped_between(file, keep, way, read, body, None, common)
+    step = _stepped_between(file, keep, (keep.statement,), read, body, None)
     return KeptState(keep.taken, keep.name, keep.model, step, read, how, None) if step else None
 
 
@@ -128,7 +121,6 @@ def _stepped_between(
     place: Node,
     body: Body,
     loop: tree.Loop | None,
-    round_of: tree.Loop | None = None,
 ) -> Node | None:
     """A step of the model on a way from a keep to a read on which it is not kept anew."""
     flow = file.flow_in(body)
@@ -137,20 +129,20 @@ def _stepped_between(
         return None
     kept, goal = flow.point(site), flow.point(place)
     anew = set(_keeps_anew(file, flow, keep, way))
-    if round_of is not None:
-        anew.add(flow.point(round_of))
-    anew |= set(_loads(file, flow, keep, body)) - {goal}
-    built = set(_built_anew(file, flow, keep, way, body))
+    built = set(_built_anew(file, flow, keep, way))
+    texts = {tree.dotted(keep.model), tree.dotted(keep.name)}
+    others = anew | set(_calls_on(file, flow, texts, {LOAD})) - {goal}
+    if loop is None:
+        others |= built
     for event in file.script.events(body):
         if event.kind != STEP or not flow.holds(event.site):
             continue
         point = flow.point(event.site)
         if loop is not None and loop not in event.site.ancestors():
             continue
-        if point in {kept, goal} | built:
+        if point in anew | built or point == goal:
             continue
-        behind = anew if loop is not None else anew | built
-        if not flow.reaches(kept, [point], anew | built) or not flow.reaches(point, [goal], behind):
+        if not flow.reaches(kept, [point], anew | built) or not flow.reaches(point, [goal], others):
             continue
         if _steps_model(file, event, keep):
             return event.site
@@ -159,26 +151,26 @@ def _stepped_between(
 
 def _keeps_anew(file: File, flow: Flow, keep: Keep, way: Way) -> Iterator[int]:
     """The points that give the name something else."""
-    if len(way) == 1 or all(_is_always(file, place) for place in way[:-1]):
+    if all(_is_always(file, place) for place in way[:-1]):
         yield flow.point(way[-1])
     text = tree.dotted(keep.name)
-    key = None if keep.key is ... else keep.key
     for part in _set(file):
         holder = held_by(part)
         if holder is None or tree.dotted(holder[0]) != text or not flow.holds(part):
             continue
-        if holder[1] is ... or holder[1] == key:
+        if holder[1] in (..., keep.key):
             yield flow.point(part)
 
 
-def _loads(file: File, flow: Flow, keep: Keep, body: Body) -> Iterator[int]:
-    """The points at which the model, or what is kept of it, gets weights from elsewhere."""
-    texts = {tree.dotted(keep.model), tree.dotted(keep.name)}
+def _calls_on(
+    file: File, flow: Flow, owners: Collection[str | None], methods: Collection[str]
+) -> Iterator[int]:
+    """The points that call one of some methods of one of some owners."""
     for call in file.calls:
         func = call.func
-        if not isinstance(func, tree.Attribute) or func.attr != "load_state_dict":
+        if not isinstance(func, tree.Attribute) or func.attr not in methods:
             continue
-        if tree.dotted(func.value) in texts and tree.body_of(call) is body and flow.holds(call):
+        if tree.dotted(func.value) in owners and flow.holds(call):
             yield flow.point(call)
 
 
@@ -200,42 +192,27 @@ def _is_always(file: File, place: Node) -> bool:
     return flow.holds(place) and not flow.reaches(ENTRY, [EXIT], [flow.point(place)])
 
 
-def _built_anew(file: File, flow: Flow, keep: Keep, way: Way, body: Body) -> Iterator[int]:
+def _built_anew(file: File, flow: Flow, keep: Keep, way: Way) -> Iterator[int]:
     """The points that put another model in place of the one that is kept, or move its tensors."""
     site = way[-1]
-    if len(way) == 1:
-        texts = {tree.dotted(part) for part in models.wholes(keep.model)}
-    else:
-        args = site.args if isinstance(site, tree.Call) else []
-        texts = {tree.dotted(arg.value) for arg in args} | {tree.dotted(keep.model)}
-    texts -= {None, "self"}
+    given = [arg.value for arg in site.args] if isinstance(site, tree.Call) else []
+    texts = {tree.dotted(part) for part in (*models.wholes(keep.model), *given)} - {None}
     for part in _set(file):
         text, statement = tree.dotted(part), tree.statement_of(part)
         if text not in texts or _hands_on(file, statement, text):
             continue
-        for place in (way[-1] for way in _ways(file, part)):
-            if tree.body_of(place) is body and flow.holds(place):
+        for *_, place in _ways(file, part):
+            if flow.holds(place):
                 yield flow.point(place)
-    for call in file.calls:
-        func = call.func
-        if not isinstance(func, tree.Attribute) or func.attr not in _MOVES:
-            continue
-        if tree.dotted(func.value) in texts and tree.body_of(call) is body and flow.holds(call):
-            yield flow.point(call)
+    yield from _calls_on(file, flow, texts, _MOVES)
 
 
 def _hands_on(file: File, statement: Node, text: str | None) -> bool:
     """True for ``model, loss = train(model, ...)``: what is set is made of what it was."""
     value = getattr(statement, "value", None)
-    for node in value.walk() if isinstance(value, tree.Expr) else ():
-        if isinstance(node, tree.Call) and (
-            (file.names.qualified(node.func) or "").startswith("copy.")
-        ):
-            return False
-    return isinstance(value, tree.Expr) and any(
-        isinstance(node, tree.Name | tree.Attribute) and tree.dotted(node) == text
-        for node in value.walk()
-    )
+    parts = [node for node in value.walk() if isinstance(node, tree.Expr)] if value else []
+    made = {file.names.qualified(node.func) for node in parts if isinstance(node, tree.Call)}
+    return made.isdisjoint(_COPIES) and any(tree.dotted(node) == text for node in parts)
 
 
 def _steps_model(file: File, event: Event, keep: Keep) -> bool:
@@ -269,14 +246,12 @@ def _is_same(file: File, one: Expr, other: Expr) -> bool:
     return any(same(one, w) and copies.are_one(file, one, w) for w in models.wholes(other))
 
 
-def _ways(file: File, node: Node, depth: int = _MAX_CALLERS) -> Iterator[Way]:
+def _ways(file: File, node: Node) -> Iterator[Way]:
     """The ways to a place through the calls of its function, shortest first."""
     todo: list[Way] = [(node,)]
     while todo:
         way = todo.pop(0)
         yield way
         function = tree.function_of(way[-1])
-        if function is not None and len(way) <= depth:
-            for call, _owner in file.values.graph.callers(function):
-                if call not in way:
-                    todo.append((*way, call))
+        if function is not None and len(way) <= _MAX_CALLERS:
+            todo += [(*way, call) for call, _owner in file.values.graph.callers(function)]
