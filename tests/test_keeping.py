@@ -21,6 +21,10 @@ def train(model, loader, optimizer):
         F.mse_loss(model(x), y).backward()
         optimizer.step()
 
+def one_step(model, x, y, optimizer):
+    F.mse_loss(model(x), y).backward()
+    optimizer.step()
+
 def score(model, loader):
     with torch.no_grad():
         return sum(F.mse_loss(model(x), y).item() for x, y in loader)
@@ -28,7 +32,8 @@ def score(model, loader):
 FIT = """
 def fit(model, loader, held, epochs, args):
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    best, best_state, kept, waited = float("inf"), None, {{}}, 0
+    best, best_state, kept, waited, mean = float("inf"), None, {{}}, 0, 0.0
+    many = epochs > 9
     for epoch in range(epochs):
         train(model, loader, optimizer)
         loss = score(model, held)
@@ -55,6 +60,7 @@ def in_rounds(rounds: str, behind: str) -> int:
 
 
 BEST = "if loss < best:\n    best = loss\n    "
+UNDER = BEST + "best_state = model.state_dict()\n"
 
 
 @pytest.mark.parametrize(
@@ -67,6 +73,8 @@ BEST = "if loss < best:\n    best = loss\n    "
         pytest.param("dict(best=copy.deepcopy(model.state_dict()))", 0, id="a deep copy in a dict"),
         pytest.param("build().state_dict()", 0, id="a state of what a call gives"),
         pytest.param("args.nets[0].body.state_dict()", 0, id="a state of what is indexed"),
+        pytest.param("zoo.clones(w=model.state_dict())", 0, id="a function that may copy"),
+        pytest.param("{args.key: model.state_dict()}", 0, id="an item under a computed key"),
         pytest.param("zoo.dict(model.state_dict())", 0, id="a copy by a function that is unknown"),
     ],
 )
@@ -109,6 +117,15 @@ def test_what_is_kept(value: str, count: int) -> None:
             0,
             id="an item of an item is not followed",
         ),
+        pytest.param(
+            "best_state, *rest = model.state_dict(), loss, epoch", SAVE, 0, id="one of many"
+        ),
+        pytest.param(
+            "best_state = model.state_dict()\n    zoo.meter.update(loss)",
+            SAVE,
+            1,
+            id="something else is updated",
+        ),
     ],
 )
 def test_what_becomes_of_it(rounds: str, behind: str, count: int) -> None:
@@ -132,42 +149,59 @@ def test_what_becomes_of_it(rounds: str, behind: str, count: int) -> None:
             id="the item is read from a file",
         ),
         pytest.param(
-            f"{BEST}best_state = model.state_dict()\nbest_state, lr = zoo.average(model, best_state)",
+            f"{UNDER}best_state, lr = zoo.of(model, best_state)",
             LOAD,
             0,
             id="each round makes another one of it",
         ),
         pytest.param(
-            f"{BEST}best_state = model.state_dict()",
+            UNDER,
             "for best_state in zoo.states():\n    model.load_state_dict(best_state)",
             0,
             id="a loop gives the name others",
         ),
         pytest.param(
-            f"{BEST}best_state = model.state_dict()\n    model = copy.deepcopy(model)\n"
+            f"{UNDER}    model = copy.deepcopy(model)\n"
             "    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)",
             LOAD,
             0,
             id="training goes on with a copy of the model",
         ),
         pytest.param(
-            f"{BEST}best_state = model.state_dict()\nmodel = zoo.prune(model)",
+            f"{UNDER}model = zoo.prune(model)",
             LOAD,
             1,
             id="the model goes through a function",
         ),
         pytest.param(
-            f"{BEST}best_state = model.state_dict()",
+            UNDER,
             'model.load_state_dict(torch.load("best.pt"))\n' + SAVE,
             0,
             id="the best weights are read into the model before it is saved",
         ),
         pytest.param(
-            f"{BEST}best_state = model.state_dict()\nif loss > 10:\n"
-            '    model.load_state_dict(torch.load("first.pt"))',
+            f'{UNDER}if loss > 10:\n    model.load_state_dict(torch.load("first.pt"))',
             LOAD,
             1,
             id="training begins again from other weights",
+        ),
+        pytest.param(
+            UNDER,
+            "model = zoo.build()\n" + LOAD,
+            1,
+            id="a new model gets it, which is none the better",
+        ),
+        pytest.param(
+            f'{BEST}best_state = model.state_dict()\nargs.twin.load_state_dict(torch.load("a.pt"))',
+            SAVE,
+            1,
+            id="another model gets weights",
+        ),
+        pytest.param(
+            f'{BEST}best_state = model.state_dict()\nloss = loss.to("cpu")',
+            SAVE,
+            1,
+            id="something else is moved",
         ),
     ],
 )
@@ -179,19 +213,49 @@ def test_what_is_kept_anew(rounds: str, behind: str, count: int) -> None:
     ("rounds", "behind", "count"),
     [
         pytest.param(
-            f"{BEST}best_state = model.state_dict()",
+            UNDER,
             "return model if best_state is None else zoo.of(best_state)",
             0,
             id="it is asked for only",
         ),
         pytest.param(
-            f"{BEST}best_state = model.state_dict()",
+            UNDER,
+            "return 1 if best_state else 0",
+            0,
+            id="it is asked for by its truth",
+        ),
+        pytest.param(
+            UNDER,
+            'return best_state["bias"]',
+            1,
+            id="one tensor of it is returned",
+        ),
+        pytest.param(
+            f"{BEST}best_model = model",
+            "return best_model(held)",
+            1,
+            id="the best model is run",
+        ),
+        pytest.param(
+            f"{BEST}best_model = model",
+            "best_model(held)",
+            1,
+            id="the best model is run, and that is all",
+        ),
+        pytest.param(
+            f"{BEST}best_model = model",
+            "assert best_model is not None",
+            0,
+            id="the best model is asked for only",
+        ),
+        pytest.param(
+            UNDER,
             "return best_state if best_state is not None else model.state_dict()",
             1,
             id="it is returned where there is one",
         ),
         pytest.param(
-            f"{BEST}best_state = model.state_dict()",
+            UNDER,
             "return model.state_dict() if best_state is None else best_state",
             1,
             id="it is returned where there is one, the other way round",
@@ -238,10 +302,33 @@ KEEP = "\n    best_state = model.state_dict()"
 @pytest.mark.parametrize(
     ("rounds", "count"),
     [
-        pytest.param(f"if False:{KEEP}", 0, id="never"),
-        pytest.param(f"if zoo.improves(loss):{KEEP}", 1, id="where a call says so"),
+        pytest.param(
+            f"if loss < best and not held:\n    if False:{indent(KEEP, '    ')}", 0, id="never"
+        ),
+        pytest.param(f"if loss < best:\n    best = loss{KEEP}", 1, id="below the best"),
+        pytest.param(f"if zoo.improves(model):{KEEP}", 1, id="where a call says so"),
         pytest.param(f"new = loss < best\nif new:{KEEP}", 1, id="by a comparison under a name"),
-        pytest.param(f"many = epochs > 9\nif args.keep:{KEEP}", 0, id="by a setting"),
+        pytest.param(
+            "length = 0\nwhile zoo.lives(model):\n    length += 1\n"
+            f"if length > best:\n    best = length{KEEP}",
+            1,
+            id="by the length of a round",
+        ),
+        pytest.param(
+            f"improved = False\nif zoo.improves(model):\n    improved = True\nif improved:{KEEP}",
+            1,
+            id="by a flag that each round sets",
+        ),
+        pytest.param(
+            f"mean += 0.1 * (loss - mean)\nif mean < best:\n    best = mean{KEEP}",
+            1,
+            id="by a running mean",
+        ),
+        pytest.param(f"if args.keep:{KEEP}", 0, id="by a setting"),
+        pytest.param(f"if many:{KEEP}", 0, id="by a comparison of settings"),
+        pytest.param(
+            f"waited += 1\nif waited >= 10:{KEEP}\n    waited = 0", 0, id="when a counter is full"
+        ),
         pytest.param(f"if args.keep and os.sep:{KEEP}", 0, id="by two settings"),
         pytest.param(f"if epoch % 10 == 0:{KEEP}", 0, id="in every tenth round"),
         pytest.param(f"if epoch > 10:{KEEP}", 0, id="in the later rounds"),
@@ -254,11 +341,39 @@ def test_the_rounds_in_which_it_is_kept(rounds: str, count: int) -> None:
     assert in_rounds(rounds, SAVE) == count
 
 
+@pytest.mark.parametrize(
+    ("test", "count"),
+    [
+        *((test, 1) for test in ("loss < best", "loss <= best", "best > loss", "best >= loss")),
+        pytest.param("best_state is None", 0, id="the first one is a default"),
+    ],
+)
+def test_the_rounds_in_which_a_model_is_kept(test: str, count: int) -> None:
+    rounds = f"if {test}:\n    best_state = best = loss\n    best_model = model"
+    assert in_rounds(rounds, "return best_model") == count
+
+
+def test_a_function_that_a_later_one_replaces_is_not_run() -> None:
+    text = FIT.format(rounds=indent(UNDER, " " * 8), behind=indent(SAVE, " " * 4))
+    assert found(text + text) == found(text) == 1
+
+
+def test_a_comparison_around_the_loop_chooses_no_round() -> None:
+    text = """
+def fit(model, loader, epochs, keeps):
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    if epochs > 3:
+        for _ in range(epochs):
+            train(model, loader, optimizer)
+            if keeps:
+                state = model.state_dict()
+        torch.save(state, "last.pt")
+"""
+    assert found(text) == 0
+
+
 def test_what_is_kept_by_number_and_loaded_back_restores_nothing() -> None:
     assert in_rounds(f"if epoch % 10 == 0:{KEEP}", LOAD) == 1
-
-
-UNDER = BEST + "best_state = model.state_dict()\n"
 
 
 @pytest.mark.parametrize(
@@ -286,8 +401,7 @@ UNDER = BEST + "best_state = model.state_dict()\n"
             f"{UNDER}if waited > 5:\n    return best_state", "", 1, id="it is returned in a round"
         ),
         pytest.param(
-            f"{BEST}best_state = model.state_dict()\nif loss < best and waited:\n"
-            "    return best_state",
+            f"{UNDER}if loss < best and waited:\n    return best_state",
             "",
             0,
             id="it is returned in a chosen round",
@@ -297,6 +411,12 @@ UNDER = BEST + "best_state = model.state_dict()\n"
             "",
             1,
             id="a test around both chooses neither",
+        ),
+        pytest.param(
+            f"{UNDER}else:\n    waited += 1\n    if waited > 5:\n        return best_state",
+            "",
+            1,
+            id="it is returned out of patience",
         ),
         pytest.param(
             f"{UNDER}if loss > 10:\n    break",
@@ -324,9 +444,11 @@ def test_the_way_out_of_the_rounds(rounds: str, behind: str, count: int) -> None
         pytest.param("not (done or zoo.is_late())", 0, id="either of two ends it"),
         pytest.param("not done or zoo.goes_on()", 1, id="another one keeps it going"),
         pytest.param("zoo.goes_on()", 1, id="the flag ends nothing"),
+        pytest.param("zoo.goes_on() and zoo.has_time()", 1, id="two others end it"),
     ],
 )
-def test_a_flag_that_ends_the_loop(test: str, count: int) -> None:
+@pytest.mark.parametrize("more", ["pass", "if done: print(1)", "if not zoo.has_time(): break"])
+def test_a_flag_that_ends_the_loop(test: str, count: int, more: str) -> None:
     text = f"""
 def fit(model, loader, held):
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
@@ -336,6 +458,7 @@ def fit(model, loader, held):
         if score(model, held) < 0.1:
             state = model.state_dict()
             done = True
+        {more}
     return state
 """
     assert found(text) == count
@@ -352,6 +475,85 @@ def fit(model, loader, held):
 """,
             1,
             id="to assign it restores nothing either",
+        ),
+        pytest.param(
+            """
+    model = nn.Linear(8, 1)
+    best_model = model
+    train(model, loader, torch.optim.SGD(model.parameters(), lr=0.1))
+    best_model.eval()
+""",
+            0,
+            id="a second name is no state that is loaded back",
+        ),
+        pytest.param(
+            """
+    model = nn.Linear(8, 1)
+    mean = copy.deepcopy(model)
+    before = mean.state_dict()
+    train(model, loader, torch.optim.SGD(model.parameters(), lr=0.1))
+    mean.load_state_dict(before)
+""",
+            0,
+            id="a copy of what is trained",
+        ),
+        pytest.param(
+            """
+    before = model.state_dict()
+    train(model, loader, optimizer)
+    after = model.state_dict()
+    model.load_state_dict({name: (before[name] + after[name]) / 2 for name in after})
+""",
+            1,
+            id="a mean of the states before and after",
+        ),
+        pytest.param(
+            """
+    before = model.parts[0].body.state_dict()
+    train(model, loader, torch.optim.SGD(model.parts[1].body.parameters(), lr=0.1))
+    model.parts[0].body.load_state_dict(before)
+""",
+            0,
+            id="the same part of another one",
+        ),
+        pytest.param(
+            """
+    before = model.state_dict()
+    train(model, loader, torch.optim.SGD(model.head.parameters(), lr=0.1))
+    model.load_state_dict(before)
+""",
+            1,
+            id="a part of the model is trained",
+        ),
+        pytest.param(
+            """
+    before = model.state_dict()
+    one_step(model, loader, other, opt)
+    model.load_state_dict(before)
+""",
+            1,
+            id="a call trains it with an optimizer that is unknown",
+        ),
+        pytest.param(
+            """
+    before = model.state_dict()
+    F.mse_loss(model(loader), other).backward()
+    model.load_state_dict(before)
+""",
+            0,
+            id="there is a backward pass and no step",
+        ),
+        pytest.param(
+            """
+    before = model.state_dict()
+    opt = loader.make(other.parameters())
+    for x, y in loader:
+        F.mse_loss(other(model(x)), y).backward()
+        opt.step()
+    model.load_state_dict(before)
+""",
+            0,
+            id="an optimizer that something makes has the parameters of another one",
         ),
         pytest.param(
             """
@@ -607,7 +809,7 @@ def fit(loader):
             self.validate(score(self.model, self.held))
             if self.improved:
                 self.state = self.model.state_dict()
-        self.model.load_state_dict(self.state)
+        torch.save(self.state, "best.pt")
     def validate(self, loss):
         self.improved = loss < self.best
 """,
@@ -620,7 +822,7 @@ def fit(loader):
         for _ in range(9):
             train(self.model, self.loader, self.optimizer)
             self.validate(zoo.improves(self))
-        self.model.load_state_dict(self.state)
+        torch.save(self.state, "best.pt")
     def validate(self, is_best):
         if is_best:
             self.state = self.model.state_dict()
@@ -628,10 +830,91 @@ def fit(loader):
             1,
             id="a flag that a call is given",
         ),
+        pytest.param(
+            """
+    def fit(self):
+        for _ in range(9):
+            train(self.model, self.loader, self.optimizer)
+            self.validate()
+        torch.save(self.state, "best.pt")
+    def validate(self):
+        if KEEPS:
+            self.state = self.model.state_dict()
+
+KEEPS = os.getenv("KEEPS")
+""",
+            0,
+            id="a setting of the module",
+        ),
+        pytest.param(
+            """
+    def fit(self):
+        for _ in range(9):
+            train(self.model, self.loader, self.optimizer)
+            self.validate(score(self.model, self.held))
+        torch.save(self.state, "best.pt")
+    def validate(self, loss):
+        if loss > 10:
+            self.validate(loss / 10)
+        elif loss < self.best:
+            self.best, self.state = loss, self.model.state_dict()
+""",
+            1,
+            id="a method that calls itself",
+        ),
     ],
 )
 def test_what_an_object_keeps(methods: str, count: int) -> None:
     assert found(METHODS + methods) == count
+
+
+@pytest.mark.parametrize(
+    "move", sorted(["cpu", "cuda", "to", "half", "float", "double", "to_empty"])
+)
+def test_a_move_gives_a_model_other_tensors(move: str) -> None:
+    rounds = f"{UNDER}model.{move}('cuda')"
+    assert in_rounds(rounds, SAVE) == 0
+
+
+@pytest.mark.parametrize(
+    ("rounds", "count"),
+    [
+        pytest.param("", 1, id="one model"),
+        pytest.param(
+            "net = nn.Linear(8, 1); optimizer = torch.optim.SGD(net.parameters())",
+            0,
+            id="a new one in each round",
+        ),
+        pytest.param("curve[epoch] = 0", 1, id="an item of something else is set"),
+    ],
+)
+def test_what_a_call_is_given(rounds: str, count: int) -> None:
+    text = f"""
+class Keeper:
+    best, state = float("inf"), None
+    def __call__(self, loss, model):
+        if loss < self.best:
+            self.best, self.state = loss, model.state_dict()
+
+def fit(loader, held):
+    net = nn.Linear(8, 1)
+    keeper, curve = Keeper(), {{}}
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    for epoch in range(9):
+        {rounds}
+        train(net, loader, optimizer)
+        keeper(score(net, held), net)
+    torch.save(keeper.state, "best.pt")
+"""
+    assert found(text) == count
+
+
+def test_another_function_has_a_name_of_its_own() -> None:
+    text = FIT.format(
+        rounds=indent(UNDER, " " * 8),
+        behind='    save(torch.load("best.pt"))\n\ndef save(best_state):\n    ' + SAVE,
+    )
+    assert found(text) == 0
 
 
 def test_what_one_call_keeps_under_a_local_name_ends_with_it() -> None:

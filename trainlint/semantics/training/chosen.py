@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
@@ -46,10 +47,7 @@ def _tests(way: Way, loop: tree.Loop) -> list[tree.If]:
 
 
 def _up_to(place: Node, loop: tree.Loop) -> Iterator[Node]:
-    for above in place.ancestors():
-        if above is loop or isinstance(above, tree.FunctionDef):
-            return
-        yield above
+    return takewhile(lambda above: above is not loop, place.ancestors())
 
 
 def _asked(file: File, test: Expr, loop: tree.Loop) -> Iterator[Node]:
@@ -79,11 +77,11 @@ def _counted(file: File, way: Way, loop: tree.Loop) -> set[str]:
 
 
 def _begun(file: File, loop: tree.Loop) -> set[str]:
-    """What begins anew in each round: the score of an episode that lasts as long as it can."""
+    """What each round sets first of all: the length of an episode that lasts as long as it can."""
     return {
         word
         for assign in file.all(tree.Assign)
-        if loop in assign.ancestors() and isinstance(assign.value, tree.Constant)
+        if assign.parent is loop
         for part in assign.targets
         for word in _words(part)
     }
@@ -124,9 +122,7 @@ def ends(way: Way, loop: tree.Loop) -> bool:
         for place in way
         if isinstance(below := tree.statement_of(place), tree.Stmt)
         for statement in tree.block_of(below)
-        if isinstance(statement, tree.Assign)
-        and isinstance(statement.value, tree.Constant)
-        and isinstance(statement.value.value, bool)
+        if isinstance(statement, tree.Assign) and isinstance(statement.value, tree.Constant)
         for target in statement.targets
         if (text := tree.dotted(target)) is not None
     }
@@ -163,7 +159,7 @@ def is_left(file: File, body: tree.Body, way: Way, target: Way, loop: tree.Loop)
     if loop not in above or any(not above.isdisjoint(test.orelse) for test in tests):
         return True
     flow = file.flow_in(body)
-    if not flow.holds(place) or flow.reaches(flow.point(place), [flow.point(loop)]):
+    if flow.reaches(flow.point(place), [flow.point(loop)]):
         return False
     chosen_by = file.text(tests[0].test)
     return not any(chosen_by in file.text(test.test) for test in _tests(target, loop))

@@ -178,17 +178,15 @@ def reads(file: File, keep: Keep) -> Iterator[tuple[Expr, str]]:
                 yield from _sink(file, keep, node)
         return
     for attribute in file.all(tree.Attribute):
-        if attribute.attr == name.attr and _is_same_object(file, attribute.value, name):
+        if attribute.attr == name.attr and _may_be_same(file, attribute.value, name):
             yield from _sink(file, keep, attribute)
 
 
-def _is_same_object(file: File, owner: Expr, name: tree.Attribute) -> bool:
-    cls = tree.class_of(name)
-    if isinstance(owner, tree.Name) and owner.id == tree.dotted(name.value) == "self":
-        return cls is not None and tree.class_of(owner) is cls
+def _may_be_same(file: File, owner: Expr, name: tree.Attribute) -> bool:
+    """True where an expression can be the object of an attribute."""
     if tree.dotted(name.value) != "self":
-        same = tree.dotted(owner) == tree.dotted(name.value)
-        return same and tree.body_of(owner) is tree.body_of(name)
+        return tree.dotted(owner) == tree.dotted(name.value)
+    cls = tree.class_of(name)
     return any(isinstance(v, Object) and v.cls is cls for v in file.values.of(owner))
 
 

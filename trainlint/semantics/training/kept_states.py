@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -31,13 +30,12 @@ from trainlint.semantics.training.keeping import (
     reads,
 )
 from trainlint.semantics.training.script import STEP, Event
-from trainlint.semantics.tree import Body, Expr, Node
+from trainlint.semantics.tree import Expr, Node
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
 __all__ = ["LOADED", "RETURNED", "SAVED", "USED", "KeptState", "kept_states"]
-_COPIES = frozenset({"copy.deepcopy", "copy.copy"})
 _MOVES = frozenset({"to", "cuda", "cpu", "half", "float", "double", "to_empty"})
 _MAX_CALLERS = 3  # of a place, one of the other: their number may grow with each
 
@@ -87,8 +85,6 @@ def _chosen(file: File, keep: Keep, way: Way, read: Expr, how: str) -> KeptState
     body = tree.body_of(site)
     for target in _ways(file, read):
         place = target[-1]
-        if tree.body_of(place) is not body:
-            continue
         around: tree.Loop | None = tree.enclosing_loop(site)
         while around is not None:
             if (
@@ -96,7 +92,7 @@ def _chosen(file: File, keep: Keep, way: Way, read: Expr, how: str) -> KeptState
                 and not chosen.ends(way, around)
                 and chosen.is_left(file, body, way, target, around)
             ):
-                step = _stepped_between(file, keep, way, place, body, around)
+                step = _stepped_between(file, keep, way, place, around)
                 if step is not None:
                     return KeptState(keep.taken, keep.name, keep.model, step, read, how, around)
             around = tree.enclosing_loop(around)
@@ -105,12 +101,12 @@ def _chosen(file: File, keep: Keep, way: Way, read: Expr, how: str) -> KeptState
 
 def _restored(file: File, keep: Keep, read: Expr, how: str) -> KeptState | None:
     """The state of before some steps, which their own model gets back after them."""
-    body, load = tree.body_of(read), tree.enclosing(read, tree.Call)
-    if how != LOADED or load is None or tree.body_of(keep.statement) is not body:
+    load = tree.enclosing(read, tree.Call)
+    if how != LOADED or load is None or not isinstance(load.func, tree.Attribute):
         return None
-    if not isinstance(load.func, tree.Attribute) or not _is_same(file, load.func.value, keep.model):
+    if not _is_same(file, load.func.value, keep.model):
         return None
-    step = _stepped_between(file, keep, (keep.statement,), read, body, None)
+    step = _stepped_between(file, keep, (keep.statement,), read, None)
     return KeptState(keep.taken, keep.name, keep.model, step, read, how, None) if step else None
 
 
@@ -119,28 +115,25 @@ def _stepped_between(
     keep: Keep,
     way: Way,
     place: Node,
-    body: Body,
     loop: tree.Loop | None,
 ) -> Node | None:
     """A step of the model on a way from a keep to a read on which it is not kept anew."""
+    site, body = way[-1], tree.body_of(way[-1])
     flow = file.flow_in(body)
-    site = way[-1]
-    if not flow.holds(site) or not flow.holds(place):
+    if not flow.holds(place):
         return None
     kept, goal = flow.point(site), flow.point(place)
     anew = set(_keeps_anew(file, flow, keep, way))
     built = set(_built_anew(file, flow, keep, way))
     texts = {tree.dotted(keep.model), tree.dotted(keep.name)}
-    others = anew | set(_calls_on(file, flow, texts, {LOAD})) - {goal}
+    others = anew | set(_calls_on(file, flow, texts, {LOAD}))
     if loop is None:
         others |= built
     for event in file.script.events(body):
-        if event.kind != STEP or not flow.holds(event.site):
+        if event.kind != STEP:
             continue
         point = flow.point(event.site)
-        if loop is not None and loop not in event.site.ancestors():
-            continue
-        if point in anew | built or point == goal:
+        if point in anew | built:
             continue
         if not flow.reaches(kept, [point], anew | built) or not flow.reaches(point, [goal], others):
             continue
@@ -189,7 +182,7 @@ def _set(file: File) -> Iterator[Expr]:
 def _is_always(file: File, place: Node) -> bool:
     """True where every call of its function comes to a place."""
     flow = file.flow(place)
-    return flow.holds(place) and not flow.reaches(ENTRY, [EXIT], [flow.point(place)])
+    return not flow.reaches(ENTRY, [EXIT], [flow.point(place)])
 
 
 def _built_anew(file: File, flow: Flow, keep: Keep, way: Way) -> Iterator[int]:
@@ -212,7 +205,7 @@ def _hands_on(file: File, statement: Node, text: str | None) -> bool:
     value = getattr(statement, "value", None)
     parts = [node for node in value.walk() if isinstance(node, tree.Expr)] if value else []
     made = {file.names.qualified(node.func) for node in parts if isinstance(node, tree.Call)}
-    return made.isdisjoint(_COPIES) and any(tree.dotted(node) == text for node in parts)
+    return "copy.deepcopy" not in made and any(tree.dotted(node) == text for node in parts)
 
 
 def _steps_model(file: File, event: Event, keep: Keep) -> bool:
@@ -233,17 +226,15 @@ def _made_by(file: File, optimizer: Expr) -> Iterator[tree.Call]:
             yield value.call
     if isinstance(optimizer, tree.Name):
         for binding in file.values.definitions(optimizer)[0]:
-            if binding.kind == "assign" and isinstance(binding.value, tree.Call):
+            if isinstance(binding.value, tree.Call):
                 yield binding.value
 
 
 def _is_same(file: File, one: Expr, other: Expr) -> bool:
     """True where one of two is the model of the other, or a part of it."""
-    same = partial(models.same, file)
-    for whole in models.wholes(one):
-        if same(whole, other):
-            return copies.are_one(file, whole, other)
-    return any(same(one, w) and copies.are_one(file, one, w) for w in models.wholes(other))
+    pairs = [(whole, other) for whole in models.wholes(one)]
+    pairs += [(one, whole) for whole in models.wholes(other)]
+    return any(models.same(file, *pair) and copies.are_one(file, *pair) for pair in pairs)
 
 
 def _ways(file: File, node: Node) -> Iterator[Way]:
