@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import kinds, tree
-from trainlint.semantics.names import canonical
 from trainlint.semantics.tree import Expr
 
 if TYPE_CHECKING:
@@ -34,8 +33,6 @@ def _class(file: File, value: kinds.Value, library: Library, steps: int) -> Iter
         case kinds.Method(name=name) if steps:
             owners = classes_of(file, value.receiver, library, steps - 1)
             yield from _returned(library, owners, name)
-        case kinds.Same(value=inner):
-            yield from _class(file, inner, library, steps)
         case kinds.Computed(expr=tree.Subscript(value=of, index=[index])) if steps:
             kind = "[column]" if isinstance(file.values.literal(index), str) else "[rows]"
             if kind == "[column]" or _is_selection(index):
@@ -70,6 +67,5 @@ def _annotated(file: File, name: tree.Name) -> Iterator[str]:
     bindings = found[1] if found is not None else []
     if len(bindings) == 1 and isinstance(bindings[0].node, tree.Param):
         annotation = bindings[0].node.annotation
-        told = file.names.qualified(annotation) if annotation is not None else None
-        if told is not None:
-            yield canonical(told)
+        if annotation is not None and (told := file.names.qualified(annotation)) is not None:
+            yield told
