@@ -13,7 +13,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.flow import ENTRY, EXIT, Flow, is_dead
+from trainlint.semantics.flow import ENTRY, EXIT, Flow
 from trainlint.semantics.kinds import Instance
 from trainlint.semantics.training import chosen, copies, models, runs, updates
 from trainlint.semantics.training.chosen import Way
@@ -61,7 +61,7 @@ class KeptState:
 def kept_states(file: File) -> Iterator[KeptState]:
     """The states of a file that are not what they were when they are read, one for each keep."""
     for keep in keeps(file):
-        found = _find(file, keep) if not is_dead(keep.statement) else None
+        found = _find(file, keep)
         if found is not None:
             yield found
 
