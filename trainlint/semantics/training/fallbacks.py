@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
+from trainlint.semantics.data.sameness import same_expression
 from trainlint.semantics.kinds import Instance, Object
 from trainlint.semantics.references import is_bound_by
 from trainlint.semantics.training import handlers, models
@@ -30,6 +31,7 @@ _EXPECTED = frozenset(
 # Where whole models come from, whatever the name is that they get.
 _ZOOS = ("torchvision.models.", "timm.create_model", "transformers.")
 _PRETRAINED = frozenset({"pretrained", "weights"})
+_FILES = frozenset({"torch.load", "safetensors.torch.load_file"})
 _UNTRAINED = frozenset({"from_config", "_from_config"})
 _RELATED = frozenset({"optimizer", "scheduler", "scaler", "criterion", "ema"})
 _REPORTS = re.compile(r"print|log|warn|error|exception|critical|info|debug|write", re.I)
@@ -95,6 +97,8 @@ def _another_model(file: File, handler: Handler) -> Iterator[Fallback]:
             continue
         if _is_alike(file, first, call) and not _loses_weights(file, handler, wanted):
             continue
+        if _is_loaded_again(file, handler, wanted, call, {target, file.text(instead)}):
+            continue
         yield Fallback(first, call, handler, _is_told(handler.node.body), target)
 
 
@@ -146,6 +150,47 @@ def _loses_weights(file: File, handler: Handler, wanted: Expr) -> bool:
         isinstance(node.func, tree.Attribute) and models.same(file, node.func.value, wanted)
         for node in _loads(handler.tried.body)
     ) and not any(_loads(handler.node.body))
+
+
+def _is_loaded_again(
+    file: File, handler: Handler, wanted: Expr, instead: tree.Call, names: set[str]
+) -> bool:
+    """True where a handler builds the class of what was wanted, and gives it the same weights."""
+    if not isinstance(wanted, tree.Call):
+        return False
+    cls = file.text(instead.func)
+    if not f"{file.text(wanted.func)}.".startswith(f"{cls}.") and not _is_load(file, wanted):
+        return False
+    asked = {same_expression(file, arg.value, None) for arg in wanted.args} - {None}
+    for load in _loads(handler.node.body):
+        if not isinstance(load.func, tree.Attribute) or file.text(load.func.value) not in names:
+            continue
+        given = load.arg(0, "state_dict")
+        if given is not None and not asked.isdisjoint(_weights(file, handler, given)):
+            return True
+    return False
+
+
+def _weights(file: File, handler: Handler, state: Expr) -> Iterator[object]:
+    """The files and objects that a state may come from, through the names of a handler."""
+    match state:
+        case tree.Call() if _is_load(file, state) and state.args:
+            yield same_expression(file, state.args[0].value, None)
+        case tree.Call(func=tree.Attribute(value=inner)):  # ``state.get("model")``
+            yield from _weights(file, handler, inner)
+        case tree.Attribute(value=inner) | tree.Subscript(value=inner):
+            yield from _weights(file, handler, inner)
+        case tree.Name():
+            yield same_expression(file, state, None)
+            for binding in file.values.definitions(state)[0]:
+                if binding.value is not None and handler.node in binding.node.ancestors():
+                    yield from _weights(file, handler, binding.value)
+        case _:
+            pass
+
+
+def _is_load(file: File, call: tree.Call) -> bool:
+    return file.names.qualified(call.func) in _FILES
 
 
 def _loads(block: list[tree.Stmt]) -> Iterator[tree.Call]:
