@@ -160,7 +160,8 @@ def check_deprecated(file: File) -> Iterator[Finding]:
     `models.resnet18(pretrained=True)`, `functorch.vmap`, `np.product` below NumPy 2.0, `verbose` of
     a learning-rate scheduler from torch 2.2 to 2.6; and calls that leave out what they are to say,
     as `checkpoint` without `use_reentrant`. The message says in which release that began, and where
-    a newer release has removed it, in which.
+    a newer release has removed it, in which. It is silent on an import of which no use is made,
+    where no release has removed the name: nothing warns there.
 
     ## Why is this bad?
     The program warns at every start, and stops with the release that removes what it uses.
@@ -202,6 +203,8 @@ def check_deprecated(file: File) -> Iterator[Finding]:
     for use in file.once(_uses):
         target = changed.target_of(file, use.library, use.package)
         version = use.change.deprecated
+        if use.change.removed is None and changed.is_idle_import(file, use):
+            continue
         if version is not None and use.change.is_deprecated(target):
             yield _told(file, use, _deprecated(file, use, version), version, Severity.WARNING)
 

@@ -190,6 +190,26 @@ def _imports(file: File, libraries: Mapping[str, Library]) -> Iterator[Use]:
             yield Use(alias, library, package, canonical(name), change, is_import=True)
 
 
+def is_idle_import(file: File, use: Use) -> bool:
+    """True for a name that is imported from a module that stays, and is used nowhere.
+
+    A package may import it for others.
+    """
+    alias = use.node
+    if not isinstance(alias, tree.Alias) or not isinstance(alias.parent, tree.ImportFrom):
+        return False
+    name = alias.asname or alias.name
+    found = file.names.find(name, alias)
+    bindings = [binding for binding in found[1] if binding.node is alias] if found else []
+    if any(references.handed_on(file, binding) for binding in bindings):
+        return False
+    return not (
+        file.path.endswith("__init__.py")
+        or any(node.id == name for node in file.all(tree.Name))
+        or any(node.value == name for node in file.all(tree.Constant))
+    )
+
+
 def _arguments(file: File, libraries: Mapping[str, Library]) -> Iterator[Use]:
     changed = _Changed(libraries)
     for call in file.calls:
