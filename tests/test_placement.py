@@ -345,3 +345,26 @@ def test_a_load_of_which_too_little_is_known_is_reported_on_request_only(text: s
 @pytest.mark.parametrize("text", NONE.values(), ids=NONE)
 def test_a_load_that_meets_no_missing_device_is_not_reported(text: str) -> None:
     assert _confidence(text) is None
+
+
+@pytest.mark.parametrize(
+    ("refusal", "wanted"),
+    [
+        ("if count < 1:\n        raise OSError", None),
+        ("if min(8, count) <= 0:\n        sys.exit('no GPU')", None),
+        ("if not count or small:\n        raise OSError", None),
+        ("assert count > 0 and small", None),
+        ("if count < 1 and small:\n        raise OSError", Confidence.HIGH),
+        ("if count > 1:\n        raise OSError", Confidence.HIGH),
+        ("if count < 1:\n        print('no GPU')", Confidence.HIGH),
+        ("assert count >= 0", Confidence.HIGH),
+    ],
+)
+def test_a_program_that_refuses_a_machine_without_a_gpu_needs_no_location(
+    refusal: str, wanted: Confidence | None
+) -> None:
+    text = NET + (
+        "import sys\ndef restore(net, path, small):\n    count = torch.cuda.device_count()\n"
+        f"    {refusal}\n    net.load_state_dict(torch.load(path))\n"
+    )
+    assert _confidence(text) is wanted

@@ -16,9 +16,9 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.bodies import own_nodes
+from trainlint.semantics.bodies import own_nodes, own_statements
 from trainlint.semantics.kinds import FunctionValue, Literal
-from trainlint.semantics.training import devices, provenance, skipped, written
+from trainlint.semantics.training import devices, provenance, refusals, skipped, written
 from trainlint.semantics.training.checkpoints import Restored
 from trainlint.semantics.training.whole_models import OF_MODELS
 from trainlint.semantics.tree import Body, Expr, Node
@@ -124,7 +124,7 @@ def _needs_gpu_anyway(file: File, load: tree.Call) -> bool:
     while todo:
         site = todo.pop()
         home = file.home(site)
-        if _fails_before(home, site) or _fails_behind(home, site):
+        if _fails_before(home, site) or _fails_behind(home, site) or _is_refused(home, site):
             continue
         function = tree.function_of(site)
         calls = skipped.calls_to(home, site)
@@ -143,6 +143,30 @@ def _fails_before(file: File, site: tree.Call) -> bool:
         and devices.fails_without_gpu(file, call)
         and _is_on_the_way(call, site)
         for call in file.script.calls_in.get(tree.body_of(site), ())
+    )
+
+
+def _is_refused(file: File, site: tree.Call) -> bool:
+    """True where the body of a place ends a run without a GPU before it.
+
+    Where there is one process for each, the place must be in the one that uses the first by number.
+    """
+    body = tree.body_of(site)
+    refused = any(
+        statement.start < site.start
+        and refusals.refuses(file, statement)
+        and _is_on_the_way(statement, site)
+        for statement in own_statements(body)
+    )
+    calls = file.script.calls_in.get(body, ()) if refused else ()
+    return refused and (
+        not file.once(devices.is_spread)
+        or any(
+            call.start > site.start
+            and refusals.is_first_gpu(file, call)
+            and not _is_chosen(call, body, set(site.ancestors()))
+            for call in calls
+        )
     )
 
 
@@ -187,13 +211,13 @@ def _is_chosen(call: tree.Call, body: Body, shared: Set[Node]) -> bool:
     return True
 
 
-def _is_on_the_way(call: tree.Call, site: tree.Call) -> bool:
-    """True where what leads to a place has run a call before: no branch or loop is around it."""
+def _is_on_the_way(before: Node, site: tree.Call) -> bool:
+    """True where what leads to a place has run something before: no branch or loop is around it."""
     above = set(site.ancestors())
     return not any(
         isinstance(node, tree.If | tree.IfExp | tree.For | tree.While | tree.Try)
         and node not in above
-        for node in call.ancestors()
+        for node in before.ancestors()
         if not isinstance(node, tree.Module)
     )
 

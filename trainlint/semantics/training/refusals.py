@@ -1,0 +1,66 @@
+"""Where a program ends a run that has no GPU."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trainlint.semantics import tree
+from trainlint.semantics.guards import EXITS
+from trainlint.semantics.kinds import Instance
+from trainlint.semantics.tree import Expr
+
+if TYPE_CHECKING:
+    from trainlint.semantics.facts import File
+
+
+def refuses(file: File, statement: tree.Stmt) -> bool:
+    """True for a statement that ends a run which has no GPU: it raises, exits, or asserts one."""
+    match statement:
+        case tree.Assert():
+            return _tells_gpu(file, statement.test) is True
+        case tree.If() if _tells_gpu(file, statement.test) is False:
+            last = statement.body[-1]
+            if isinstance(last, tree.ExprStmt) and isinstance(last.value, tree.Call):
+                return file.names.qualified(last.value.func) in EXITS
+            return isinstance(last, tree.Raise)
+        case _:
+            return False
+
+
+def _tells_gpu(file: File, test: Expr) -> bool | None:
+    """Whether a test holds only with a GPU (True), or always without one (False)."""
+    match test:
+        case tree.UnaryOp(op="not"):
+            inner = _tells_gpu(file, test.operand)
+            return None if inner is None else not inner
+        case tree.BoolOp():
+            parts = {_tells_gpu(file, test.left), _tells_gpu(file, test.right)}
+            whole = test.op == "and"
+            return whole if whole in parts else None
+        case tree.Compare(left=left, ops=[op], comparators=[other]) if _counts(file, left):
+            least = file.values.literal(other)
+            if not isinstance(least, int):
+                return None
+            if {"<": least > 0, "<=": least >= 0, "==": least == 0}.get(op):
+                return False
+            return True if {">": least >= 0, ">=": least > 0, "!=": least == 0}.get(op) else None
+        case tree.Call() if file.names.qualified(test.func) == "torch.cuda.is_available":
+            return True
+        case _:
+            return True if _counts(file, test) else None
+
+
+def _counts(file: File, expr: Expr) -> bool:
+    """True for the number of GPUs, also where only some of them are used."""
+    value = file.values.only(expr)
+    if not isinstance(value, Instance):
+        return False
+    if value.name == "builtins.min":
+        return any(_counts(file, arg) for arg in value.call.positional)
+    return value.name == "torch.cuda.device_count"
+
+
+def is_first_gpu(file: File, call: tree.Call) -> bool:
+    """True for a call that is given the first GPU by its number, whichever process runs it."""
+    given = call.arg(0, "device") if tree.word_of(call.func) == "to" else call.arg(None, "device")
+    return given is not None and file.values.literal(given) == "cuda:0"
