@@ -879,7 +879,7 @@ def test_a_move_gives_a_model_other_tensors(move: str) -> None:
             0,
             id="a new one in each round",
         ),
-        pytest.param("curve[epoch] = 0", 1, id="an item of something else is set"),
+        pytest.param("curve[epoch] = epoch", 1, id="an item of something else is set"),
     ],
 )
 def test_what_a_call_is_given(rounds: str, count: int) -> None:
