@@ -173,20 +173,26 @@ def _is_loaded_again(
 
 def _weights(file: File, handler: Handler, state: Expr) -> Iterator[object]:
     """The files and objects that a state may come from, through the names of a handler."""
-    match state:
-        case tree.Call() if _is_load(file, state) and state.args:
-            yield same_expression(file, state.args[0].value, None)
-        case tree.Call(func=tree.Attribute(value=inner)):  # ``state.get("model")``
-            yield from _weights(file, handler, inner)
-        case tree.Attribute(value=inner) | tree.Subscript(value=inner):
-            yield from _weights(file, handler, inner)
-        case tree.Name():
-            yield same_expression(file, state, None)
-            for binding in file.values.definitions(state)[0]:
-                if binding.value is not None and handler.node in binding.node.ancestors():
-                    yield from _weights(file, handler, binding.value)
-        case _:
-            pass
+    todo, seen = [state], set[Expr]()
+    while todo:
+        expr = todo.pop()
+        if expr in seen:
+            continue
+        seen.add(expr)
+        match expr:
+            case tree.Call() if _is_load(file, expr) and expr.args:
+                yield same_expression(file, expr.args[0].value, None)
+            case tree.Call(func=tree.Attribute(value=inner)):  # ``state.get("model")``
+                todo.append(inner)
+            case tree.Attribute(value=inner) | tree.Subscript(value=inner):
+                todo.append(inner)
+            case tree.Name():
+                yield same_expression(file, expr, None)
+                for binding in file.values.definitions(expr)[0]:
+                    if binding.value is not None and handler.node in binding.node.ancestors():
+                        todo.append(binding.value)
+            case _:
+                pass
 
 
 def _is_load(file: File, call: tree.Call) -> bool:
