@@ -2,10 +2,10 @@
 
 ## What it does
 Finds calls that leave out a parameter whose default was changed in a release that lies inside the
-target range, where nearly every such call computes or does something else since:
-`pd.get_dummies(table)` (numbers before pandas 2.0, booleans since), `KMeans(8)` (`n_init`: one run
-in place of ten), `AdaBoostClassifier()` (`algorithm`), `TSNE()` (`init`, `learning_rate`),
-`Trainer()` of Lightning (every GPU since 2.0).
+target range, where nearly every such call computes or does something else since: `KMeans(8)`
+(`n_init`: one run in place of ten), `AdaBoostClassifier()` (`algorithm`), `TSNE()` (`init`,
+`learning_rate`), `Trainer()` of Lightning (every GPU since 2.0), and `pd.get_dummies(table)` in a
+project that uses torch (numbers before pandas 2.0, booleans since).
 
 It is silent where the target lies on one side of the release, where the argument is given, or what
 it decides behind the call (`set_params`, a grid that lists it, `astype`), and where nobody named a

@@ -235,8 +235,15 @@ def left_out(file: File, libraries: Mapping[str, Library]) -> Iterator[Use]:
                 is_open = _leaves_out(call, change) and _is_among(library, package, change, target)
                 is_settled = is_open and is_given_later(file, call, change.parameter)
                 if is_open and not is_settled and not _is_guarded(file, use):
-                    yield use
+                    if not change.beside or _is_met(file, change.beside):
+                        yield use
             break
+
+
+def _is_met(file: File, package: str) -> bool:
+    """Whether a file, or one that has to do with it, uses a library."""
+    others = file.view.holding([package], file)
+    return any(package in imported_packages(other) for other in others)
 
 
 def _leaves_out(call: tree.Call, change: Change) -> bool:

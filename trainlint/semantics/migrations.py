@@ -26,7 +26,8 @@ class Change:
     ``only`` tells that other values are no fault, ``drop`` are those under which it can be left
     out, ``alone`` the parameters beside which it has another meaning, ``add`` what is passed with
     the new one, ``absent`` that the fault is to leave it out. ``same`` tells that what takes its
-    place does the same. A parameter that is left out ``was`` one thing, and is another ``now``.
+    place does the same. A parameter that is left out ``was`` one thing, and is another ``now``;
+    ``beside`` is the library without which that does no harm.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Change:
     absent: bool = False
     was: str = ""
     now: str = ""
+    beside: str = ""
 
     def is_removed(self, target: Range) -> bool:
         if self.removed is None or not target.overlaps_from(self.removed):
@@ -299,6 +301,7 @@ def _by_hand(raw: Mapping[str, Any]) -> Iterator[Change]:
             raw.get("absent", False),
             raw.get("was", ""),
             raw.get("now", ""),
+            raw.get("beside", ""),
         )
 
 
