@@ -55,11 +55,13 @@ from pathlib import Path
 from trainlint.api import File, Finding, Rule, Severity, any_of, changed, migrations
 
 _FOLDER = Path(__file__).with_name("migrations")
+_WORDS = any_of(*json.loads((_FOLDER / "words.json").read_text(encoding="utf-8"))["defaults"])
 RULE = Rule(
     "API003",
     "changed-default",
     Severity.INFO,
-    needs=any_of(*json.loads((_FOLDER / "words.json").read_text(encoding="utf-8"))["defaults"]),
+    needs=_WORDS,
+    here=_WORDS,
     ordered=False,
 )
 TABLES = migrations.Tables(lambda name: (_FOLDER / f"{name}.json").read_text(encoding="utf-8"))

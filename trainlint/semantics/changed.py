@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
 
+_GATHERS = (tree.Import, tree.ImportFrom, tree.ExprStmt)
 _MOST = 3  # arguments by position, behind which none of those stands that are told of
 
 
@@ -191,9 +192,10 @@ def _imports(file: File, libraries: Mapping[str, Library]) -> Iterator[Use]:
 
 
 def is_idle_import(file: File, use: Use) -> bool:
-    """True for a name that is imported from a module that stays, and is used nowhere.
+    """True for a name that is imported and not used, where nothing says that others are to have it.
 
-    A package may import it for others.
+    What a package imports is for others, and so is an import that a linter is told to leave alone
+    (``noqa``), and what a module gathers that does nothing but import.
     """
     alias = use.node
     if not isinstance(alias, tree.Alias) or not isinstance(alias.parent, tree.ImportFrom):
@@ -205,6 +207,8 @@ def is_idle_import(file: File, use: Use) -> bool:
         return False
     return not (
         file.path.endswith("__init__.py")
+        or all(isinstance(each, _GATHERS) for each in file.module.body)
+        or "noqa" in file.source.text[alias.start :].partition("\n")[0]
         or any(node.id == name for node in file.all(tree.Name))
         or any(node.value == name for node in file.all(tree.Constant))
     )
@@ -234,9 +238,9 @@ def left_out(file: File, libraries: Mapping[str, Library]) -> Iterator[Use]:
                 use = Use(call.func, library, package, name, change, call)
                 is_open = _leaves_out(call, change) and _is_among(library, package, change, target)
                 is_settled = is_open and is_given_later(file, call, change.parameter)
-                if is_open and not is_settled and not _is_guarded(file, use):
-                    if not change.beside or _is_met(file, change.beside):
-                        yield use
+                is_harmless = change.beside and not _is_met(file, change.beside)
+                if is_open and not (is_settled or is_harmless or _is_guarded(file, use)):
+                    yield use
             break
 
 
