@@ -43,7 +43,7 @@ There is no fix: which of the two is meant, only the author knows.
 
 ## References
 - `rules/migrations/*.json`, made by `scripts/make_tables.py` from the releases
-- `rules/requirements.json`, made by `scripts/make_requirements.py` from the metadata of the
+- `trainlint/config/needs.py`, made by `scripts/make_requirements.py` from the metadata of the
   releases, and `rules/requirements_by_hand.json`, with a source for each row
 """
 
@@ -92,11 +92,8 @@ TABLES = migrations.Tables(lambda name: (_FOLDER / f"{name}.json").read_text(enc
 @lru_cache(maxsize=1)
 def table() -> conflicts.Requirements:
     """What releases require of each other."""
-    made, by_hand = (
-        Path(__file__).with_name(name).read_text(encoding="utf-8")
-        for name in ("requirements.json", "requirements_by_hand.json")
-    )
-    return conflicts.Requirements.parse(made, by_hand)
+    by_hand = Path(__file__).with_name("requirements_by_hand.json").read_text(encoding="utf-8")
+    return conflicts.Requirements.of(by_hand)
 
 
 @RULE.check

@@ -1,11 +1,11 @@
-"""Makes the table of what releases require of each other, from their own metadata.
+"""Makes the table of what releases require of each other and of Python, from their own metadata.
 
-    python scripts/make_requirements.py --output rules/requirements.json
-    python scripts/make_requirements.py --output rules/requirements.json --check 30
+    python scripts/make_requirements.py --output trainlint/config/needs.py
+    python scripts/make_requirements.py --output trainlint/config/needs.py --check 30
 
-A row is a span of releases with the same requirement (`Requires-Dist`) on one of
-the other libraries, `until` the release behind it (none: the newest is in it); what holds only for
-an extra is left out, and what differs by Python is widened.
+A row is a span of releases that ask the same (`Requires-Dist`) of one of the other libraries; what
+holds only for an extra is left out, and what differs by Python is widened. The oldest Python is
+that of `Requires-Python`, or of the tags where a release has wheels for single Pythons only.
 What no metadata says stands in `rules/requirements_by_hand.json`.
 """
 
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import email
-import json
 import random
 import re
 import sys
@@ -21,12 +20,14 @@ import tarfile
 import zipfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import IO, cast
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 from pip._internal.exceptions import PipError
 from pip._internal.network.lazy_wheel import LazyZipOverHTTP
@@ -39,23 +40,55 @@ TRIES = 3
 # Distribution, the oldest release that is looked at, and the libraries that it is asked about.
 ASKED = {
     "lightning": ("2.0", "torch numpy torchmetrics"),
+    "librosa": ("0.8", "numpy scipy scikit-learn"),
     "numba": ("0.50", "numpy"),
+    "numpy": ("1.13", ""),
     "pandas": ("1.0", "numpy"),
-    "pytorch-lightning": ("1.5", "torch numpy torchmetrics"),
-    "scikit-learn": ("0.22", "numpy scipy"),
+    "pillow": ("5.0", ""),
+    "pytorch-lightning": ("1.0", "torch numpy torchmetrics"),
+    "scikit-learn": ("0.21", "numpy scipy"),
     "scipy": ("1.4", "numpy"),
     "tensorflow": ("2.8", "numpy"),
     "timm": ("0.4", "torch"),
+    "torch": ("1.0", ""),
     "torchaudio": ("0.8", "torch"),
-    "torchmetrics": ("0.9", "torch numpy"),
+    "torchmetrics": ("0.2", "torch numpy"),
     "torchtext": ("0.9", "torch"),
     "torchvision": ("0.9", "torch numpy"),
-    "transformers": ("4.20", "numpy tokenizers huggingface-hub"),
+    "transformers": ("4.0", "numpy tokenizers huggingface-hub"),
     "mmdet": ("2.10", "mmcv"),
     "mmpose": ("0.20", "mmcv"),
     "mmsegmentation": ("0.15", "mmcv"),
     "mmpretrain": ("1.0", "mmcv"),
 }
+HEAD = '''"""What releases require of each other and of Python, as their metadata say.
+
+Made by a script: `{command}`.
+
+A row is a span of releases of a library: the first of them, the last, the release behind it (`-`
+where the last is the newest that was read), and what they all ask of something else.
+"""
+
+ROWS = """\
+{rows}
+"""
+'''
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The releases of a library that ask the same of another one, or of Python."""
+
+    library: str
+    first: str
+    last: str
+    until: str
+    needs: str
+    allowed: str
+
+    def __str__(self) -> str:
+        told = (self.library, self.first, self.last, self.until, self.needs, self.allowed)
+        return " ".join(told)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -66,50 +99,60 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.check:
         return _check(options.output, options.check)
-    rows: list[dict[str, object]] = []
-    newest: dict[str, str] = {}
+    rows: list[Row] = []
     with _registry() as registry:
         for distribution in ASKED:
             print(distribution, file=sys.stderr, flush=True)
-            found = list(_required(registry, distribution))
-            if found:
-                newest[library_name(distribution)] = found[-1][0]
-                rows += _spans(library_name(distribution), found)
-    head = {
-        "command": f"python scripts/make_requirements.py --output {options.output.as_posix()}",
-        "about": " ".join((__doc__ or "").split("\n\n")[-1].split()),
-        "newest": newest,
-    }
-    lines = [f" {json.dumps(key)}: {json.dumps(value)}," for key, value in head.items()]
-    body = ",\n".join(f"  {json.dumps(row)}" for row in rows)
-    text = "\n".join(["{", *lines, ' "rows": [', body, " ]", "}", ""])
+            rows += _spans(library_name(distribution), list(_required(registry, distribution)))
+    command = f"python scripts/make_requirements.py --output {options.output.as_posix()}"
+    text = HEAD.format(command=command, rows="\n".join(map(str, rows)))
     options.output.write_text(text, encoding="utf-8")
     return 0
 
 
 def _check(path: Path, count: int) -> int:
     """Ask the metadata of both ends of random rows again."""
-    rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
+    told = path.read_text(encoding="utf-8").split('"""')[3].strip().splitlines()
+    rows = [Row(*line.split(" ", 5)) for line in told]
     names = {library_name(name): name for name in ASKED}
     faults = 0
     with _registry() as registry:
         for row in random.Random(0).sample(rows, min(count, len(rows))):
-            wanted = {row["from"], row["to"]}
-            for artifact in _artifacts(registry, names[row["library"]]):
-                if str(artifact.version) in wanted:
-                    said = dict(_of(registry, artifact, names[row["library"]]))
-                    if said.get(row["needs"]) != row["in"]:
+            for artifact in _artifacts(registry, names[row.library]):
+                if str(artifact.version) in (row.first, row.last):
+                    said = dict(_of(registry, artifact, names[row.library])).get(row.needs)
+                    if said != row.allowed:
                         faults += 1
-                        print(row, "but", artifact.version, "says", said.get(row["needs"]))
+                        print(row, "but", artifact.version, "says", said)
     print(f"{min(count, len(rows))} rows checked, {faults} faults")
     return 1 if faults else 0
 
 
 def _artifacts(registry: Registry, distribution: str) -> list[Artifact]:
+    """Return one file of each release, with the oldest Python that any of its files is for."""
     since = Version(ASKED[distribution][0])
     published = _published(registry, distribution)
+    files: dict[Version, list[Artifact]] = {}
+    for item in published:
+        files.setdefault(item.version, []).append(item)
     wheels = [item for item in published if item.filename.endswith(".whl")]
-    return pick_artifacts(wheels or published, Wanted(distribution, distribution, since))
+    picked = pick_artifacts(wheels or published, Wanted(distribution, distribution, since))
+    return [replace(item, python=_oldest_python(files[item.version])) for item in picked]
+
+
+def _oldest_python(files: Sequence[Artifact]) -> str:
+    """Return what a release asks of Python, "" for nothing: by its tags if it has no sdist."""
+    told = re.sub(r"(\d+\.\d+)\.[.\d]+", r"\1", _plain(SpecifierSet(files[0].python)))
+    if not all(item.filename.endswith(".whl") for item in files):
+        return told
+    tags = {tag.interpreter for item in files for tag in parse_wheel_filename(item.filename)[3]}
+    numbers = [re.fullmatch(r"cp(\d)(\d+)", tag) for tag in tags]
+    oldest = min(f"{n[1]}.{n[2]:>02}" if n is not None else "" for n in numbers)
+    if not oldest:
+        return told
+    series = ".".join(str(int(part)) for part in oldest.split("."))
+    *_, asked = sorted([*re.findall(r">=([\d.]+)", told), series], key=Version)
+    return ",".join([f">={asked}", *re.findall(r"<[\d.]+", told)])
 
 
 def _required(registry: Registry, distribution: str) -> Iterator[tuple[str, dict[str, str]]]:
@@ -127,8 +170,12 @@ def _required(registry: Registry, distribution: str) -> Iterator[tuple[str, dict
 
 
 def _of(registry: Registry, artifact: Artifact, distribution: str) -> Iterator[tuple[str, str]]:
-    """Yield what a release requires of the libraries that it is asked about."""
+    """Yield what a release requires of Python and of the libraries that it is asked about."""
+    if artifact.python:
+        yield "python", artifact.python
     asked = {library_name(name) for name in ASKED[distribution][1].split()}
+    if not asked:
+        return
     message = email.message_from_string(_metadata(registry, artifact))
     held: dict[str, list[str]] = {}
     for text in message.get_all("Requires-Dist", []):
@@ -187,9 +234,7 @@ def _metadata(registry: Registry, artifact: Artifact) -> str:
     return ""
 
 
-def _spans(
-    library: str, found: Sequence[tuple[str, dict[str, str]]]
-) -> Iterator[dict[str, object]]:
+def _spans(library: str, found: Sequence[tuple[str, dict[str, str]]]) -> Iterator[Row]:
     """Yield the spans of releases that ask the same of another library."""
     for needs in sorted({name for _, held in found for name in held}):
         span: list[str] = []
@@ -197,9 +242,7 @@ def _spans(
         for version, held in [*found, ("", {})]:
             now = held.get(needs, "")
             if span and (now != said or not version):
-                row: dict[str, object] = {"library": library, "from": span[0], "to": span[-1]}
-                row |= {"until": version} if version else {}
-                yield {**row, "needs": needs, "in": said}
+                yield Row(library, span[0], span[-1], version or "-", needs, said)
                 span = []
             if now and version:
                 span.append(version)

@@ -8,26 +8,23 @@ from pathlib import Path
 import pytest
 
 from trainlint.cli import main
+from trainlint.config.companions import Need
 from trainlint.config.requirements import requirement_places
 from trainlint.config.targets import Range
 from trainlint.semantics.conflicts import Requirements, Stated, conflicts
 from trainlint.text.configs import as_python, names_requirements
 from trainlint.text.source import decode
 
-MADE = json.dumps(
-    {
-        "rows": [
-            {"library": "a", "from": "1.0", "to": "1.9", "until": "2.0", "needs": "b", "in": "<2"},
-            {"library": "a", "from": "2.0", "to": "2.1", "needs": "b", "in": ">=2"},
-            {"library": "c", "from": "1.0", "to": "1.1", "until": "1.2", "needs": "b", "in": "<2"},
-            {"library": "c", "from": "1.5", "to": "1.6", "needs": "b", "in": "<2"},
-        ]
-    }
-)
+MADE = [
+    Need("a", "1.0", "1.9", "2.0", "b", "<2"),
+    Need("a", "2.0", "2.1", "-", "b", ">=2"),
+    Need("c", "1.0", "1.1", "1.2", "b", "<2"),
+    Need("c", "1.5", "1.6", "-", "b", "<2"),
+]
 BY_HAND = json.dumps(
     {"rows": [{"library": "d", "from": "1", "until": "2.3", "needs": "b", "in": "<2"}]}
 )
-TABLE = Requirements.parse(MADE, BY_HAND)
+TABLE = Requirements.of(BY_HAND, MADE)
 
 
 def found(**asked: str) -> list[tuple[str, str]]:

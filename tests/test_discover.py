@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from trainlint.config import companions
 from trainlint.config.settings import Settings, SettingsError
 from trainlint.diagnostics import Failure
 from trainlint.discovery.discover import (
@@ -529,8 +530,8 @@ def test_a_folder_that_sets_up_a_machine_leaves_open_what_the_project_above_says
     }
     assert found["serve"]["librosa"] == ">=0.9.2,<0.10"
     assert found["serve"]["torch"] == ">=1.7,<2"
-    assert found["cloud"] == {"torch": "1.13.1", "librosa": ">=0.8"}
-    assert found["tool"] == {"torch": "2.1.0"}
+    assert (found["cloud"]["torch"], found["cloud"]["librosa"]) == ("1.13.1", ">=0.8")
+    assert (found["tool"]["torch"], found["tool"].get("librosa")) == ("2.1.0", None)
 
 
 def test_the_nearest_readme_tells_what_no_requirement_file_asks_for(project: Path) -> None:
@@ -545,9 +546,25 @@ def test_the_nearest_readme_tells_what_no_requirement_file_asks_for(project: Pat
         for folder in (".", "own/deep")
     }
     assert found == {
-        ".": ["2.1", "1.19", "7.1", "None"],
-        "own/deep": ["2.1", "1.21.0", "7.1", "None"],
+        ".": ["2.1", "1.19", "7.1", "..1.4.4"],
+        "own/deep": ["2.1", "1.21.0", "7.1", "..2.0.3"],
     }
+
+
+def test_what_a_readme_installs_bounds_what_the_project_leaves_open(project: Path) -> None:
+    _make("README.md", text="    conda create -n own python=3.8\n")
+    _make("requirements.txt", text="torch>=1.8\ntransformers\n")
+    targets = TargetFinder(SettingsFinder())(str(project))
+    found = {name: (str(targets[name]), targets[name].known) for name in ("torch", "transformers")}
+    assert found == {"torch": (">=1.8", True), "transformers": ("..4.46.3", False)}
+
+
+def test_a_project_that_names_no_release_reads_no_table_of_needs(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(companions, "spans", lambda: pytest.fail("was read"))
+    _make("requirements.txt", text="torch>=1.8\nrich\n")
+    assert str(TargetFinder(SettingsFinder())(str(project))["torch"]) == ">=1.8"
 
 
 @pytest.mark.parametrize(

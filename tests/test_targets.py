@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainlint.cli import main
+from trainlint.config import companions
+from trainlint.config.companions import Need, bounded
 from trainlint.config.targets import (
     NEWEST,
     Range,
@@ -21,7 +24,7 @@ from trainlint.config.targets import (
     requirement_ranges,
 )
 from trainlint.discovery.project_files import requirement_files
-from trainlint.semantics import lower
+from trainlint.semantics import lower, pins
 from trainlint.semantics.facts import File, Surroundings
 from trainlint.text.source import decode
 
@@ -203,6 +206,11 @@ def _read(name: str, text: str) -> dict[str, str]:
     return {library: str(found) for library, found in requirement_ranges({name: text}).items()}
 
 
+def asked_for(files: dict[str, str]) -> dict[str, Range]:
+    """What files ask for, with all that this means for other libraries."""
+    return bounded(requirement_ranges(files))
+
+
 def test_requirements_txt_is_read_line_by_line() -> None:
     text = """\
 # a comment
@@ -226,7 +234,7 @@ opencv-python>=4
     assert _read("requirements-dev.txt", text) == {
         "torch": ">=2.0,<2.6",
         "torchmetrics": ">=0.15.1,<0.16",
-        "librosa": "0.9..0.11",
+        "librosa": ">=0.9",
         "numpy": "1.26.4",
         "sklearn": "1.4",
         "opencv-python": ">=4",
@@ -269,6 +277,7 @@ torchaudio = ">=2.0 <2.3"
         "torchvision": ">=0.16,<0.17",
         "librosa": ">=0.9,<0.11",
         "torchaudio": ">=2.0,<2.3",
+        "python": ">=3.10,<4",
     }
 
 
@@ -306,8 +315,9 @@ variables:
   - torchvision=0.1
 """
     assert _read("environment.yml", text) == {
+        "python": "3.10",
         "torch": "2.1",
-        "librosa": "0.9..0.11",
+        "librosa": ">=0.9",
         "numpy": "1.26",
         "torchaudio": "2.1.0",
         "sklearn": "1.3.0",
@@ -325,7 +335,7 @@ def test_files_that_disagree_widen_the_range() -> None:
         "requirements.txt": "torch==2.1.0\n",
         "pyproject.toml": '[project]\ndependencies = ["torch>=1.13,<2"]\n',
     }
-    assert str(requirement_ranges(files)["torch"]) == "1.13..2.1.0"
+    assert str(asked_for(files)["torch"]) == "1.13..2.1.0"
 
 
 @pytest.mark.parametrize(
@@ -351,7 +361,7 @@ def test_files_that_disagree_widen_the_range() -> None:
     ],
 )
 def test_a_companion_says_which_torch_goes_with_it(line: str, torch: str) -> None:
-    assert str(requirement_ranges({"requirements.txt": line}).get("torch")) == torch
+    assert str(asked_for({"requirements.txt": line}).get("torch")) == torch
 
 
 @pytest.mark.parametrize(
@@ -371,7 +381,7 @@ def test_a_companion_narrows_what_its_file_says_of_torch(lines: str, torch: str)
 
 def test_a_companion_of_one_file_does_not_narrow_another_file() -> None:
     files = {"requirements.txt": "torch>=2.0\n", "requirements_old.txt": "torchaudio==0.13.1\n"}
-    assert str(requirement_ranges(files)["torch"]) == ">=1.13"
+    assert str(asked_for(files)["torch"]) == ">=1.13"
 
 
 @pytest.mark.parametrize(
@@ -391,7 +401,7 @@ def test_a_companion_of_one_file_does_not_narrow_another_file() -> None:
     ],
 )
 def test_an_old_python_bounds_torch(name: str, text: str, torch: str) -> None:
-    assert str(requirement_ranges({name: text}).get("torch")) == torch
+    assert str(asked_for({name: text}).get("torch")) == torch
 
 
 def test_the_newest_python_of_all_files_bounds_torch() -> None:
@@ -400,9 +410,9 @@ def test_the_newest_python_of_all_files_bounds_torch() -> None:
         "environment.yml": "dependencies:\n  - python=3.7\n",
         "requirements.txt": "torch>=1.8\n",
     }
-    assert str(requirement_ranges(files)["torch"]) == "1.8..2.4.1"
+    assert str(asked_for(files)["torch"]) == "1.8..2.4.1"
     files["Dockerfile"] = "FROM python:3.11\n"
-    assert str(requirement_ranges(files)["torch"]) == ">=1.8"
+    assert str(asked_for(files)["torch"]) == ">=1.8"
 
 
 def test_a_python_that_contradicts_the_torch_that_is_asked_for_changes_nothing() -> None:
@@ -413,21 +423,93 @@ def test_a_python_that_contradicts_the_torch_that_is_asked_for_changes_nothing()
 @pytest.mark.parametrize(
     ("lines", "librosa"),
     [
-        ("numpy==1.21.4\n", "..0.10"),
-        ("numpy<2\nlibrosa\n", "..0.11"),
-        ("numpy==1.19.5\nlibrosa>=0.8\n", "0.8..0.9"),
-        ("scikit-learn==1.5.2\n", "..0.11"),
+        ("numpy==1.21.4\n", "..0.10.2"),
+        ("numpy<2\nlibrosa\n", "..0.11.0"),
+        ("numpy==1.19.5\nlibrosa>=0.8\n", "0.8..0.9.2"),
+        ("scikit-learn==1.5.2\n", "..0.11.0"),
         ("numpy>=1.21\nlibrosa>=0.10\n", ">=0.10"),
         ("numpy==1.21.4\nlibrosa==1.0.0\n", "1.0.0"),
     ],
 )
 def test_what_librosa_runs_with_bounds_it(lines: str, librosa: str) -> None:
-    assert _read("requirements.txt", lines)["librosa"] == librosa
+    assert str(asked_for({"requirements.txt": lines})["librosa"]) == librosa
 
 
 def test_an_old_python_bounds_librosa() -> None:
     files = {"requirements.txt": "librosa\n", "Dockerfile": "FROM python:3.10-slim\n"}
-    assert str(requirement_ranges(files)["librosa"]) == "..0.11"
+    assert str(asked_for(files)["librosa"]) == "..0.11.0"
+
+
+@pytest.mark.parametrize(
+    ("lines", "library", "expected"),
+    [
+        ("torch==1.13.1\ntorchmetrics\n", "torchmetrics", "..1.5.2"),
+        ("torch<2\n", "torchmetrics", "..1.5.2"),
+        ("torch==1.13.1\ntorchmetrics>=0.11\n", "torchmetrics", "0.11..1.5.2"),
+        ("torch==1.13.1\ntorchmetrics==1.8.0\n", "torchmetrics", "1.8.0"),
+        ("torch==1.13.1\ntorchvision>=0.9\n", "torchvision", "0.9..0.14"),
+        ("torch>=1.13.1\n", "torchmetrics", "None"),
+        ("torch<3\n", "torchmetrics", "None"),
+        ("torch==1.13.1\n", "opencv-python", "None"),
+        ("numpy==1.19.5\n", "pandas", "..1.4.4"),
+    ],
+)
+def test_a_library_is_no_newer_than_what_it_needs_allows(
+    lines: str, library: str, expected: str
+) -> None:
+    assert str(asked_for({"requirements.txt": lines}).get(library)) == expected
+
+
+@pytest.mark.parametrize(
+    ("python", "expected"),
+    [
+        ("3.6", {"transformers": "..4.18.0", "numpy": "..1.19.5", "torchmetrics": "..0.8.2"}),
+        ("3.7", {"transformers": "..4.30.2", "timm": "..0.9.12", "sklearn": "..1.0.2"}),
+        ("3.8.12", {"transformers": "..4.46.3", "torchvision": "..0.19.1", "pandas": "..2.0.3"}),
+        ("3.13", {"transformers": "None", "numpy": "None", "pandas": "None"}),
+    ],
+)
+def test_an_old_python_bounds_all_libraries(python: str, expected: dict[str, str]) -> None:
+    found = asked_for({"environment.yml": f"dependencies:\n  - python={python}\n"})
+    assert {library: str(found.get(library)) for library in expected} == expected
+
+
+def test_what_is_bound_binds_what_needs_it() -> None:
+    found = bounded({"torchvision": Range.parse("==0.14.1"), "torch": Range.parse("==1.13.1")})
+    assert (str(found["torchmetrics"]), str(found["torchaudio"])) == ("..1.5.2", "..0.13")
+    assert "python" not in bounded({"python": Range.parse("=3.7")})
+
+
+def test_what_nobody_wrote_down_binds_only_what_nobody_wrote_down() -> None:
+    told = Range((3, 8), (3, 8), known=False)
+    found = bounded({"python": told, "transformers": Range.parse(">=4.20")})
+    assert str(found["transformers"]) == ">=4.20"
+    assert (str(found["torch"]), found["torch"].known) == ("..2.4.1", False)
+
+
+def test_releases_that_ask_for_nothing_end_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [
+        Need("a", "1.0", "1.4", "1.5", "b", ">=1"),
+        Need("a", "2.0", "2.1", "-", "b", ">=3"),
+        Need("c", "1.0", "1.4", "1.5", "b", ">=1"),
+    ]
+    monkeypatch.setattr(companions, "spans", lambda: {"b": {"a": rows[:2], "c": rows[2:]}})
+    asked = {"b": Range.parse("<2"), "own": Range.parse("==1")}
+    found = {name: str(each) for name, each in bounded(asked).items() if name != "own"}
+    assert found == {"a": "<2.0", "b": "<2"}  # and nothing of c, whose newest may ask for nothing
+
+
+def test_the_table_of_needs_is_sound() -> None:
+    rows = companions.read_needs()
+    for row in rows:
+        first, last = parse_version(row.first), parse_version(row.last)
+        assert first <= last, row
+        assert row.until == "-" or last <= parse_version(row.until), row
+        assert Range.parse(row.allowed).known, row
+    for one, other in pairwise(rows):
+        if (one.library, one.needs) == (other.library, other.needs):
+            assert one.until != "-", one
+            assert parse_version(one.until) <= parse_version(other.first), other
 
 
 def test_a_setup_script_is_read_without_being_run() -> None:
@@ -457,12 +539,12 @@ rich = "*"
 [dev-packages]
 numpy = "1.26.4"
 """
-    assert _read("Pipfile", text) == {"torch": "1.12.1", "librosa": "0.9..0.11", "numpy": "1.26.4"}
+    assert _read("Pipfile", text) == {"torch": "1.12.1", "librosa": ">=0.9", "numpy": "1.26.4"}
 
 
 def test_the_dependencies_that_uv_is_given_are_read() -> None:
     text = '[tool.uv]\ndev-dependencies = ["numpy<2"]\nconstraint-dependencies = ["torch<2.4"]\n'
-    assert _read("pyproject.toml", text) == {"numpy": "<2", "torch": "<2.4", "librosa": "..0.11"}
+    assert _read("pyproject.toml", text) == {"numpy": "<2", "torch": "<2.4"}
 
 
 @pytest.mark.parametrize(
@@ -481,8 +563,8 @@ def test_the_dependencies_that_uv_is_given_are_read() -> None:
     ],
 )
 def test_a_dockerfile_names_an_image_or_installs(text: str, torch: str) -> None:
-    assert str(requirement_ranges({"Dockerfile": text}).get("torch")) == torch
-    assert str(requirement_ranges({"gpu.Dockerfile": text}).get("torch")) == torch
+    assert str(asked_for({"Dockerfile": text}).get("torch")) == torch
+    assert str(asked_for({"gpu.Dockerfile": text}).get("torch")) == torch
 
 
 @pytest.mark.parametrize(
@@ -507,7 +589,7 @@ def test_a_dockerfile_names_an_image_or_installs(text: str, torch: str) -> None:
 def test_a_script_that_sets_up_a_machine_installs_what_its_commands_say(
     command: str, torch: str
 ) -> None:
-    assert str(requirement_ranges({"setup_env.sh": command + "\n"}).get("torch")) == torch
+    assert str(asked_for({"setup_env.sh": command + "\n"}).get("torch")) == torch
 
 
 @pytest.mark.parametrize(
@@ -558,11 +640,11 @@ def test_a_script_that_sets_up_a_machine_installs_what_its_commands_say(
     ],
 )
 def test_a_readme_lists_releases_or_says_what_to_install(line: str, torch: str) -> None:
-    assert str(requirement_ranges({"README.md": f"# Own\n\n{line}\n"}).get("torch")) == torch
+    assert str(asked_for({"README.md": f"# Own\n\n{line}\n"}).get("torch")) == torch
 
 
 def test_a_readme_may_write_a_name_in_two_words() -> None:
-    assert str(requirement_ranges({"README.md": "- scikit learn 0.22\n"})["sklearn"]) == "0.22"
+    assert str(asked_for({"README.md": "- scikit learn 0.22\n"})["sklearn"]) == "0.22"
 
 
 def test_what_a_readme_tells_fills_what_is_asked_for_and_binds_nobody() -> None:
@@ -597,7 +679,7 @@ def test_requirement_files_go_by_many_names(tmp_path: Path) -> None:
 
 def test_a_frozen_list_without_an_extension_is_read_by_its_lines() -> None:
     frozen = "numpy==1.19.4\ntorch==1.7.0\ntorchvision @ file:///wheels/torchvision.whl\n"
-    assert str(requirement_ranges({"requirement": frozen})["torch"]) == "1.7.0"
+    assert str(asked_for({"requirement": frozen})["torch"]) == "1.7.0"
 
 
 def test_a_caret_of_poetry_ends_before_the_next_breaking_release() -> None:
@@ -659,10 +741,38 @@ def test_a_test_of_the_release_that_ends_the_module_bounds_torch(test: str, torc
         ("# !pip install torch==1.5.0", "any"),
         ("print('pip install torch==1.5.0')", "any"),
         ("!pip install torch", "any"),
+        ("!conda create -n own python=3.7", "..1.13.1"),
     ],
 )
 def test_a_notebook_runs_on_the_torch_that_it_installs(cell: str, torch: str) -> None:
     assert _target("train.ipynb", _notebook(cell)) == torch
+
+
+WHEEL = "https://example.org/wheels/"
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        (
+            f"!pip install {WHEEL}torch_xla-1.8-cp37-cp37m-linux_x86_64.whl",
+            {"torch-xla": "1.8.0", "torch": "1.8", "transformers": "..4.30.2"},
+        ),
+        (
+            f"!pip install '{WHEEL}torch-2.0.1%2Bcu118-cp38-cp38-linux_x86_64.whl'",
+            {"torch": "2.0.1", "transformers": "..4.46.3"},
+        ),
+        ("!pip install ./dist/torch-1.9.0-py3-none-any.whl", {"torch": "1.9.0"}),
+        (f"!pip install {WHEEL}tool-1.0-cp38-abi3-linux_x86_64.whl", {"transformers": "None"}),
+        (f"!pip install {WHEEL}torch_xla-nightly-cp37-cp37m-linux_x86_64.whl", {"torch": "None"}),
+        (f"!pip install {WHEEL}own.whl numpy==1.19.5", {"pandas": "..1.4.4", "own": "None"}),
+    ],
+)
+def test_a_wheel_names_a_release_and_a_python(command: str, expected: dict[str, str]) -> None:
+    source = decode("train.ipynb", _notebook(command).encode())
+    file = File(source, lower.parse(source.code), Surroundings({}, {}))
+    found = {library: str(file.once(pins.installed).get(library)) for library in expected}
+    assert found == expected
 
 
 def _notebook(*cells: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from optparse import Values
 from pathlib import Path
 from typing import IO, cast
@@ -64,7 +64,7 @@ def _published(registry: Registry, library: str) -> list[Artifact]:
             sha256 = link.hash if link.hash_name == "sha256" else None
             artifact = artifact_of(link.filename, link.url_without_fragment, sha256)
             if artifact is not None and not link.is_yanked:
-                found.append(artifact)
+                found.append(replace(artifact, python=link.requires_python or ""))
     return found
 
 

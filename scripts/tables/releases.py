@@ -26,12 +26,13 @@ UNRANKED = 9
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """One file of a release: where it lies and what it should hash to."""
+    """One file of a release: where it lies, what it should hash to, and for which Pythons it is."""
 
     version: Version
     filename: str
     location: str = ""
     sha256: str | None = None
+    python: str = ""
 
 
 @dataclass(frozen=True, slots=True)

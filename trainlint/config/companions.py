@@ -1,15 +1,19 @@
-"""Which releases of torch and librosa go with those of their companions, and with Python."""
+"""Which releases of libraries go together, and with which Python."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from itertools import pairwise
+from typing import NamedTuple
 
 from trainlint.config.targets import Range, Version, parse_version
 
 # The torch that the published wheels of a series require (`Requires-Dist`), which is also what the
 # compatibility tables of pytorch/vision (README.md), pytorch/audio (docs/source/installation.rst)
-# and pytorch/text (README.rst) say. Left out are the releases before and after, which go with any
-# torch or with any newer one.
+# and pytorch/text (README.rst) say; pytorch/xla names its releases after those of torch. Left out
+# are the releases before and after, which go with any torch or with any newer one.
 _COMPANIONS: Mapping[str, Mapping[str, str]] = {
     "torchaudio": {
         "0.4": "1.4",
@@ -22,6 +26,27 @@ _COMPANIONS: Mapping[str, Mapping[str, str]] = {
         "0.11": "1.11",
         "0.12": "1.12",
         "0.13": "1.13",
+        "2.0": "2.0",
+        "2.1": "2.1",
+        "2.2": "2.2",
+        "2.3": "2.3",
+        "2.4": "2.4",
+        "2.5": "2.5",
+        "2.6": "2.6",
+        "2.7": "2.7",
+        "2.8": "2.8",
+        "2.9": "2.9",
+    },
+    "torch-xla": {
+        "1.5": "1.5",
+        "1.6": "1.6",
+        "1.7": "1.7",
+        "1.8": "1.8",
+        "1.9": "1.9",
+        "1.10": "1.10",
+        "1.11": "1.11",
+        "1.12": "1.12",
+        "1.13": "1.13",
         "2.0": "2.0",
         "2.1": "2.1",
         "2.2": "2.2",
@@ -72,22 +97,82 @@ _COMPANIONS: Mapping[str, Mapping[str, str]] = {
         "0.28": "2.13",
     },
 }
-# The last torch with a wheel for a Python, by the tags of the wheels.
-_LAST_FOR_PYTHON: Mapping[str, str] = {
-    "2.7": "1.4.0",
-    "3.5": "1.5.1",
-    "3.6": "1.10.2",
-    "3.7": "1.13.1",
-    "3.8": "2.4.1",
-    "3.9": "2.8.0",
-}
-# The oldest of what a release of librosa runs with (`Requires-Dist`, `Requires-Python`).
-_NEEDS_OF_LIBROSA: Mapping[str, Mapping[str, str]] = {
-    "0.9": {},
-    "0.10": {"numpy": "1.20.3", "python": "3.7"},
-    "0.11": {"numpy": "1.22.3", "python": "3.8", "scipy": "1.6.0"},
-    "1.0": {"numpy": "2.1.0", "python": "3.12", "scipy": "1.15.0", "sklearn": "1.6.0"},
-}
+
+
+class Need(NamedTuple):
+    """A span of releases that ask the same of something else, up to one before ``until``."""
+
+    library: str
+    first: str
+    last: str
+    until: str  # "-" where the last is the newest
+    needs: str
+    allowed: str
+
+
+@lru_cache(maxsize=1)
+def read_needs() -> Sequence[Need]:
+    """What releases of libraries require of each other and of Python, oldest first."""
+    from trainlint.config.needs import ROWS  # only where a project names releases
+
+    return [Need._make(line.split(" ", 5)) for line in ROWS.splitlines()]
+
+
+@lru_cache(maxsize=1)
+def spans() -> Mapping[str, Mapping[str, Sequence[Need]]]:
+    """The needs by what is needed and by what needs it; of companions, those that hold by series.
+
+    Some wheels of these ask for any torch.
+    """
+    found: dict[str, dict[str, list[Need]]] = {}
+    for need in read_needs():
+        found.setdefault(need.needs, {}).setdefault(need.library, []).append(need)
+    for library, table in _COMPANIONS.items():
+        series = [*table, "-"]
+        found.setdefault("torch", {})[library] = [
+            Need(library, each, each, later, "torch", table[each])
+            for each, later in pairwise(series)
+        ]
+    return found
+
+
+def bounded(ranges: Mapping[str, Range]) -> Mapping[str, Range]:
+    """The ranges, each library bound from above by what it needs of the others and of Python.
+
+    A range of its own that contradicts that stays as it is, and so does one that somebody wrote
+    down where nobody did so of what it needs. The Python is left out.
+    """
+    return _bounded(tuple(sorted(ranges.items(), key=lambda item: item[0])))
+
+
+@lru_cache(maxsize=64)
+def _bounded(ranges: tuple[tuple[str, Range], ...]) -> Mapping[str, Range]:
+    found = dict(ranges)
+    waiting = [name for name, each in found.items() if each.high is not None]
+    for needs in waiting:  # grows while it is read
+        for library, held in spans().get(needs, {}).items():
+            top = _newest_beside(held, found[needs])
+            own = found.get(library, top)
+            if top is None or own is None or (own.known and not top.known):
+                continue
+            narrow = replace(own.narrow(top) or own, known=own.known)
+            if narrow != found.get(library):
+                found[library] = narrow
+                waiting.append(library)
+    found.pop("python", None)
+    return found
+
+
+def beside_companions(asked: Mapping[str, Range]) -> Mapping[str, Range]:
+    """The ranges that one list asks for, that of torch also by its companions in it.
+
+    A range of its own that contradicts them stays.
+    """
+    known = torch_beside(asked)
+    if known is None:
+        return asked
+    own = asked.get("torch", known)
+    return {**asked, "torch": own.narrow(known) or own}
 
 
 def torch_beside(ranges: Mapping[str, Range]) -> Range | None:
@@ -103,31 +188,6 @@ def torch_beside(ranges: Mapping[str, Range]) -> Range | None:
         else:
             found = found.narrow(bound) or found.widen(bound)
     return found if found is not None and found.known else None
-
-
-def torch_for_python(python: Range) -> Range | None:
-    """The releases of torch that exist for some of these Pythons; None for any."""
-    series = [parse_version(text) for text in _LAST_FOR_PYTHON]
-    fitting = _fitting(python, series)
-    if fitting is None:
-        return None
-    last = parse_version(_LAST_FOR_PYTHON[".".join(map(str, fitting))])
-    return Range(None, last)
-
-
-def librosa_beside(ranges: Mapping[str, Range]) -> Range | None:
-    """The releases of librosa that run with some of these libraries; None for any."""
-    fitting = [
-        release
-        for release, needs in _NEEDS_OF_LIBROSA.items()
-        if all(
-            ranges[library].overlaps_from(parse_version(oldest))
-            for library, oldest in needs.items()
-            if library in ranges
-        )
-    ]
-    newest = fitting[-1]
-    return None if newest == list(_NEEDS_OF_LIBROSA)[-1] else Range(None, parse_version(newest))
 
 
 def _beside(library: str, wanted: Range) -> Range | None:
@@ -146,3 +206,20 @@ def _fitting(wanted: Range, series: list[Version]) -> Version | None:
     if wanted.overlaps_from((*before, last + 1)):
         return None
     return max((each for each in series if wanted.overlaps_from(each)), default=None)
+
+
+def _newest_beside(spans: Sequence[Need], wanted: Range) -> Range | None:
+    """The releases up to the newest that goes with some of a range; None where no table tells."""
+    for span, later in zip(reversed(spans), (None, *reversed(spans)), strict=False):
+        if _range(span.allowed).narrow(wanted) is None:
+            continue
+        if later is not None and span.until == later.first:
+            return Range(None, parse_version(span.last), known=wanted.known)
+        if later is None:
+            return None
+        # The releases between the two ask for nothing.
+        return Range(None, parse_version(later.first), known=wanted.known, below=True)
+    return None
+
+
+_range = lru_cache(maxsize=None)(Range.parse)

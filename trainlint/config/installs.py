@@ -16,6 +16,10 @@ _WORD = r"\"[^\"]*\"|'[^']*'|[^\s\"']+"
 _DISTRIBUTION = (
     r"(?:[\w./-]+::)?([A-Za-z][\w.-]*)(?:\[[^\]]*\])?(?=[=<>~! ])\s*([=<>~!]?[^;]*)(?:;.*)?"
 )
+_WHEEL = (
+    r"(?:.*/)?(?P<name>[A-Za-z][\w.]*)-(?P<release>\d[\w.+!]*)(?:-\d\w*)?"
+    r"-(?P<python>[\w.]+)-(?P<abi>[\w.]+)-[\w.]+\.whl(?:[?#].*)?"
+)
 
 
 def installed_entries(text: str) -> Iterator[Entry]:
@@ -30,10 +34,23 @@ def installed_entries(text: str) -> Iterator[Entry]:
                 break
             bare, ended = (word[1:-1], False) if is_quoted else _cut(word)
             found = re.fullmatch(_DISTRIBUTION, bare.strip())
-            if found is not None and "://" not in bare:
+            if ".whl" in bare:
+                yield from _of_wheel(bare)
+            elif found is not None and "://" not in bare:
                 yield found[1], found[2].strip()
             if ended:
                 break
+
+
+def _of_wheel(address: str) -> Iterator[Entry]:
+    """The release that a wheel has in its name, and the Python if it is for one alone."""
+    found = re.fullmatch(_WHEEL, address.strip().replace("%2B", "+").replace("%2b", "+"))
+    if found is None:
+        return
+    yield found["name"], f"=={found['release'].partition('+')[0]}"
+    python = re.fullmatch(r"cp(\d)(\d+)", found["python"])
+    if python is not None and found["abi"] != "abi3":
+        yield "python", f"={python[1]}.{python[2]}"
 
 
 def _cut(word: str) -> tuple[str, bool]:

@@ -191,22 +191,15 @@ def requirement_ranges(files: Mapping[str, str]) -> dict[str, Range]:
     """The ranges that a project's requirement files, given by name, ask for.
 
     A library without a version is left out, entries that disagree are widened, and what cannot be
-    read is passed over. Torch and librosa are bound by their companions in a file and by the
-    Pythons of all files.
+    read is passed over. Torch is bound by its companions in a file.
     """
-    from trainlint.config.companions import librosa_beside, torch_beside, torch_for_python
+    from trainlint.config.companions import beside_companions
     from trainlint.config.requirements import requirement_entries
 
     ranges: dict[str, Range] = {}
     for name in sorted(files):
         asked = stated_ranges(requirement_entries(name, files[name]))
-        _bound(asked, "torch", torch_beside(asked))
-        _bound(asked, "librosa", librosa_beside(asked))
-        _widen(ranges, asked)
-    python = ranges.pop("python", None)
-    if python is not None:
-        _bound(ranges, "torch", torch_for_python(python))
-        _bound(ranges, "librosa", librosa_beside({"python": python}))
+        _widen(ranges, beside_companions(asked))
     return ranges
 
 
@@ -264,13 +257,6 @@ def stated_ranges(entries: Iterable[tuple[str, str]]) -> dict[str, Range]:
 def _widen(ranges: dict[str, Range], others: Mapping[str, Range]) -> None:
     for library, other in others.items():
         ranges[library] = ranges[library].widen(other) if library in ranges else other
-
-
-def _bound(ranges: dict[str, Range], library: str, known: Range | None) -> None:
-    """Takes in what else is known of a library; a range of its own that contradicts it stays."""
-    if known is not None:
-        own = ranges.get(library, known)
-        ranges[library] = own.narrow(known) or own
 
 
 def _release(text: str) -> Version:

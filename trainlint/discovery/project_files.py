@@ -85,6 +85,7 @@ class TargetFinder:
 
     def __init__(self, settings_for: Callable[[str], Settings]) -> None:
         self._settings_for = settings_for
+        self._told: dict[str, Mapping[str, Range]] = {}
         self._found: dict[str, Mapping[str, Range]] = {}
 
     def __call__(self, directory: str) -> Mapping[str, Range]:
@@ -94,8 +95,19 @@ class TargetFinder:
         return self._found[directory]
 
     def _look(self, directory: str) -> Mapping[str, Range]:
-        told = requirement_ranges(_files(directory, "", _READMES))
-        return beside_readmes(self._asked(directory), told)
+        """What the files say, with what that means for other libraries."""
+        told = self._said(directory)
+        if not told:
+            return told
+        from trainlint.config.companions import bounded
+
+        return bounded(told)
+
+    def _said(self, directory: str) -> Mapping[str, Range]:
+        if directory not in self._told:
+            readmes = requirement_ranges(_files(directory, "", _READMES))
+            self._told[directory] = beside_readmes(self._asked(directory), readmes)
+        return self._told[directory]
 
     def _asked(self, directory: str) -> Mapping[str, Range]:
         files = requirement_files(directory)
@@ -107,9 +119,10 @@ class TargetFinder:
             or (settings.ends_search and settings.root == directory)
             or os.path.lexists(os.path.join(directory, ".git"))
         )
-        if ends or (ranges and not all(map(_MACHINE_FILES.fullmatch, files))):
+        of_libraries = ranges.keys() - {"python"}
+        if ends or (of_libraries and not all(map(_MACHINE_FILES.fullmatch, files))):
             return ranges
-        return beside_machine(ranges, named_libraries(files), self(parent))
+        return beside_machine(ranges, named_libraries(files), self._said(parent))
 
 
 def requirement_files(root: str) -> dict[str, str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from trainlint.config.companions import Need, read_needs
 from trainlint.config.requirements import requirement_places
 from trainlint.config.targets import Range, Version, library_name, parse_version
 from trainlint.text.configs import names_requirements
@@ -40,7 +41,6 @@ class Span:
     needs: str
     told: str
     allowed: Range
-    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +59,25 @@ class Requirements:
         self.spans = spans
 
     @staticmethod
-    def parse(made: str, by_hand: str) -> Requirements:
-        """The requirements in the texts of two tables."""
+    def of(by_hand: str, made: Iterable[Need] | None = None) -> Requirements:
+        """Those that were written by hand, and those of a table: the one from the metadata."""
+        written = (
+            Need(raw["library"], raw["from"], "", raw["until"], raw["needs"], raw["in"])
+            for raw in json.loads(by_hand)["rows"]
+        )
         found: dict[tuple[str, str], list[Span]] = {}
-        for raw in (*json.loads(made)["rows"], *json.loads(by_hand)["rows"]):
+        for need in (*(read_needs() if made is None else made), *written):
             try:
-                allowed = Range.parse(raw["in"])
+                allowed = Range.parse(need.allowed)
             except ValueError:
                 continue
             span = Span(
-                raw["library"],
-                parse_version(raw["from"]),
-                parse_version(raw["until"]) if "until" in raw else None,
-                raw["needs"],
-                raw["in"],
+                need.library,
+                parse_version(need.first),
+                parse_version(need.until) if need.until != "-" else None,
+                need.needs,
+                need.allowed,
                 allowed,
-                raw.get("source", ""),
             )
             found.setdefault((span.library, span.needs), []).append(span)
         return Requirements(found)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from trainlint.config.companions import torch_beside
+from trainlint.config.companions import beside_companions, bounded
 from trainlint.config.installs import installed_entries
 from trainlint.config.targets import Range, Version, newest, parse_version, stated_ranges
 from trainlint.semantics import tree
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from trainlint.text.source import Source
 
 _LIBRARY = "torch"
-_INSTALL = r"(?m)^[^\n]*\binstall[ \t](?:[^\n]*\\[ \t]*\n)*[^\n]*$"
+_INSTALL = r"(?m)^[^\n]*\b(?:install|create)[ \t](?:[^\n]*\\[ \t]*\n)*[^\n]*$"
 
 
 def pinned(file: File) -> Range | None:
     """The releases of torch on which a file can run by what it says itself; None for any."""
-    found = _installed(file.source) if file.source.is_notebook else None
+    found = file.once(installed).get(_LIBRARY)
     if "__version__" in file.source.text:
         for statement in file.module.body:
             found = _both(found, _demanded(file, statement))
@@ -36,25 +36,17 @@ def pinned(file: File) -> Range | None:
 
 
 def installed(file: File) -> Mapping[str, Range]:
-    """The releases of libraries that the commands of a notebook install."""
-    return (
-        stated_ranges(installed_entries(_commands(file.source))) if file.source.is_notebook else {}
-    )
+    """The releases of libraries that a notebook's commands install, and those that go with them."""
+    commands = _commands(file.source) if file.source.is_notebook else ""
+    if not commands:
+        return {}
+    return bounded(beside_companions(stated_ranges(installed_entries(commands))))
 
 
 def _both(one: Range | None, other: Range | None) -> Range | None:
     if one is None or other is None:
         return one or other
     return one.narrow(other) or one
-
-
-def _installed(source: Source) -> Range | None:
-    """What the shell commands among a notebook's lines install, which no Python is."""
-    commands = _commands(source)
-    if not commands:
-        return None
-    asked = stated_ranges(installed_entries(commands))
-    return _both(asked.get(_LIBRARY), torch_beside(asked))
 
 
 def _commands(source: Source) -> str:
