@@ -178,7 +178,9 @@ def same_path(file: File, one: Expr, other: Expr) -> bool:
     if isinstance(first, tree.Name) or _text(file, first) != _text(file, second):
         return False
     names = [[n for n in expr.walk() if isinstance(n, tree.Name)] for expr in (first, second)]
-    return all(_same_binding(file, a, b) for a, b in zip(*names, strict=True))
+    return all(
+        _same_binding(file, a, b) or _same_value(file, a, b) for a, b in zip(*names, strict=True)
+    )
 
 
 def _same_pieces(file: File, one: Expr, other: Expr) -> bool:
@@ -234,6 +236,14 @@ def _same_binding(file: File, one: tree.Name, other: tree.Name) -> bool:
         return tree.class_of(one) is tree.class_of(other)
     found, known = file.names.find(one.id, one), file.names.find(other.id, other)
     return found is known or (found is not None and known is not None and found[0] is known[0])
+
+
+def _same_value(file: File, one: tree.Name, other: tree.Name) -> bool:
+    """True for a name and the parameter that it is passed to, or for two such parameters."""
+    value = file.values.only(one)
+    if value is None or isinstance(value, Unknown):
+        return False
+    return _sources(file, one) == _sources(file, other)
 
 
 def _origins(file: File, path: Expr) -> set[object]:
