@@ -748,6 +748,35 @@ def test_a_notebook_runs_on_the_torch_that_it_installs(cell: str, torch: str) ->
     assert _target("train.ipynb", _notebook(cell)) == torch
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "torch"),
+    [
+        (
+            "README.md",
+            "conda install pytorch torchvision cudatoolkit=10.2 -c pytorch\n",
+            "..1.12.1",
+        ),
+        ("install.sh", "conda install -c pytorch 'cudatoolkit=9.2' pytorch>=1.4\n", "1.4..1.7.1"),
+        ("install.sh", "conda install pytorch=1.13 cudatoolkit=10.2 -c pytorch\n", "1.13"),
+        ("install.sh", "conda install cudatoolkit=10.2 -c pytorch\npip install torch\n", "None"),
+        ("install.sh", "conda install pytorch cudatoolkit=11.8 -c conda-forge\n", "None"),
+        ("install.sh", "conda install pytorch-lightning cudatoolkit=10.2\n", "None"),
+        (
+            "environment.yml",
+            "dependencies:\n  - cudatoolkit=10.1\n  - pytorch\n",
+            "..1.8.1",
+        ),
+        (
+            "environment.yml",
+            "channels:\n  - pytorch\ndependencies:\n  - cudatoolkit=10.2\n  - pip:\n    - torch\n",
+            "None",
+        ),
+    ],
+)
+def test_the_toolkit_of_a_conda_build_bounds_its_torch(name: str, text: str, torch: str) -> None:
+    assert str(asked_for({name: text}).get("torch")) == torch
+
+
 WHEEL = "https://example.org/wheels/"
 
 

@@ -8,13 +8,20 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
+from trainlint.config.installs import TOOLKIT
 from trainlint.config.targets import Range, Version, parse_version
 
 # The torch that the published wheels of a series require (`Requires-Dist`), which is also what the
 # compatibility tables of pytorch/vision (README.md), pytorch/audio (docs/source/installation.rst)
 # and pytorch/text (README.rst) say; pytorch/xla names its releases after those of torch. Left out
-# are the releases before and after, which go with any torch or with any newer one.
+# are the releases before and after, which go with any torch or with any newer one. Which CUDA
+# toolkits the builds of conda are for, pytorch.org/get-started/previous-versions says.
 _COMPANIONS: Mapping[str, Mapping[str, str]] = {
+    TOOLKIT: {
+        "9.2": "..1.7.1",
+        "10.1": "..1.8.1",
+        "10.2": "..1.12.1",
+    },
     "torchaudio": {
         "0.4": "1.4",
         "0.5": "1.5",
@@ -128,6 +135,8 @@ def spans() -> Mapping[str, Mapping[str, Sequence[Need]]]:
     for need in read_needs():
         found.setdefault(need.needs, {}).setdefault(need.library, []).append(need)
     for library, table in _COMPANIONS.items():
+        if library == TOOLKIT:
+            continue
         series = [*table, "-"]
         found.setdefault("torch", {})[library] = [
             Need(library, each, each, later, "torch", table[each])

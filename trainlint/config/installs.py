@@ -16,6 +16,9 @@ _WORD = r"\"[^\"]*\"|'[^']*'|[^\s\"']+"
 _DISTRIBUTION = (
     r"(?:[\w./-]+::)?([A-Za-z][\w.-]*)(?:\[[^\]]*\])?(?=[=<>~! ])\s*([=<>~!]?[^;]*)(?:;.*)?"
 )
+# The CUDA toolkit that stands beside the torch of conda; that of pip brings its own.
+TOOLKIT = "pytorch-cudatoolkit"
+_CONDAS_TORCH = r"(?<![\w./=:-])(?<!-c )(?<!--channel )(?:[\w./-]+::)?pytorch(?![\w./:-])"
 _WHEEL = (
     r"(?:.*/)?(?P<name>[A-Za-z][\w.]*)-(?P<release>\d[\w.+!]*)(?:-\d\w*)?"
     r"-(?P<python>[\w.]+)-(?P<abi>[\w.]+)-[\w.]+\.whl(?:[?#].*)?"
@@ -28,6 +31,7 @@ def installed_entries(text: str) -> Iterator[Entry]:
     for command in re.finditer(_COMMAND, joined):
         if "#" in joined[joined.rfind("\n", 0, command.start()) + 1 : command.start()]:
             continue
+        with_torch = re.search(_CONDAS_TORCH, command["words"]) is not None
         for word in re.findall(_WORD, command["words"]):
             is_quoted = word[0] in "\"'"
             if not is_quoted and word[0] in "&|;)#":
@@ -37,9 +41,15 @@ def installed_entries(text: str) -> Iterator[Entry]:
             if ".whl" in bare:
                 yield from _of_wheel(bare)
             elif found is not None and "://" not in bare:
-                yield found[1], found[2].strip()
+                entry = found[1], found[2].strip()
+                yield beside_condas_torch(entry) if with_torch else entry
             if ended:
                 break
+
+
+def beside_condas_torch(entry: Entry) -> Entry:
+    """An entry that stands beside the torch of conda, by which its toolkit is told from others."""
+    return (TOOLKIT, entry[1]) if entry[0] == "cudatoolkit" else entry
 
 
 def _of_wheel(address: str) -> Iterator[Entry]:

@@ -205,6 +205,15 @@ def _setup_cfg(text: str) -> Iterator[Entry]:
 
 
 def _conda(text: str) -> Iterator[Entry]:
+    from trainlint.config.installs import beside_condas_torch
+
+    entries = list(_conda_items(text))
+    if any(name == "pytorch" for name, _ in entries):
+        return map(beside_condas_torch, entries)
+    return iter(entries)
+
+
+def _conda_items(text: str) -> Iterator[Entry]:
     """The items under ``dependencies:``, and those of the ``pip:`` list among them."""
     listed = False
     pip_indent: int | None = None
