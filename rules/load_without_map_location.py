@@ -8,10 +8,11 @@ each device, or never asks for a GPU in a project whose other programs save stat
 `--pedantic` also where nothing is known of one of the two: files of data, helpers whose model and
 device are the caller's, states of optimizers in a project that saves none, and weights that are
 trained on in a project that saves nothing. Nothing is said of programs that cannot do without a GPU
-(by a move to it, or a Lightning trainer with a fixed number of GPUs, in the file or on all ways to
-the load), programs that move nothing but detached copies to their device, loads under
-`if use_cuda:` or beside one with a `map_location` for the other case, tests, published weights,
-weights that the same run has trained before, and loads that no call of their function lets happen.
+(by a move to it, a test that ends the run where there is none, or a Lightning trainer with a fixed
+number of GPUs, in the file or on all ways to the load), programs that move nothing but detached
+copies to their device, loads under `if use_cuda:` or beside one with a `map_location` for the other
+case, tests, published weights, weights that the same run has trained before, and loads that no call
+of their function lets happen.
 
 ## Why is this bad?
 A file that was written on a GPU cannot be read on a machine without one (RuntimeError:
