@@ -179,8 +179,8 @@ def _of(registry: Registry, artifact: Artifact, distribution: str) -> Iterator[t
     message = email.message_from_string(_metadata(registry, artifact))
     held: dict[str, list[str]] = {}
     for text in message.get_all("Requires-Dist", []):
-        try:
-            requirement = Requirement(text)
+        try:  # older metadata say `>=1.8.*`
+            requirement = Requirement(re.sub(r"(>=[ \d.]+)\.\*", r"\1", text))
         except InvalidRequirement:
             continue
         name = library_name(requirement.name)
