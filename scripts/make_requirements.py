@@ -26,13 +26,11 @@ from pathlib import Path
 from typing import IO, cast
 
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import SpecifierSet
-from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 from pip._internal.exceptions import PipError
 from pip._internal.network.lazy_wheel import LazyZipOverHTTP
 from tables.registry import CHUNK, Registry, _published, _registry
-from tables.releases import Artifact, Wanted, pick_artifacts
+from tables.releases import Artifact, Wanted, oldest_python, pick_artifacts, plain
 
 from trainlint.config.targets import library_name
 
@@ -137,22 +135,7 @@ def _artifacts(registry: Registry, distribution: str) -> list[Artifact]:
         files.setdefault(item.version, []).append(item)
     wheels = [item for item in published if item.filename.endswith(".whl")]
     picked = pick_artifacts(wheels or published, Wanted(distribution, distribution, since))
-    return [replace(item, python=_oldest_python(files[item.version])) for item in picked]
-
-
-def _oldest_python(files: Sequence[Artifact]) -> str:
-    """Return what a release asks of Python, "" for nothing: by its tags if it has no sdist."""
-    told = re.sub(r"(\d+\.\d+)\.[.\d]+", r"\1", _plain(SpecifierSet(files[0].python)))
-    if not all(item.filename.endswith(".whl") for item in files):
-        return told
-    tags = {tag.interpreter for item in files for tag in parse_wheel_filename(item.filename)[3]}
-    numbers = [re.fullmatch(r"cp(\d)(\d+)", tag) for tag in tags]
-    oldest = min(f"{n[1]}.{n[2]:>02}" if n is not None else "" for n in numbers)
-    if not oldest:
-        return told
-    series = ".".join(str(int(part)) for part in oldest.split("."))
-    *_, asked = sorted([*re.findall(r">=([\d.]+)", told), series], key=Version)
-    return ",".join([f">={asked}", *re.findall(r"<[\d.]+", told)])
+    return [replace(item, python=oldest_python(files[item.version])) for item in picked]
 
 
 def _required(registry: Registry, distribution: str) -> Iterator[tuple[str, dict[str, str]]]:
@@ -185,7 +168,7 @@ def _of(registry: Registry, artifact: Artifact, distribution: str) -> Iterator[t
             continue
         name = library_name(requirement.name)
         if name in asked and "extra" not in str(requirement.marker or ""):
-            held.setdefault(name, []).append(_plain(requirement.specifier))
+            held.setdefault(name, []).append(plain(requirement.specifier))
     for name, specifiers in held.items():
         if all(specifiers) and name != "mmcv":
             yield name, " || ".join(sorted(set(specifiers)))
@@ -215,11 +198,6 @@ def _member(registry: Registry, artifact: Artifact, pattern: str) -> str:
     ):
         names = [name for name in archive.namelist() if re.fullmatch(pattern, name)]
         return archive.read(names[0]).decode("utf-8", "replace") if names else ""
-
-
-def _plain(specifier: SpecifierSet) -> str:
-    kept = [part for part in specifier if part.operator != "!="]
-    return ",".join(sorted(map(str, kept), key=lambda part: (part[0] != ">", part)))
 
 
 def _metadata(registry: Registry, artifact: Artifact) -> str:

@@ -6,10 +6,11 @@ A release ships several files with the same sources in them; the one with the le
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from packaging.specifiers import SpecifierSet
 from packaging.utils import (
     InvalidSdistFilename,
     InvalidWheelFilename,
@@ -102,6 +103,27 @@ def artifact_of(filename: str, location: str = "", sha256: str | None = None) ->
     except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion):
         return None
     return Artifact(version, filename, location, sha256)
+
+
+def oldest_python(files: Sequence[Artifact]) -> str:
+    """Return what a release asks of Python, "" for nothing: by its tags if it has no sdist."""
+    told = re.sub(r"(\d+\.\d+)\.[.\d]+", r"\1", plain(SpecifierSet(files[0].python)))
+    if not all(item.filename.endswith(".whl") for item in files):
+        return told
+    tags = {tag.interpreter for item in files for tag in parse_wheel_filename(item.filename)[3]}
+    numbers = [re.fullmatch(r"cp(\d)(\d+)", tag) for tag in tags]
+    oldest = min(f"{n[1]}.{n[2]:>02}" if n is not None else "" for n in numbers)
+    if not oldest:
+        return told
+    series = ".".join(str(int(part)) for part in oldest.split("."))
+    *_, asked = sorted([*re.findall(r">=([\d.]+)", told), series], key=Version)
+    return ",".join([f">={asked}", *re.findall(r"<[\d.]+", told)])
+
+
+def plain(specifier: SpecifierSet) -> str:
+    """Return a specifier as it is written, lower bounds first and without single exceptions."""
+    kept = [part for part in specifier if part.operator != "!="]
+    return ",".join(sorted(map(str, kept), key=lambda part: (part[0] != ">", part)))
 
 
 def _rank(filename: str) -> tuple[int, str]:
