@@ -18,34 +18,45 @@ if TYPE_CHECKING:
 _MAX_STEPS = 8
 
 
-def classes_of(file: File, expr: Expr, library: Library, steps: int = _MAX_STEPS) -> Iterator[str]:
+def classes_of(file: File, expr: Expr, library: Library) -> tuple[str, ...]:
     """The classes of a library that the alternatives of an expression have, as far as known."""
-    for value in file.values.of(expr):
-        yield from _class(file, value, library, steps)
-    if isinstance(expr, tree.Name):
-        yield from _annotated(file, expr)
+    return _Search(file, library).of(expr, _MAX_STEPS)
 
 
-def _class(file: File, value: kinds.Value, library: Library, steps: int) -> Iterator[str]:
-    match value:
-        case kinds.Instance(name=name):
-            yield library.makers.get(name, name)
-        case kinds.Method(name=name) if steps:
-            owners = classes_of(file, value.receiver, library, steps - 1)
-            yield from _returned(library, owners, name)
-        case kinds.Computed(expr=tree.Subscript(value=of, index=[index])) if steps:
-            kind = "[column]" if isinstance(file.values.literal(index), str) else "[rows]"
-            if kind == "[column]" or _is_selection(index):
-                yield from _returned(library, classes_of(file, of, library, steps - 1), kind)
-        case _:
-            pass
+class _Search:
+    """Each question is answered once: a table that is cut often has many ways to its start."""
 
+    def __init__(self, file: File, library: Library) -> None:
+        self.file, self.library = file, library
+        self._known: dict[tuple[Expr, int], tuple[str, ...]] = {}
 
-def _returned(library: Library, owners: Iterable[str], member: str) -> Iterator[str]:
-    for owner in owners:
-        cls = library.returns.get(owner, {}).get(member)
-        if cls:
-            yield cls
+    def of(self, expr: Expr, steps: int) -> tuple[str, ...]:
+        key = expr, steps
+        if key not in self._known:
+            found = [name for value in self.file.values.of(expr) for name in self._of(value, steps)]
+            if isinstance(expr, tree.Name):
+                found += _annotated(self.file, expr)
+            self._known[key] = tuple(dict.fromkeys(found))
+        return self._known[key]
+
+    def _of(self, value: kinds.Value, steps: int) -> Iterable[str]:
+        match value:
+            case kinds.Instance(name=name):
+                return [self.library.makers.get(name, name)]
+            case kinds.Method(name=name) if steps:
+                return self._returned(value.receiver, name, steps)
+            case kinds.Computed(expr=tree.Subscript(value=of, index=[index])) if steps:
+                if isinstance(self.file.values.literal(index), str):
+                    return self._returned(of, "[column]", steps)
+                return self._returned(of, "[rows]", steps) if _is_selection(index) else ()
+            case _:
+                return ()
+
+    def _returned(self, owner: Expr, member: str, steps: int) -> Iterator[str]:
+        for cls in self.of(owner, steps - 1):
+            found = self.library.returns.get(cls, {}).get(member)
+            if found:
+                yield found
 
 
 def _is_selection(index: Expr) -> bool:
