@@ -524,6 +524,7 @@ wrapper.close()
 with open(os.path.join(sys.argv[1], f"{rank}.json"), "w") as stream:
     json.dump({"log": stats["log"], "left_out": stats["steps_left_out"],
                "weights": [p.tolist() for p in model.parameters()]}, stream)
+dist.barrier()  # nobody leaves while the other one still talks to it
 dist.destroy_process_group()
 """
 
@@ -537,7 +538,8 @@ def test_all_ranks_take_the_same_repair_at_the_same_step(
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     command += ["--nproc-per-node", "2", str(script), str(tmp_path), kind, every]
-    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=120)
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0, run.stderr
     first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1))
     assert [case["outcome"] for case in first["log"]] == ["kept"]
     told = [{k: c[k] for k in ("error", "action", "parameters", "outcome", "ended")}
