@@ -109,6 +109,14 @@ def test_strict_parse_makes_it_two(run, project):
     assert result.err.startswith("trainlint: broken.py:4:")
 
 
+def test_strict_parse_asks_every_file_whether_it_parses(run, project):
+    (project / "broken.py").write_text("def f(:\n")  # nothing in it that a rule looks for
+    assert run("check").code == 0
+    result = run("check", "--strict-parse")
+    assert result.code == 2
+    assert result.err.startswith("trainlint: broken.py:1:")
+
+
 def test_a_named_file_that_does_not_parse_gives_two_without_any_trigger_word(run, project):
     (project / "broken.py").write_text("def f(:\n")
     result = run("check", "broken.py")

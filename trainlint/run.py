@@ -115,7 +115,11 @@ def find(
         writing=writing,
         requirements=True,
     )
-    items = [Item(file, run.finder.terms(file.path, file.settings)) for file in found.files]
+    strict = run.options.strict_parse
+    items = [
+        Item(file, run.finder.terms(file.path, file.settings), must_parse=strict or file.named)
+        for file in found.files
+    ]
     failures = list(found.failures)
     if len(named) < len(paths) and stdin is not None:
         for item in _standard_input(run, stdin):
@@ -136,7 +140,7 @@ def _standard_input(run: Run, data: bytes) -> Iterator[Item]:
         return
     reported = os.path.relpath(path, run.cwd).replace(os.sep, "/")
     file = File(path, reported, settings, True, False, len(data))
-    yield Item(file, run.finder.terms(path, settings), data, on_disk=False)
+    yield Item(file, run.finder.terms(path, settings), data, on_disk=False, must_parse=True)
 
 
 def surround(run: Run, items: Sequence[Item], paths: Iterable[str]) -> None:

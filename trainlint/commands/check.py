@@ -103,6 +103,7 @@ def options_of(args: argparse.Namespace) -> Options:
         cache_dir=args.cache_dir,
         jobs=args.jobs,
         stdin_filename=args.stdin_filename,
+        strict_parse=getattr(args, "strict_parse", False),
     )
 
 

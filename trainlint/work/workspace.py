@@ -36,6 +36,7 @@ class Options:
     cache_dir: str | None = None
     jobs: int = 0  # 0: as many as there are processors for us
     stdin_filename: str | None = None
+    strict_parse: bool = False  # every file must parse, and not only those that are named
     verified: bool = False  # collect what rules find right instead of what they find wrong
 
 
@@ -48,6 +49,7 @@ class Item:
     data: bytes | None = None  # not kept of a large file
     size: int = 0
     on_disk: bool = True  # False for standard input
+    must_parse: bool = False  # whatever is in it: it was named, or the run is strict
     status: os.stat_result | None = None  # taken before the bytes are read
     digest: str = ""
     imports: list[str] = field(default_factory=list)
@@ -73,8 +75,8 @@ class Item:
 
     @property
     def depth(self) -> int:
-        """How far it must be looked into at least: a named file must parse, whatever is in it."""
-        return COMPILED if self.file.named else SCANNED
+        """How far it must be looked into at least."""
+        return COMPILED if self.must_parse else SCANNED
 
 
 class Run:
