@@ -227,7 +227,7 @@ scikit_learn==1.4.*
 timm
 git+https://example.org/repo.git@main#egg=pytorch-metric
 soundfile @ file:///wheels/soundfile.whl
-https://example.org/torchaudio-2.1.0-cp310-none-any.whl
+https://example.org/torchaudio-2.1.0.zip
 pandas = what is this
 opencv-python>=4
 """
@@ -239,6 +239,26 @@ opencv-python>=4
         "sklearn": "1.4",
         "opencv-python": ">=4",
     }
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "https://example.org/whl/torch-1.9.0%2Bcu111-cp38-cp38-linux_x86_64.whl",
+        "torch @ https://example.org/whl/torch-1.9.0%2Bcu111-cp38-cp38-linux_x86_64.whl",
+        "./wheels/torch-1.9.0-cp38-cp38-linux_x86_64.whl ; sys_platform == 'linux'",
+        "https://example.org/torch-1.9.0-cp38-cp38-win_amd64.whl --hash=sha256:0123",
+    ],
+)
+def test_a_wheel_in_a_list_names_its_release_and_its_python(line: str) -> None:
+    assert _read("requirements.txt", f"{line}\n") == {"torch": "1.9.0", "python": "3.8"}
+
+
+def test_a_wheel_that_poetry_is_given_names_its_release() -> None:
+    text = (
+        '[tool.poetry.dependencies]\ntorch = {url = "https://a.org/torch-1.9.0-py3-none-any.whl"}'
+    )
+    assert _read("pyproject.toml", text) == {"torch": "1.9.0"}
 
 
 def test_a_requirement_that_ends_in_a_backslash_is_still_read() -> None:
@@ -455,6 +475,29 @@ def test_an_old_python_bounds_librosa() -> None:
     ],
 )
 def test_a_library_is_no_newer_than_what_it_needs_allows(
+    lines: str, library: str, expected: str
+) -> None:
+    assert str(asked_for({"requirements.txt": lines}).get(library)) == expected
+
+
+@pytest.mark.parametrize(
+    ("lines", "library", "expected"),
+    [
+        ("scipy==1.7.3\nnumpy\n", "numpy", "<1.23.0"),
+        ("scipy==1.7.3\nnumpy>=1.19\n", "numpy", ">=1.19,<1.23.0"),
+        ("scipy==1.7.3\nnumpy==1.24.0\n", "numpy", "1.24.0"),
+        ("scipy>=1.7.3\n", "numpy", "None"),
+        ("scipy==1.3.0\n", "numpy", "None"),  # older than the table
+        ("scipy<1.8\n", "numpy", "<1.23.0"),
+        ("pytorch-lightning==1.0.5\n", "torch", "<1.8"),
+        ("pytorch-lightning==1.1.0\n", "torch", "None"),
+        ("lightning==2.1.0\n", "torch", "None"),  # it allows all that is known
+        ("tensorflow==2.12.1\n", "numpy", "..1.24.3"),
+        ("tensorflow==2.13.1\n", "numpy", "None"),  # a release of which the table has nothing
+        ("tensorflow==2.12.0\n", "pandas", "..2.3.3"),  # the newest with the NumPy of that one
+    ],
+)
+def test_what_a_library_needs_is_no_newer_than_it_allows(
     lines: str, library: str, expected: str
 ) -> None:
     assert str(asked_for({"requirements.txt": lines}).get(library)) == expected

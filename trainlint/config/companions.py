@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
 from trainlint.config.installs import TOOLKIT
-from trainlint.config.targets import Range, Version, parse_version
+from trainlint.config.targets import Range, Version, newest, parse_version
 
 # The torch that the published wheels of a series require (`Requires-Dist`), which is also what the
 # compatibility tables of pytorch/vision (README.md), pytorch/audio (docs/source/installation.rst)
@@ -146,10 +146,11 @@ def spans() -> Mapping[str, Mapping[str, Sequence[Need]]]:
 
 
 def bounded(ranges: Mapping[str, Range]) -> Mapping[str, Range]:
-    """The ranges, each library bound from above by what it needs of the others and of Python.
+    """The ranges, each bound from above by what libraries need of each other and of Python.
 
-    A range of its own that contradicts that stays as it is, and so does one that somebody wrote
-    down where nobody did so of what it needs. The Python is left out.
+    A library is no newer than what it needs lets it be, and what it needs is no newer than it
+    allows. A range of its own that contradicts that stays as it is, and so does one that somebody
+    wrote down where nobody did so of the other. The Python is left out.
     """
     return _bounded(tuple(sorted(ranges.items(), key=lambda item: item[0])))
 
@@ -158,9 +159,8 @@ def bounded(ranges: Mapping[str, Range]) -> Mapping[str, Range]:
 def _bounded(ranges: tuple[tuple[str, Range], ...]) -> Mapping[str, Range]:
     found = dict(ranges)
     waiting = [name for name, each in found.items() if each.high is not None]
-    for needs in waiting:  # grows while it is read
-        for library, held in spans().get(needs, {}).items():
-            top = _newest_beside(held, found[needs])
+    for name in waiting:  # grows while it is read
+        for library, top in _tops(name, found[name]):
             own = found.get(library, top)
             if top is None or own is None or (own.known and not top.known):
                 continue
@@ -170,6 +170,15 @@ def _bounded(ranges: tuple[tuple[str, Range], ...]) -> Mapping[str, Range]:
                 waiting.append(library)
     found.pop("python", None)
     return found
+
+
+def _tops(name: str, wanted: Range) -> Iterator[tuple[str, Range | None]]:
+    """The upper ends that a range of one library gives to what needs it, and to what it needs."""
+    for library, held in spans().get(name, {}).items():
+        yield library, _newest_beside(held, wanted)
+    for needs, holders in spans().items():
+        if name in holders and name not in _COMPANIONS:
+            yield needs, _newest_allowed(needs, holders[name], wanted)
 
 
 def beside_companions(asked: Mapping[str, Range]) -> Mapping[str, Range]:
@@ -229,6 +238,17 @@ def _newest_beside(spans: Sequence[Need], wanted: Range) -> Range | None:
         # The releases between the two ask for nothing.
         return Range(None, parse_version(later.first), known=wanted.known, below=True)
     return None
+
+
+def _newest_allowed(needs: str, spans: Sequence[Need], wanted: Range) -> Range | None:
+    """The releases up to the newest that goes with the newest of a range; None for any known."""
+    span = next((s for s in reversed(spans) if wanted.overlaps_from(parse_version(s.first))), None)
+    if span is None or (span.until != "-" and wanted.overlaps_from(parse_version(span.until))):
+        return None
+    allowed, last = _range(span.allowed), newest(needs)
+    if allowed.high is None or (last is not None and allowed.overlaps_from(last)):
+        return None
+    return Range(None, allowed.high, wanted.known, allowed.below)
 
 
 _range = lru_cache(maxsize=None)(Range.parse)

@@ -39,7 +39,7 @@ def installed_entries(text: str) -> Iterator[Entry]:
             bare, ended = (word[1:-1], False) if is_quoted else _cut(word)
             found = re.fullmatch(_DISTRIBUTION, bare.strip())
             if ".whl" in bare:
-                yield from _of_wheel(bare)
+                yield from wheel_entries(bare)
             elif found is not None and "://" not in bare:
                 entry = found[1], found[2].strip()
                 yield beside_condas_torch(entry) if with_torch else entry
@@ -52,7 +52,7 @@ def beside_condas_torch(entry: Entry) -> Entry:
     return (TOOLKIT, entry[1]) if entry[0] == "cudatoolkit" else entry
 
 
-def _of_wheel(address: str) -> Iterator[Entry]:
+def wheel_entries(address: str) -> Iterator[Entry]:
     """The release that a wheel has in its name, and the Python if it is for one alone."""
     found = re.fullmatch(_WHEEL, address.strip().replace("%2B", "+").replace("%2b", "+"))
     if found is None:

@@ -80,12 +80,22 @@ def _pip(lines: Iterable[object]) -> Iterator[Entry]:
             continued = line[:-1] + " "
             continue
         continued = ""
-        # An option (-r, -e, --index-url), an address, or a file names no version.
-        if line.startswith("-") or "://" in line or "@" in line.partition(";")[0]:
+        # An option (-r, -e, --index-url), an address, or a file names no version; a wheel does.
+        if line.startswith("-"):
+            continue
+        if "://" in line or ".whl" in line or "@" in line.partition(";")[0]:
+            yield from _wheel(line)
             continue
         found = _REQUIREMENT.match(line.partition(" --")[0])
         if found is not None:
             yield found[1], found[2].strip()
+
+
+def _wheel(line: str) -> Iterator[Entry]:
+    """What the name of a wheel says at the end of ``torch @ https://.../torch-1.9.0-....whl``."""
+    from trainlint.config.installs import wheel_entries
+
+    return wheel_entries(re.split(r"\s+(?:;|--)", line)[0].rpartition(" ")[2])
 
 
 def _pyproject(text: str) -> Iterator[Entry]:
@@ -117,6 +127,8 @@ def _poetry(dependencies: dict[str, Any]) -> Iterator[Entry]:
                 # Other than conda, these tools read a bare version as this very one.
                 exact = re.fullmatch(r"\s*v?\d[\w.+]*\s*", version)
                 yield name, f"=={version.strip()}" if exact else version
+            elif isinstance(choice, dict) and isinstance(choice.get("url"), str):
+                yield from _wheel(choice["url"])
 
 
 def _pipfile(text: str) -> Iterator[Entry]:
