@@ -6,15 +6,21 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.guards import EXITS
-from trainlint.semantics.kinds import Instance
+from trainlint.semantics.kinds import FunctionValue, Instance
 from trainlint.semantics.tree import Expr
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
 
-def refuses(file: File, statement: tree.Stmt) -> bool:
-    """True for a statement that ends a run which has no GPU: it raises, exits, or asserts one."""
+_DEPTH = 3
+
+
+def refuses(file: File, statement: tree.Stmt, depth: int = _DEPTH) -> bool:
+    """True for a statement that ends a run which has no GPU: it raises, exits, or asserts one.
+
+    So does a call of a function that does.
+    """
     match statement:
         case tree.Assert():
             return _tells_gpu(file, statement.test) is True
@@ -23,8 +29,26 @@ def refuses(file: File, statement: tree.Stmt) -> bool:
             if isinstance(last, tree.ExprStmt) and isinstance(last.value, tree.Call):
                 return file.names.qualified(last.value.func) in EXITS
             return isinstance(last, tree.Raise)
+        case tree.ExprStmt(value=tree.Call() as call) if depth:
+            called = file.values.callees(call)
+            return bool(called) and all(
+                isinstance(value, FunctionValue)
+                and isinstance(value.function, tree.FunctionDef)
+                and _comes_to_it(file.home(value.function), value.function, depth - 1)
+                for value in called
+            )
         case _:
             return False
+
+
+def _comes_to_it(file: File, function: tree.FunctionDef, depth: int) -> bool:
+    """True for a function that refuses, and nothing in it returns before."""
+    for statement in function.body:
+        if refuses(file, statement, depth):
+            return True
+        if any(isinstance(node, tree.Return) for node in statement.walk()):
+            return False
+    return False
 
 
 def _tells_gpu(file: File, test: Expr) -> bool | None:
