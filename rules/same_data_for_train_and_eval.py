@@ -7,13 +7,14 @@ array for training and validation, and scikit-learn models that are scored on no
 they were fitted on: in the whole file, or in a function that holds a part out and does not use it.
 
 A score on the training data beside a real evaluation is left alone, also where the loop that trains
-goes over other data, too (by a switch, it measures there), or where each object of a class is given
-its own data and not each that measures is seen to train. So are nearest-neighbour models, data that
-cannot be told apart, and a handful of rows that are written out in the source to show how a call is
-used. Where a file holds nothing out and only scores linear regressions, or measures nothing but the
-log loss of a linear classifier, which its fit makes small, it may want to know how well a line
-fits: then the confidence is low. Where it has drawn all the rows at random itself, it shows a
-method and measures no model that is used: that is reported as info.
+goes over other data, too (by a switch, it measures there), where a loop takes the rows of one split
+by a mask (`out[batch.train_mask]`), or where each object of a class is given its own data and not
+each that measures is seen to train. So are nearest-neighbour models, data that cannot be told
+apart, and a handful of rows that are written out in the source to show how a call is used. Where a
+file holds nothing out and only scores linear regressions, or measures nothing but the log loss of a
+linear classifier, which its fit makes small, it may want to know how well a line fits: then the
+confidence is low. Where it has drawn all the rows at random itself, it shows a method and measures
+no model that is used: that is reported as info.
 
 ## Why is this bad?
 A model that remembers its training data gets a perfect score. Nothing is known about new data, and
@@ -78,6 +79,7 @@ from trainlint.api import (
     is_dead,
     kinds,
     loaders,
+    masks,
     ownership,
     parts,
     roles,
@@ -137,6 +139,8 @@ def _loops(file: File) -> Iterator[Finding]:
         return
     feds = [pair for found in measured for pair in found]
     if any(fed.identity not in trained or _is_unknown(fed) for _, fed in feds):
+        return
+    if any(masks.takes_a_split(file, loop) for loop in (*training, *passes)):
         return
     source, first = feds[0]
     calls = [step.node for step in first.trail if isinstance(step.node, tree.Call)]

@@ -38,6 +38,12 @@ _STAGES = frozenset(
 )
 _PROGRESS = re.compile(r"^(tqdm|trange|track|prange|prefetch|prefetcher|data_?prefetcher)", re.I)
 _LOADER = re.compile(r"(DataLoader|_?[lL]oader)$")
+# Where loaders of graphs are told which nodes or edges of the one graph they go over.
+_OF_GRAPHS = (
+    (re.compile(r"^torch_geometric\..*(Neighbor|HGT)\w*$"), 2),
+    (re.compile(r"^dgl\..*(?<!Graph)DataLoader$"), 1),
+)
+_CHOSEN = ("sampler", "batch_sampler", "input_nodes", "input_edges", "edge_label_index", "indices")
 _DRAWS_FROM_ALL = re.compile(r"Weighted|Balanced|Stratified|^RandomSampler$|Distributed")
 
 
@@ -140,12 +146,12 @@ class Loaders:
             dataset = call.arg(0, "dataset")
             if dataset is None:
                 return [], [self._unknown(use, names)]
-            sampler = call.arg(None, "sampler") or call.arg(None, "batch_sampler")
+            chosen = self._chosen(use, call)
             inner = Use(dataset, use.frame, (), use.trail)
-            if sampler is None or isinstance(sampler, tree.Constant):
+            if chosen is None or isinstance(chosen, tree.Constant):
                 return [(inner, names)], []
             feds = self.of(inner)
-            return [], [self._sampled(fed, sampler, names) for fed in feds]
+            return [], [self._sampled(fed, chosen, names) for fed in feds]
         return [], [self._made(use, call, names)]
 
     def is_loader(self, call: tree.Call, use: Use) -> bool:
@@ -159,6 +165,15 @@ class Loaders:
                 if any(b is not None and _LOADER.search(b) for b in bases):
                     return call.arg(0, "dataset") is not None
         return False
+
+    def _chosen(self, use: Use, call: tree.Call) -> Expr | None:
+        """What tells which rows of its data a loader goes over: a sampler, nodes of a graph."""
+        names = [v.name for v in self.file.values.callees(call, use.frame) if isinstance(v, Symbol)]
+        for kind, position in _OF_GRAPHS:
+            if any(map(kind.search, names)) and position < len(call.positional):
+                return call.positional[position]
+        given = (call.arg(None, keyword) for keyword in _CHOSEN)
+        return next((expr for expr in given if expr is not None), None)
 
     def _sampled(self, fed: Fed, sampler: Expr, names: tuple[str, ...]) -> Fed:
         """A weighted or balanced sampler draws from all rows, any other one may take a part."""
