@@ -26,8 +26,8 @@ def use_as_model(file: File, loaded: tree.Call, depth: int = _DEPTH) -> tree.Att
     found: tree.Attribute | None = None
     for use in uses(file, loaded):
         match use.expr.parent:
-            case tree.Attribute(attr=attr, parent=tree.Call(func=func) as call) as method if (
-                func is method and attr in OF_MODELS | _MOVES and not use.path
+            case tree.Attribute(attr=attr, parent=tree.Call() as call) as method if (
+                attr in OF_MODELS | _MOVES and not use.path
             ):
                 if attr in OF_MODELS and _is_kept(use.expr, loaded):
                     found = found or method
