@@ -30,7 +30,7 @@ def is_given_later(file: File, call: tree.Call, parameter: str) -> bool:
 def _reads(file: File, made: Expr) -> Iterator[Expr]:
     """The reads of the name that something is given; itself where it is given none."""
     statement = made.parent
-    if not isinstance(statement, tree.Assign) or statement.value is not made:
+    if not isinstance(statement, tree.Assign):
         yield made
         return
     for target in statement.targets:
