@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.kinds import Instance, Object, Unknown
+from trainlint.semantics.kinds import Frame, Instance, Object, Unknown
 from trainlint.semantics.results import PARALLEL
 from trainlint.semantics.training import factories
 from trainlint.semantics.tree import Expr
@@ -182,21 +182,67 @@ def _is_below(inner: tree.Node, outer: tree.Node) -> bool:
     return inner is outer
 
 
-def identities(file: File, model: Expr) -> frozenset[tree.Node]:
-    """The places at which a model can have been made; empty when none is known."""
-    return frozenset(
-        value.node
+def _makers(file: File, model: Expr) -> list[Instance | Object]:
+    """What a model can be, as far as it is known where that was made."""
+    return [
+        value
         for value in file.values.of(model)
         if isinstance(value, Instance) or (isinstance(value, Object) and value.call is not None)
-    )
+    ]
+
+
+def identities(file: File, model: Expr) -> frozenset[tree.Node]:
+    """The places at which a model can have been made; empty when none is known."""
+    return frozenset(value.node for value in _makers(file, model))
 
 
 def same(file: File, one: Expr, other: Expr) -> bool:
-    """True when two expressions are one model: by where it was made, else by their names."""
-    first, second = identities(file, one), identities(file, other)
+    """True when two expressions are one model: by what made it, else by their names."""
+    first, second = _makers(file, one), _makers(file, other)
     if first and second:
-        return not first.isdisjoint(second)
-    return _unwrapped(one) == _unwrapped(other)
+        return any(
+            a.node is b.node and _may_be_one(a.frame, b.frame) for a in first for b in second
+        )
+    return _unwrapped(one) == _unwrapped(other) and not _are_of_two(file, one, other)
+
+
+def _may_be_one(one: Frame | None, other: Frame | None) -> bool:
+    """False where two calls of a function made each its own: ``net, twin = build(), build()``."""
+    while one is not None and other is not None:
+        if isinstance(one.function, tree.FunctionDef) and one.function.decorators:
+            return True  # it may keep what it made
+        if one.call is not None and other.call is not None and one.call is not other.call:
+            return False
+        one, other = one.caller, other.caller
+    return True
+
+
+def _are_of_two(file: File, one: Expr, other: Expr) -> bool:
+    """True for parts of the same name: ``nets.left.body`` and ``nets.right.body``."""
+    match _bare(one), _bare(other):
+        case (
+            tree.Subscript(value=a, index=[tree.Constant(value=key)]),
+            tree.Subscript(value=b, index=[tree.Constant(value=twin)]),
+        ):
+            return key != twin or _are_of_two(file, a, b)
+        case (
+            tree.Attribute(value=tree.Attribute() | tree.Subscript() as a),
+            tree.Attribute(value=tree.Attribute() | tree.Subscript() as b),
+        ):
+            return not same(file, a, b)
+        case tree.Attribute(value=tree.Name() as a), tree.Attribute(value=tree.Name() as b):
+            return a.id != b.id and _are_given(file, a, b)
+        case _:
+            return False
+
+
+def _are_given(file: File, one: tree.Name, other: tree.Name) -> bool:
+    """True for two parameters of one function, neither of which is anything else there."""
+    match [binding.node for name in (one, other) for binding in file.values.definitions(name)[0]]:
+        case [tree.Param() as first, tree.Param() as second]:
+            return first.parent is second.parent and "self" not in {first.name, second.name}
+        case _:
+            return False
 
 
 def parameters_in(node: tree.Node) -> list[Expr]:
@@ -245,6 +291,10 @@ def root(part: Expr) -> Expr:
 
 def _unwrapped(model: Expr) -> str:
     """``model`` for ``model.module`` and ``self.model``."""
-    if isinstance(model, tree.Attribute) and model.attr == "module":
-        return _unwrapped(model.value)
-    return tree.word_of(model)
+    return tree.word_of(_bare(model))
+
+
+def _bare(model: Expr) -> Expr:
+    while isinstance(model, tree.Attribute) and model.attr == "module":
+        model = model.value
+    return model
