@@ -83,6 +83,7 @@ from trainlint.api import (
     all_of,
     allowlist,
     any_of,
+    counting,
     guards,
     is_dead,
     placement,
@@ -116,7 +117,7 @@ def check(file: File) -> Iterator[Finding]:
         return
     for save in file.calls_to("torch.save"):
         saved = save.arg(0, "obj")
-        if saved is None or save.has_star or is_dead(save) or guards.is_past_the_end(file, save):
+        if saved is None or save.has_star or is_dead(save) or counting.is_past_the_end(file, save):
             continue
         items = allowlist.refused(file, saved)
         found = readback.readbacks(file, save) if items else ()

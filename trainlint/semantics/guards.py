@@ -62,16 +62,6 @@ def _left_before(statement: Stmt) -> Iterator[Guard]:
                 yield Guard(earlier.test, True)
 
 
-def is_past_the_end(file: File, node: Node) -> bool:
-    """True where a place asks the counter of ``range(n)`` to be ``n``, which it never is."""
-    return any(
-        _is_past_the_end(file, part, node)
-        for guard in guards(node)
-        if guard.outcome
-        for part in required(guard.test)
-    )
-
-
 def required(test: Expr) -> Iterator[Expr]:
     """The tests that all hold where one holds."""
     if isinstance(test, tree.BoolOp) and test.op == "and":
@@ -79,31 +69,6 @@ def required(test: Expr) -> Iterator[Expr]:
         yield from required(test.right)
     else:
         yield test
-
-
-def _is_past_the_end(file: File, test: Expr, node: Node) -> bool:
-    match test:
-        case tree.Compare(ops=["==" | ">=" | ">"], left=tree.Name() as counter, comparators=[end]):
-            bindings, _ = file.values.definitions(counter)
-        case _:
-            return False
-    if len(bindings) != 1 or bindings[0].kind != "each":
-        return False
-    counted = bindings[0].value
-    loop = counted.parent if counted is not None else None
-    if not isinstance(counted, tree.Call) or not isinstance(loop, tree.For):
-        return False
-    if file.names.qualified(counted.func) != "builtins.range" or len(counted.args) not in {1, 2}:
-        return False
-    stop, text = counted.args[-1].value, tree.dotted(end)
-    if text is None or tree.dotted(stop) != text or loop not in node.ancestors():
-        return False
-    return not any(
-        tree.dotted(target) == text
-        for inner in loop.walk()
-        if isinstance(inner, tree.Assign | tree.AugAssign)
-        for target in (inner.targets if isinstance(inner, tree.Assign) else [inner.target])
-    )
 
 
 def outcome(view: File | View, test: Expr, frame: Frame | None) -> bool | None:

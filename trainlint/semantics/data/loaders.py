@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from trainlint.semantics import tree
+from trainlint.semantics import bars, tree
 from trainlint.semantics.backward import Use, frame_key
 from trainlint.semantics.data.datasets import NAME, NOT_DATA, NOT_TRAIN, SPLIT, told
 from trainlint.semantics.data.deeds import PART, Deed
@@ -36,7 +36,6 @@ _STAGES = frozenset(
     "batch shuffle prefetch cache map repeat with_format set_format filter select sort cast "
     "flatten remove_columns rename_column rename_columns select_columns with_transform".split()
 )
-_PROGRESS = re.compile(r"^(tqdm|trange|track|prange|prefetch|prefetcher|data_?prefetcher)", re.I)
 _LOADER = re.compile(r"(DataLoader|_?[lL]oader)$")
 # Where loaders of graphs are told which nodes or edges of the one graph they go over.
 _OF_GRAPHS = (
@@ -124,6 +123,9 @@ class Loaders:
 
     def _passed_on(self, use: Use, call: tree.Call) -> Use | None:
         """What a progress bar, ``enumerate`` or ``accelerator.prepare`` hands on."""
+        shown = bars.shown(call)
+        if shown is not None:
+            return Use(shown, use.frame, (), use.trail)
         given = call.positional
         if not given:
             return None
@@ -131,7 +133,7 @@ class Loaders:
         last = tree.last_name(call.func)
         if last in _STAGES and name is None and isinstance(call.func, tree.Attribute):
             return Use(call.func.value, use.frame, use.path, use.trail)
-        if name in _PASSES_ON or (_PROGRESS.match(last) and name != "builtins.range"):
+        if name in _PASSES_ON:
             return Use(given[0], use.frame, (), use.trail)
         if last == "prepare" and name is None:
             index = use.path[0] if use.path and len(given) > 1 else 0

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from trainlint.semantics import tree
+from trainlint.semantics import bars, tree
 from trainlint.semantics.backward import Backward, Use
 from trainlint.semantics.data import occurrence
 from trainlint.semantics.data.folds import fold_call, index_of_fold, is_everything
@@ -292,9 +292,9 @@ class _Walk:
                 return True
             sampled = call.arg(None, "sampler") or call.arg(None, "batch_sampler")
             loads = name == "torch.utils.data.DataLoader" and sampled is None
-            if loads or name in _HANDS_ON or name.startswith("tqdm."):
-                given = call.arg(0, "dataset")
-                todo.extend([current.at(given)] if given is not None else [])
+            hands_on = loads or name in _HANDS_ON
+            given = call.arg(0, "dataset") if hands_on else bars.shown(call)
+            todo.extend([current.at(given)] if given is not None else [])
         return False
 
 

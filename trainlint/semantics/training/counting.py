@@ -1,13 +1,12 @@
-"""How a loop counts its micro-batches."""
+"""How a loop counts its rounds and its micro-batches."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trainlint.semantics import tree
+from trainlint.semantics import bars, tree
 from trainlint.semantics.flow import Flow
 from trainlint.semantics.guards import guards, required
 from trainlint.semantics.training.boundary import Boundary, linear_of, spelled
@@ -17,8 +16,8 @@ if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
 
-_PROGRESS = re.compile(r"^(tqdm|track|progress_bar|ProgressBar)$")
 _MAX_ALIASES = 6
+_TURNED = {"==": "==", "<": ">", "<=": ">=", ">": "<", ">=": "<="}  # read from right to left
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,37 +81,52 @@ def _range_start(file: File, call: tree.Call) -> int | None:
 
 def is_in_last_round(file: File, node: Node, loop: tree.Loop) -> bool:
     """True where a place runs in the last round of ``for i in range(n)`` only."""
-    home = file.home(node)
-    rounds = taken(home, loop)
+    return any(op == "==" and at == -1 for op, at in _asked(file.home(node), node, loop))
+
+
+def is_past_the_end(file: File, node: Node) -> bool:
+    """True where a place asks the counter of ``range(n)`` to be ``n``, which it never is."""
+    return any(
+        op in {"==", ">=", ">"} and at >= 0
+        for loop in node.ancestors()
+        if isinstance(loop, tree.For) and tree.body_of(loop) is tree.body_of(node)
+        for op, at in _asked(file, node, loop)
+    )
+
+
+def _asked(file: File, node: Node, loop: tree.Loop) -> Iterator[tuple[str, int]]:
+    """How a place compares the counter of ``range(n)``, and with how much more than ``n``."""
+    tests = [part for guard in guards(node) if guard.outcome for part in required(guard.test)]
+    rounds = taken(file, loop) if tests else None
     if rounds is None or rounds.kind != "range" or not isinstance(rounds.source, tree.Call):
-        return False
+        return
     given = rounds.source.positional
     if len(given) not in {1, 2}:
-        return False
-    end = linear_of(home, given[-1])
-    last = spelled(home, end.base), end.offset - 1
-    for test in (part for guard in guards(node) if guard.outcome for part in required(guard.test)):
+        return
+    end = linear_of(file, given[-1])
+    text = spelled(file, end.base)
+    if any(within(statement, loop) for statement in writes(file, text, tree.body_of(loop))):
+        return
+    for test in tests:
         match test:
-            case tree.Compare(ops=["=="], left=left, comparators=[right]):
-                one, other = linear_of(home, left), linear_of(home, right)
+            case tree.Compare(ops=[op], left=left, comparators=[right]) if op in _TURNED:
+                one, other = linear_of(file, left), linear_of(file, right)
             case _:
                 continue
-        for here, there in ((one, other), (other, one)):
+        for here, there, said in ((one, other, op), (other, one, _TURNED[op])):
             is_counter = tree.dotted(here.base) == rounds.index is not None
-            if is_counter and (spelled(home, there.base), there.offset - here.offset) == last:
-                return True
-    return False
+            if is_counter and spelled(file, there.base) == text:
+                yield said, there.offset - here.offset - end.offset
 
 
 def unwrapped(file: File, expr: Expr, depth: int = _MAX_ALIASES) -> Expr:
     """What is iterated behind progress bars, ``iter`` and names that are set once."""
     match expr:
-        case tree.Call() if expr.args and not expr.args[0].star and depth:
-            name = file.names.qualified(expr.func)
-            if name == "builtins.iter" or _PROGRESS.match(tree.last_name(expr.func)):
-                first = expr.args[0]
-                if first.keyword in {None, "iterable", "sequence"}:
-                    return unwrapped(file, first.value, depth - 1)
+        case tree.Call() if depth:
+            inner = bars.shown(expr)
+            if inner is None and file.names.qualified(expr.func) == "builtins.iter":
+                inner = expr.arg(0)
+            return expr if inner is None else unwrapped(file, inner, depth - 1)
         case tree.Name() if depth:
             bindings, unbound = file.values.definitions(expr)
             plain = [b for b in bindings if b.kind == "assign" and not b.path and b.value]

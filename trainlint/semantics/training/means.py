@@ -7,12 +7,11 @@ it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trainlint.semantics import tree
+from trainlint.semantics import bars, tree
 from trainlint.semantics.bodies import own_nodes
 from trainlint.semantics.flow import Flow, is_dead
 from trainlint.semantics.links import flow_in
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
 LENGTH, SAMPLES, COUNT = "length", "samples", "count"
-_PROGRESS = re.compile(r"^(tqdm|trange|track|progress|prefetch)", re.I)
 _NUMBERS = frozenset({"builtins.float", "builtins.int"})
 _SUMS = frozenset({"builtins.sum", "numpy.sum", "torch.sum"})
 
@@ -173,19 +171,23 @@ def iterated(file: File, loop: tree.For) -> Expr:
     """What a loop goes over, without ``enumerate`` and progress bars."""
     source = loop.iter
     for _ in range(4):
-        if not isinstance(source, tree.Call) or not source.positional:
+        if not isinstance(source, tree.Call):
             break
-        name = file.names.qualified(source.func)
-        if name != "builtins.enumerate" and not _PROGRESS.match(tree.last_name(source.func)):
+        inner = bars.shown(source)
+        if inner is None and file.names.qualified(source.func) == "builtins.enumerate":
+            inner = source.arg(0)
+        if inner is None:
             break
-        source = source.positional[0]
+        source = inner
     while isinstance(source, tree.Name):
         bindings, unbound = file.values.definitions(source)
         given = bindings[0].value if len(bindings) == 1 and not unbound else None
-        bar = isinstance(given, tree.Call) and bindings[0].kind == "assign" and given.positional
-        if not bar or not _PROGRESS.match(tree.last_name(given.func)):  # type: ignore[union-attr]
+        if not isinstance(given, tree.Call) or bindings[0].kind != "assign":
             break
-        source = given.positional[0]  # type: ignore[union-attr]
+        inner = bars.shown(given)
+        if inner is None:
+            break
+        source = inner
     return source
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from trainlint.semantics import tree
+from trainlint.semantics import bars, tree
 from trainlint.semantics.backward import Use
 from trainlint.semantics.kinds import MAX_DEPTH, Display, Frame, Instance, Object, Part, Value
 from trainlint.semantics.shapes import layers, operations
@@ -253,15 +253,15 @@ class _Shapes:
     def _drawn(self, use: Use) -> Known | None:
         """A part of a batch that a loader gives."""
         expr, path = use.expr, use.path
-        while isinstance(expr, tree.Call) and expr.positional:
-            name = self.file.names.qualified(expr.func)
-            if name == "builtins.enumerate":
+        while isinstance(expr, tree.Call):
+            inner = bars.shown(expr)
+            if inner is None and self.file.names.qualified(expr.func) == "builtins.enumerate":
                 if not path or path[0] != 1:
                     return None
-                path = path[1:]
-            elif not tree.last_name(expr.func).startswith("tqdm"):
+                path, inner = path[1:], expr.arg(0)
+            if inner is None:
                 break
-            expr = expr.positional[0]
+            expr = inner
         values = self.file.values.of(expr, use.frame)
         return self._one(self._batch(value, path) for value in values)
 
