@@ -72,7 +72,7 @@ def _counted(file: File, way: Way, loop: tree.Loop) -> set[str]:
     counters = {n for each in loops if isinstance(each, tree.For) for n in _words(each.target)}
     for grown in file.all(tree.AugAssign):
         if isinstance(grown.value, tree.Constant):
-            counters |= _words(grown.target)
+            counters |= _told(grown.target)
     return counters
 
 
@@ -83,8 +83,14 @@ def _begun(file: File, loop: tree.Loop) -> set[str]:
         for assign in file.all(tree.Assign)
         if assign.parent is loop
         for part in assign.targets
-        for word in _words(part)
+        for word in _told(part)
     }
+
+
+def _told(target: Expr) -> set[str]:
+    """What is set: of ``self.count`` not ``self``."""
+    text = tree.dotted(target)
+    return _words(target) if text is None else {text}
 
 
 def _varies(file: File, node: Node, loop: tree.Loop) -> bool:
