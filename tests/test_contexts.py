@@ -8,6 +8,7 @@ import pytest
 
 from trainlint.semantics import contexts, tree
 from trainlint.semantics.facts import File
+from trainlint.semantics.kinds import Frame
 from trainlint.testing import file_of
 
 HEAD = "import torch\nfrom torch import nn\nfrom contextlib import nullcontext\n"
@@ -224,3 +225,67 @@ def test_the_region_of_an_accelerator_is_one_whose_switch_is_not_known() -> None
 def test_another_dtype_than_the_default_is_seen(code: str, wanted: bool) -> None:
     file, call = probe(code)
     assert contexts.may_have_other_dtype(file, call, "torch.float16") is wanted
+
+
+@pytest.mark.parametrize(
+    ("statement", "wanted"),
+    [
+        ("stack.enter_context(torch.no_grad())", True),
+        ("stack.push(torch.no_grad())", False),
+        ("show(torch.no_grad())", False),
+        ("stack.enter_context(other(), torch.no_grad())", False),
+    ],
+)
+def test_what_a_stack_enters_holds_for_the_rest_of_its_block(statement: str, wanted: bool) -> None:
+    block = "from contextlib import ExitStack\nwith ExitStack() as stack:\n"
+    assert no_grad(f"{block}    {statement}\n    probe()\n") is wanted
+    assert no_grad(f"{block}    probe()\n    {statement}\n") is False
+
+
+@pytest.mark.parametrize(
+    ("code", "wanted"),
+    [
+        ("probe(torch.is_autocast_enabled())\n", True),
+        ("probe(torch.is_autocast_cpu_enabled())\n", True),
+        ("probe(torch.is_grad_enabled())\n", False),
+        ("probe(asked)\n", False),
+        ("torch.set_autocast_enabled(True)\nprobe(torch.is_autocast_enabled())\n", False),
+        ("def f():\n    probe(torch.is_autocast_enabled())\n\nf()\n", True),
+        (
+            "def f():\n    probe(torch.is_autocast_enabled())\n\n"
+            "f()\nwith torch.autocast('cuda'):\n    f()\n",
+            False,
+        ),
+    ],
+)
+def test_a_test_for_autocast_is_false_where_no_way_leads_through_a_region(
+    code: str, wanted: bool
+) -> None:
+    file, call = probe(code)
+    assert contexts.is_never_autocast(file, call.args[0].value) is wanted
+
+
+def test_a_call_of_its_function_tells_whether_a_region_is_on() -> None:
+    file, call = probe(
+        """
+        def region(on):
+            return torch.autocast("cuda", enabled=on)
+        def run(use):
+            with torch.autocast("cuda", enabled=use):
+                probe()
+            with region(False):
+                again()
+        run(True)
+        run(False)
+        region(True)
+        """
+    )
+    again = next(call for call in file.calls if tree.dotted(call.func) == "again")
+    run = tree.function_of(call)
+    for switch in (True, False):
+        made = next(c for c in file.calls if file.text(c) == f"run({switch})")
+        frame = Frame(run, made, None, None, 1)
+        (own,) = contexts.entered(file, call, contexts.is_autocast)
+        (other,) = contexts.entered(file, again, contexts.is_autocast)
+        assert contexts.autocast_enabled(file, own, frame) is switch
+        assert contexts.autocast_enabled(file, other, frame) is False
