@@ -166,13 +166,13 @@ def _is_loaded_again(
         if not isinstance(load.func, tree.Attribute) or file.text(load.func.value) not in names:
             continue
         given = load.arg(0, "state_dict")
-        if given is not None and not asked.isdisjoint(_weights(file, handler, given)):
+        if given is not None and not asked.isdisjoint(_weights(file, given)):
             return True
     return False
 
 
-def _weights(file: File, handler: Handler, state: Expr) -> Iterator[object]:
-    """The files and objects that a state may come from, through the names of a handler."""
+def _weights(file: File, state: Expr) -> Iterator[object]:
+    """The files and objects that a state may come from."""
     todo, seen = [state], set[Expr]()
     while todo:
         expr = todo.pop()
@@ -189,7 +189,7 @@ def _weights(file: File, handler: Handler, state: Expr) -> Iterator[object]:
             case tree.Name():
                 yield same_expression(file, expr, None)
                 for binding in file.values.definitions(expr)[0]:
-                    if binding.value is not None and handler.node in binding.node.ancestors():
+                    if binding.value is not None:
                         todo.append(binding.value)
             case _:
                 pass
