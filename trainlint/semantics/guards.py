@@ -71,6 +71,17 @@ def required(test: Expr) -> Iterator[Expr]:
         yield test
 
 
+def ends_program(file: File, statement: Stmt) -> bool:
+    """True for a statement behind which nothing goes on: it raises, or ends the program."""
+    match statement:
+        case tree.Raise():
+            return True
+        case tree.ExprStmt(value=tree.Call(func=func)):
+            return file.names.qualified(func) in EXITS
+        case _:
+            return False
+
+
 def outcome(view: File | View, test: Expr, frame: Frame | None) -> bool | None:
     """What a test gives in a call, None where that is not known."""
     match test:

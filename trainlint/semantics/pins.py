@@ -14,7 +14,7 @@ from trainlint.config.companions import beside_companions, bounded
 from trainlint.config.installs import installed_entries
 from trainlint.config.targets import Range, Version, newest, parse_version, stated_ranges
 from trainlint.semantics import tree
-from trainlint.semantics.guards import EXITS
+from trainlint.semantics.guards import ends_program
 from trainlint.semantics.numeric import NEGATED, TURNED
 from trainlint.semantics.tree import Expr
 
@@ -62,20 +62,10 @@ def _demanded(file: File, statement: tree.Stmt) -> Range | None:
     match statement:
         case tree.Assert(test=test):
             return _where(file, test, holds=True)
-        case tree.If(test=test, body=[*_, last], orelse=[]) if _ends(file, last):
+        case tree.If(test=test, body=[*_, last], orelse=[]) if ends_program(file, last):
             return _where(file, test, holds=False)
         case _:
             return None
-
-
-def _ends(file: File, statement: tree.Stmt) -> bool:
-    match statement:
-        case tree.Raise():
-            return True
-        case tree.ExprStmt(value=tree.Call(func=func)):
-            return file.names.qualified(func) in EXITS
-        case _:
-            return False
 
 
 def _where(file: File, test: Expr, *, holds: bool) -> Range | None:

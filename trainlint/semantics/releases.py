@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.guards import EXITS
+from trainlint.semantics.guards import ends_program
 from trainlint.semantics.tree import Expr, Node
 
 if TYPE_CHECKING:
@@ -231,8 +231,8 @@ def _is_fallback(
         return False
     imported = _is_import(node)
     for handler in statement.handlers:
-        if _ends_program(file, handler):
-            continue
+        if ends_program(file, handler.body[-1]):
+            continue  # it is no other way
         if _catches(handler, _LACK):
             # One that imports the library, too, asks whether it is there at all.
             if not imported or _binds(handler, node) or not _imports_all_of(statement, library):
@@ -240,14 +240,6 @@ def _is_fallback(
         elif _catches(handler, _BROAD) and (imported or _mentions(file, handler.body, instead)):
             return True
     return False
-
-
-def _ends_program(file: File, handler: tree.Handler) -> bool:
-    """Whether nothing goes on behind a handler, so that it is no other way."""
-    last = handler.body[-1]
-    if isinstance(last, tree.ExprStmt) and isinstance(last.value, tree.Call):
-        return file.names.qualified(last.value.func) in EXITS
-    return isinstance(last, tree.Raise)
 
 
 def _binds(handler: tree.Handler, node: Node) -> bool:

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.guards import guards, required
+from trainlint.semantics.guards import ends_program, guards, required
 from trainlint.semantics.kinds import Display, Instance, Literal, Unknown, Value
 from trainlint.semantics.training import switches
 from trainlint.semantics.tree import Expr, Node
@@ -113,6 +113,12 @@ def _is_gpu(value: Value) -> bool:
             return False
 
 
+def is_first_gpu(file: File, call: tree.Call) -> bool:
+    """True for a call that is given the first GPU by its number, whichever process runs it."""
+    given = call.arg(0, "device") if tree.word_of(call.func) == "to" else call.arg(None, "device")
+    return given is not None and file.values.literal(given) == "cuda:0"
+
+
 def is_only_with_gpu(node: Node) -> bool:
     """True inside ``if use_cuda: ...``, which a run without a GPU leaves out."""
     return any(
@@ -212,7 +218,7 @@ def _asks(file: File, node: tree.Attribute) -> bool:
             case tree.Assert():
                 return False
             case tree.If() if node in above.test.walk():
-                ends = any(isinstance(s, tree.Raise) for s in above.body)
+                ends = ends_program(file, above.body[-1])
                 return not ends and not all(_is_setting(file, s) for s in above.body)
             case _:
                 pass

@@ -10,18 +10,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
+from trainlint.semantics.training.whole_models import MOVES, OF_MODELS
 from trainlint.semantics.tree import Expr
 from trainlint.semantics.uses import uses
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
-# What only a model has, and what it shares with tensors and gives back.
-_ONLY_MODELS = frozenset(
-    "eval train forward parameters named_parameters state_dict load_state_dict modules "
-    "named_modules children named_children".split()
-)
-_SAME = frozenset({"to", "cuda", "cpu", "half", "float", "double", "bfloat16"})
+_ONLY_MODELS = OF_MODELS | {"forward", "load_state_dict", "named_children"}
 _DEPTH = 3
 
 
@@ -33,14 +29,12 @@ def gives_callable(file: File, call: tree.Call) -> bool:
 def _is_used_as_model(file: File, call: tree.Call, expr: Expr, depth: int) -> bool:
     for used in _used(file, expr):
         match used.parent:
-            case tree.Call() as outer if outer.func is used and _is_own(used, call):
+            case tree.Call() if _is_own(used, call):
                 return True
-            case tree.Attribute(attr=name, parent=tree.Call() as method) as attribute if (
-                method.func is attribute and _is_own(used, call)
-            ):
+            case tree.Attribute(attr=name, parent=tree.Call() as method) if _is_own(used, call):
                 if name in _ONLY_MODELS:
                     return True
-                if depth and name in _SAME and _is_used_as_model(file, call, method, depth - 1):
+                if depth and name in MOVES and _is_used_as_model(file, call, method, depth - 1):
                     return True
             case _:
                 pass

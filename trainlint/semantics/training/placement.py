@@ -18,11 +18,16 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tree
 from trainlint.semantics.bodies import own_nodes, own_statements
 from trainlint.semantics.kinds import FunctionValue, Literal
-from trainlint.semantics.training import devices, provenance, refusals, skipped, written
+from trainlint.semantics.training import (
+    devices,
+    provenance,
+    refusals,
+    skipped,
+    whole_models,
+    written,
+)
 from trainlint.semantics.training.checkpoints import Restored
-from trainlint.semantics.training.whole_models import OF_MODELS
 from trainlint.semantics.tree import Body, Expr, Node
-from trainlint.semantics.uses import uses
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -163,7 +168,7 @@ def _is_refused(file: File, site: tree.Call) -> bool:
         not file.once(devices.is_spread)
         or any(
             call.start > site.start
-            and refusals.is_first_gpu(file, call)
+            and devices.is_first_gpu(file, call)
             and not _is_chosen(call, body, set(site.ancestors()))
             for call in calls
         )
@@ -228,7 +233,7 @@ def _is_on_the_way(before: Node, site: tree.Call) -> bool:
 def _holds_states(file: File, load: tree.Call, restored: Restored) -> bool:
     if restored.states or any(_STATE_KEY.search(key) for key in restored.keys | restored.inner):
         return True
-    return _is_used_as_model(file, load)
+    return whole_models.may_be_model(file, load)
 
 
 def _has_another_way(file: File, load: tree.Call) -> bool:
@@ -261,15 +266,6 @@ def _says_where(file: File, node: Node) -> bool:
         and is_load(file, node)
         and (node.has_star or node.arg(1, "map_location") is not None)
     )
-
-
-def _is_used_as_model(file: File, load: tree.Call) -> bool:
-    """True where what is loaded is used as a model, if it is one: it may also be a dict."""
-    for use in uses(file, load):
-        parent = use.expr.parent
-        if isinstance(parent, tree.Attribute) and parent.attr in OF_MODELS:
-            return isinstance(parent.parent, tree.Call) and parent.parent.func is parent
-    return False
 
 
 def _is_published(file: File, load: tree.Call) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.guards import EXITS
+from trainlint.semantics.guards import ends_program
 from trainlint.semantics.kinds import FunctionValue, Instance
 from trainlint.semantics.tree import Expr
 
@@ -25,10 +25,7 @@ def refuses(file: File, statement: tree.Stmt, depth: int = _DEPTH) -> bool:
         case tree.Assert():
             return _tells_gpu(file, statement.test) is True
         case tree.If() if _tells_gpu(file, statement.test) is False:
-            last = statement.body[-1]
-            if isinstance(last, tree.ExprStmt) and isinstance(last.value, tree.Call):
-                return file.names.qualified(last.value.func) in EXITS
-            return isinstance(last, tree.Raise)
+            return ends_program(file, statement.body[-1])
         case tree.ExprStmt(value=tree.Call() as call) if depth:
             called = file.values.callees(call)
             return bool(called) and all(
@@ -82,9 +79,3 @@ def _counts(file: File, expr: Expr) -> bool:
     if value.name == "builtins.min":
         return any(_counts(file, arg) for arg in value.call.positional)
     return value.name == "torch.cuda.device_count"
-
-
-def is_first_gpu(file: File, call: tree.Call) -> bool:
-    """True for a call that is given the first GPU by its number, whichever process runs it."""
-    given = call.arg(0, "device") if tree.word_of(call.func) == "to" else call.arg(None, "device")
-    return given is not None and file.values.literal(given) == "cuda:0"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 OF_MODELS = frozenset(
     "eval train parameters named_parameters state_dict modules children named_modules".split()
 )
-_MOVES = frozenset("to cuda cpu float half double".split())  # each gives the model again
+MOVES = frozenset("to cuda cpu float half double bfloat16".split())  # each gives the model again
 _OF_DICTS = frozenset("get keys items values pop update setdefault".split())
 # What is asked before it is known what a file holds, and what takes its states.
 _ASKS = frozenset("isinstance hasattr getattr type callable load_state_dict".split())
@@ -27,11 +27,11 @@ def use_as_model(file: File, loaded: tree.Call, depth: int = _DEPTH) -> tree.Att
     for use in uses(file, loaded):
         match use.expr.parent:
             case tree.Attribute(attr=attr, parent=tree.Call() as call) as method if (
-                attr in OF_MODELS | _MOVES and not use.path
+                attr in OF_MODELS | MOVES and not use.path
             ):
                 if attr in OF_MODELS and _is_kept(use.expr, loaded):
                     found = found or method
-                elif attr in _MOVES and depth:
+                elif attr in MOVES and depth:
                     found = found or use_as_model(file, call, depth - 1)
             case tree.Attribute(attr=attr) if attr in _OF_DICTS:
                 return None
@@ -46,6 +46,17 @@ def use_as_model(file: File, loaded: tree.Call, depth: int = _DEPTH) -> tree.Att
             case _:
                 pass
     return found
+
+
+def may_be_model(file: File, loaded: tree.Call) -> bool:
+    """True where a method of a model is called on what a load gives; it may also be a dict."""
+    read = (use.expr.parent for use in uses(file, loaded))
+    return any(
+        isinstance(one, tree.Attribute)
+        and one.attr in OF_MODELS
+        and isinstance(one.parent, tree.Call)
+        for one in read
+    )
 
 
 def _is_kept(read: Expr, loaded: tree.Call) -> bool:
