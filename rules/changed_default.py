@@ -7,9 +7,10 @@ target range, where nearly every such call computes or does something else since
 `learning_rate`), `Trainer()` of Lightning (every GPU since 2.0), and `pd.get_dummies(table)` in a
 project that uses torch (numbers before pandas 2.0, booleans since).
 
-It is silent where the target lies on one side of the release, where the argument is given, or what
-it decides behind the call (`set_params`, a grid that lists it, `astype`), and where nobody named a
-target and the release is older than two years. Changes that matter for some data or some
+It is silent where the target lies on one side of the release (that of a library which is named
+nowhere is the one release that is installed), where the argument is given, or what it decides
+behind the call (`set_params`, a grid that lists it, `astype`), and where nothing is named or
+installed and the release is older than two years. Changes that matter for some data or some
 checkpoints only, which no code tells, are left out: `dtype` of transformers' `from_pretrained`
 (5.0), `numeric_only` of `table.corr()` (pandas 2.0), `dual` of `LinearSVC` (scikit-learn 1.5).
 

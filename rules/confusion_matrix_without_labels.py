@@ -25,9 +25,11 @@ size of the matrix before it reads it (`cm.shape == (2, 2) and cm[1, 1] > 0`).
 from sklearn.metrics import confusion_matrix
 
 
-def specificity(labels, scores):
-    tn, fp, fn, tp = confusion_matrix(labels > 0, scores > 0.5).ravel()
-    return tn / (tn + fp)
+def specificity(classifier, batches):
+    for features, labels in batches:
+        predicted = classifier.predict_proba(features)[:, 1] > 0.5
+        tn, fp, fn, tp = confusion_matrix(labels > 0, predicted).ravel()
+        print(tn / (tn + fp))
 ```
 
 ## Use instead
@@ -35,9 +37,11 @@ def specificity(labels, scores):
 from sklearn.metrics import confusion_matrix
 
 
-def specificity(labels, scores):
-    tn, fp, fn, tp = confusion_matrix(labels > 0, scores > 0.5, labels=[0, 1]).ravel()
-    return tn / (tn + fp)
+def specificity(classifier, batches):
+    for features, labels in batches:
+        predicted = classifier.predict_proba(features)[:, 1] > 0.5
+        tn, fp, fn, tp = confusion_matrix(labels > 0, predicted, labels=[0, 1]).ravel()
+        print(tn / (tn + fp))
 ```
 
 ## Fix safety

@@ -11,7 +11,12 @@ at the end of the epoch, or NaN for a tensor, which compares as no better than a
 
 ## Example
 ```python
+import torch
+
+
+@torch.no_grad()
 def evaluate(model, loader, criterion):
+    model.eval()
     total, count = 0.0, 0
     for batch, target, valid in loader:
         if valid.any():
@@ -22,7 +27,12 @@ def evaluate(model, loader, criterion):
 
 ## Use instead
 ```python
+import torch
+
+
+@torch.no_grad()
 def evaluate(model, loader, criterion):
+    model.eval()
     total, count = 0.0, 0
     for batch, target, valid in loader:
         if valid.any():

@@ -23,7 +23,8 @@ run every process loads its copy onto the GPU that saved it, which then runs out
 ```python
 import torch
 
-model = torch.nn.Linear(4, 2)
+device = "cuda" if torch.cuda.is_available() else "cpu"
+model = torch.nn.Linear(4, 2).to(device)
 model.load_state_dict(torch.load("best.pt"))
 ```
 
@@ -31,7 +32,8 @@ model.load_state_dict(torch.load("best.pt"))
 ```python
 import torch
 
-model = torch.nn.Linear(4, 2)
+device = "cuda" if torch.cuda.is_available() else "cpu"
+model = torch.nn.Linear(4, 2).to(device)
 model.load_state_dict(torch.load("best.pt", map_location="cpu"))
 ```
 

@@ -17,7 +17,9 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 
+@torch.no_grad()
 def evaluate(model, dataset):
+    model.eval()
     criterion = nn.CrossEntropyLoss()
     loader = DataLoader(dataset, batch_size=64)
     total = 0.0
@@ -34,7 +36,9 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 
+@torch.no_grad()
 def evaluate(model, dataset):
+    model.eval()
     criterion = nn.CrossEntropyLoss()
     loader = DataLoader(dataset, batch_size=64)
     total = 0.0

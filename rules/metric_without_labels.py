@@ -18,7 +18,9 @@ import torch
 from sklearn.metrics import f1_score
 
 
+@torch.no_grad()
 def validate(model, loader):
+    model.eval()
     scores = []
     for images, labels in loader:
         predicted = model(images).argmax(1)
@@ -32,7 +34,9 @@ import torch
 from sklearn.metrics import f1_score
 
 
+@torch.no_grad()
 def validate(model, loader):
+    model.eval()
     truth, predictions = [], []
     for images, labels in loader:
         truth.append(labels)

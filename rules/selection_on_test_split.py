@@ -25,7 +25,9 @@ from torchvision.datasets import CIFAR10
 test_loader = DataLoader(CIFAR10("data", train=False), batch_size=128)
 
 
+@torch.no_grad()
 def evaluate(model, loader):
+    model.eval()
     correct = 0
     for x, y in loader:
         correct += (model(x).argmax(1) == y).sum().item()
@@ -52,7 +54,9 @@ train_data, val_data = random_split(CIFAR10("data", train=True), [45000, 5000])
 val_loader = DataLoader(val_data, batch_size=128)
 
 
+@torch.no_grad()
 def evaluate(model, loader):
+    model.eval()
     correct = 0
     for x, y in loader:
         correct += (model(x).argmax(1) == y).sum().item()

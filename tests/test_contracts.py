@@ -23,6 +23,7 @@ from trainlint.commands import arguments
 from trainlint.commands.arguments import COMMANDS, FORMATS
 from trainlint.config.setting_values import KEYS
 from trainlint.config.settings import parse_settings
+from trainlint.diagnostics import Diagnostic, Report, Severity
 from trainlint.registry import shipped
 from trainlint.rule import DOCUMENTATION_URL, HEADINGS, Rule
 from trainlint.runtime.check import shipped as runtime_checks
@@ -100,6 +101,26 @@ def test_a_rule_fires_on_its_example_and_not_on_the_cure(rule: Rule) -> None:
     for cure in code_blocks(section(rule, "Use instead")):
         found = [diagnostic.message for diagnostic in check_text(rule, cure)]
         assert not found, f"{rule.code} speaks about what it recommends: {found}\n{cure}"
+
+
+@each_rule
+def test_an_example_has_one_fault_that_is_shown_and_the_cure_has_none(rule: Rule) -> None:
+    is_info = rule.severity is Severity.INFO
+    for example in code_blocks(section(rule, "Example")):
+        told = Report(looked_into(example), pedantic=is_info).shown()
+        codes = {d.code for d in told if d.code == rule.code or d.severity > Severity.INFO}
+        assert codes == {rule.code}, f"a reader who tries it is told {codes or 'nothing'}"
+    for cure in code_blocks(section(rule, "Use instead")):
+        assert not Report(looked_into(cure)).shown()
+
+
+def looked_into(text: str) -> list[Diagnostic]:
+    """What a check of this one file finds, by all rules whose words stand in it."""
+    data = text.encode()
+    words = triage.mentioned(data, [rule.needs for rule in RULES])
+    result = look_into(data, Path("train.py"), words)
+    assert result.failures == []
+    return result.diagnostics
 
 
 def section(rule: Rule, heading: str) -> str:
