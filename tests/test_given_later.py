@@ -50,6 +50,10 @@ def test_a_table_gets_its_type_behind_the_call_where_it_is_cast_or_only_its_name
         ("x = {}\nprint(x.shape)\nprint(x)\n", False),
         ("if small:\n    x = {}\nelse:\n    x = table\nprint(x.astype(int))\n", True),
         ("x = {}\nx = table\nprint(x.astype(int))\n", False),
+        ("x = pd.concat([table, {}], axis=1)\nx = x.astype(int)\n", True),
+        ("x = pd.concat([table, {}], axis=1)\nprint(x.sum())\n", False),
+        ("x = {}\npart = x.sample(frac=0.8)\nprint(part.drop(columns='y').astype(int))\n", True),
+        ("x = {}\nx = x.dropna()\nprint(x.values)\n", False),
     ],
 )
 def test_the_reads_of_the_name_of_a_table_tell_of_its_type(code: str, wanted: bool) -> None:

@@ -13,8 +13,10 @@ from trainlint.semantics.tree import Expr
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
-_SAME = frozenset({"values", "to_numpy", "T", "loc", "iloc", "join", "fillna"})
+_SAME = frozenset({"values", "to_numpy", "T", "loc", "iloc", "join", "fillna", "copy"})
+_CUTS = frozenset({"drop", "dropna", "drop_duplicates", "head", "sample", "reset_index"})
 _NO_TYPE = frozenset({"columns", "index", "shape"})
+_HOPS = 3  # from name to name
 
 
 def is_given_later(file: File, call: tree.Call, parameter: str) -> bool:
@@ -24,7 +26,9 @@ def is_given_later(file: File, call: tree.Call, parameter: str) -> bool:
         return True
     if parameter != "dtype":
         return _is_searched(file, call, parameter)
-    return any(map(_is_cast, reads)) or (bool(reads) and all(map(_asks_no_type, reads)))
+    return any(_is_cast(file, read) for read in reads) or (
+        bool(reads) and all(_asks_no_type(file, read) for read in reads)
+    )
 
 
 def _reads(file: File, made: Expr) -> Iterator[Expr]:
@@ -52,32 +56,40 @@ def _is_set(read: Expr, parameter: str) -> bool:
             return False
 
 
-def _is_cast(read: Expr) -> bool:
-    """True where another type follows."""
-    table = _last(read)
+def _is_cast(file: File, read: Expr, hops: int = _HOPS) -> bool:
+    """True where another type follows, also by the names that a table is given."""
+    table = _last(file, read)
+    if _is_typed(table):
+        return True
     match table.parent:
         case tree.Attribute(attr="astype"):
             return True
         case tree.Arg(parent=tree.Call() as taker) if _is_typed(taker):
             return True
+        case tree.Assign() if hops:
+            return any(_is_cast(file, other, hops - 1) for other in _reads(file, table))
         case _:
-            return _is_typed(table)
+            return False
 
 
-def _asks_no_type(read: Expr) -> bool:
+def _asks_no_type(file: File, read: Expr) -> bool:
     """True where nothing but the names or the number of rows and columns is asked for."""
-    above = _last(read).parent
+    above = _last(file, read).parent
     return isinstance(above, tree.Attribute) and above.attr in _NO_TYPE
 
 
-def _last(table: Expr) -> Expr:
+def _last(file: File, table: Expr) -> Expr:
     """What is made of a table, as long as it has the types of the table."""
     match table.parent:
-        case tree.Attribute(attr=attr, parent=above) as attribute if attr in _SAME:
+        case tree.Attribute(attr=attr, parent=above) as attribute if attr in _SAME | _CUTS:
             made = above if isinstance(above, tree.Call) else attribute
-            return made if _is_typed(made) else _last(made)
+            return made if _is_typed(made) else _last(file, made)
         case tree.Subscript(value=value) as part if value is table:
-            return _last(part)
+            return _last(file, part)
+        case tree.Sequence(parent=tree.Arg(parent=tree.Call() as joined)) if (
+            file.names.qualified(joined.func) == "pandas.concat"
+        ):
+            return _last(file, joined)
         case _:
             return table
 

@@ -17,15 +17,16 @@ _DEPTH = 3
 
 
 def refuses(file: File, statement: tree.Stmt, depth: int = _DEPTH) -> bool:
-    """True for a statement that ends a run which has no GPU: it raises, exits, or asserts one.
+    """True for a statement that what follows in its body is kept from by the lack of a GPU.
 
-    So does a call of a function that does.
+    It raises, exits, returns, or asserts one; or it calls a function that ends the run.
     """
     match statement:
         case tree.Assert():
             return _tells_gpu(file, statement.test) is True
         case tree.If() if _tells_gpu(file, statement.test) is False:
-            return ends_program(file, statement.body[-1])
+            last = statement.body[-1]
+            return ends_program(file, last) or (isinstance(last, tree.Return) and depth == _DEPTH)
         case tree.ExprStmt(value=tree.Call() as call) if depth:
             called = file.values.callees(call)
             return bool(called) and all(
