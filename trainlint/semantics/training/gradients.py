@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.changes import Changes
+from trainlint.semantics.names import Binding
 from trainlint.semantics.tree import Expr, Node
 
 if TYPE_CHECKING:
@@ -16,47 +17,61 @@ _HOPS = 6
 
 
 def names_behind(file: File, expr: Expr) -> list[tree.Name]:
-    """The names whose graphs an expression continues.
-
-    They are followed through their definitions, and into lists that are filled and gone over.
-    """
-    changes = file.once(Changes)
-    found: dict[tree.Name, None] = {}
-    level = [expr]
-    for _ in range(_HOPS):
-        names = [name for one in level for name in _graph_names(one) if name not in found]
-        found.update(dict.fromkeys(names))
-        level = []
-        for name in names:
-            level += [
-                binding.value
-                for binding in file.values.definitions(name)[0]
-                if binding.kind in {"assign", "each"} and binding.value is not None
-            ]
-            level += [value for change in changes.before(name) for value in change.values]
-    return list(found)
+    """The names whose graphs an expression continues; what is detached is not among them."""
+    found = (name for one in _behind(file, expr) for name in _names(one))
+    return list(dict.fromkeys(found))
 
 
 def calls_behind(file: File, loss: Expr) -> list[tree.Call]:
     """The calls that a loss is computed by, as far as its names lead; what is detached is not."""
-    exprs = [loss]
-    for name in names_behind(file, loss):
-        for binding in file.values.definitions(name)[0]:
-            if binding.kind in {"assign", "augment"} and binding.value is not None:
-                exprs.append(binding.value)
-        exprs += [value for change in file.once(Changes).before(name) for value in change.values]
     return [
         node
-        for expr in dict.fromkeys(exprs)
-        for node in expr.walk()
-        if isinstance(node, tree.Call) and not _is_detached(node, expr)
+        for one in dict.fromkeys(_behind(file, loss))
+        for node in one.walk()
+        if isinstance(node, tree.Call) and not _is_detached(node, one)
     ]
 
 
-def _graph_names(expr: Expr) -> Iterator[tree.Name]:
+def _behind(file: File, expr: Expr) -> Iterator[Expr]:
+    """An expression, and what its names are made of, also lists that are filled and gone over."""
+    changes = file.once(Changes)
+    seen: set[tree.Name] = set()
+    level = [expr]
+    for _ in range(_HOPS):
+        yield from level
+        names = dict.fromkeys(name for one in level for name in _names(one) if name not in seen)
+        seen.update(names)
+        level = []
+        for name in names:
+            level += [value for b in file.values.definitions(name)[0] for value in _given(b)]
+            level += [value for change in changes.before(name) for value in change.values]
+    yield from level
+
+
+def _names(expr: Expr) -> Iterator[tree.Name]:
     for node in expr.walk():
         if isinstance(node, tree.Name) and not _is_detached(node, expr):
             yield node
+
+
+def _given(binding: Binding) -> Iterator[Expr]:
+    """What a binding gives its name, of what a loop goes over the part that it takes."""
+    value, node = binding.value, binding.node
+    if value is None or binding.kind not in {"assign", "augment", "each"}:
+        return
+    if isinstance(node, tree.AugAssign):
+        yield node.target
+    elif binding.kind == "each" and isinstance(value, tree.Call) and len(binding.path) > 1:
+        match tree.word_of(value.func), binding.path[1]:
+            case "zip", int(index) if index < len(value.args):
+                value = value.args[index].value
+            case "enumerate", 1 if value.args:
+                value = value.args[0].value
+            case "enumerate", int():
+                return
+            case _:
+                pass
+    yield value
 
 
 def _is_detached(node: Node, expr: Expr) -> bool:

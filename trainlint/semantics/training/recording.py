@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import contexts, tree
 from trainlint.semantics.bodies import own_nodes
 from trainlint.semantics.kinds import FunctionValue, Instance, Symbol, Unknown, Value
-from trainlint.semantics.names import Binding
 from trainlint.semantics.training import evaluation, models, unrecorded
 from trainlint.semantics.training.evaluation import EvaluationPass
-from trainlint.semantics.training.gradients import names_behind
+from trainlint.semantics.training.gradients import calls_behind
 from trainlint.semantics.training.models import Forward
 from trainlint.semantics.training.script import BACKWARD, STEP
 from trainlint.semantics.tree import Body, Expr
@@ -336,25 +335,6 @@ def _is_trained_on(file: File, call: tree.Call) -> bool:
     for event in file.script.events(body):
         if event.kind != BACKWARD or event.receiver is None:
             continue
-        if event.call in call.ancestors():
+        if event.call in call.ancestors() or call in calls_behind(file, event.receiver):
             return True
-        for name in names_behind(file, event.receiver):
-            for binding in file.values.definitions(name)[0]:
-                if _comes_from(binding, call):
-                    return True
     return False
-
-
-def _comes_from(binding: Binding, call: tree.Call) -> bool:
-    """True when a binding gives its name something of what a call returns."""
-    value = binding.value
-    if binding.kind == "each" and isinstance(value, tree.Call) and value is not call:
-        index = binding.path[1] if len(binding.path) > 1 else None
-        match tree.word_of(value.func), index:
-            case "zip", int() if index < len(value.args):
-                value = value.args[index].value
-            case "enumerate", int():
-                value = value.args[0].value if index == 1 and value.args else None
-            case _:
-                pass
-    return value is not None and call in value.walk()
