@@ -28,7 +28,7 @@ HELD_OUT = re.compile(
     re.I,
 )
 _TRAINS = re.compile(
-    r"backward|optimi[sz]e|train_?(ing)?_?step|train_on_batch|^fit|^learn$|update_param|"
+    r"backward|optimi[sz]e|train_?(ing)?_?step|train_on_batch|^fit|^learn$|(^|_)replay$|update_param|"
     r"grad_?scaler|loss_?scaler|attack|pgd|fgsm|adversar|salien|cam$|perturb|attribut|hessian|"
     r"jacobian|gradient|influence|explain",
     re.I,
