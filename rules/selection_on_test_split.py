@@ -3,13 +3,13 @@
 ## What it does
 Finds metrics that choose the best checkpoint, stop early or step `ReduceLROnPlateau` and that are
 measured on the test split. The metric is followed back through functions, methods, dictionaries and
-running sums to the loader, and the loader to its data. Also found: `fit` with callbacks or
-`early_stopping_rounds` that watch the test part, and trainers of transformers and Lightning that
-keep the best model on it.
+running sums to the loader and its data, or to the mask that takes its rows
+(`found[graph.test_mask]`). Also found: `fit` with callbacks or `early_stopping_rounds` that watch
+the test part, and trainers of transformers and Lightning that keep the best model on it.
 
-How sure the finding is: high where the same data is also the final test; medium where an argument
-or a path says test (`split="test"`, `train=False` with no other validation split); low where only a
-name does.
+How sure the finding is: high where the same data is also the final test; medium where an argument,
+a path or a mask of the data says test (`split="test"`, `train=False` with no other validation
+split); low where only a name does.
 
 ## Why is this bad?
 The checkpoint that is kept is the one that happened to suit the test data best. Its test score is

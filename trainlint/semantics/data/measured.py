@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.backward import Use
+from trainlint.semantics.data import masks
+from trainlint.semantics.data.datasets import ARGUMENT, NAME
 from trainlint.semantics.data.loaders import Fed, Loaders
 from trainlint.semantics.training.evaluation import is_named
 from trainlint.semantics.tree import Expr
@@ -83,6 +85,10 @@ def _operands(file: File, loaders: Loaders, use: Use, found: list[Fed]) -> Itera
             for arg in expr.args:
                 if not _is_loader(loaders, use.at(arg.value)):
                     yield use.at(arg.value)
+        case tree.Subscript() if (mask := masks.taken(file, use, expr.index)) is not None:
+            by = ARGUMENT if mask.carried else NAME
+            identity = (masks.__name__, mask.name)
+            found.append(Fed(mask.split, by, expr, identity, use.trail, (mask.name,)))
         case tree.Subscript():
             key = file.values.literal(expr.index[0] if len(expr.index) == 1 else None, use.frame)
             known = isinstance(key, int | str) and not isinstance(key, bool)
