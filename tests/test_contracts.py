@@ -23,6 +23,7 @@ from trainlint.commands import arguments
 from trainlint.commands.arguments import COMMANDS, FORMATS
 from trainlint.config.setting_values import KEYS
 from trainlint.config.settings import parse_settings
+from trainlint.config.toml import load_toml
 from trainlint.diagnostics import Diagnostic, Report, Severity
 from trainlint.registry import shipped
 from trainlint.rule import DOCUMENTATION_URL, HEADINGS, Rule
@@ -203,11 +204,38 @@ def test_the_hooks_are_ones_that_pre_commit_takes_and_trainlint_understands() ->
         assert hook["types_or"] == ["python", "jupyter"]
 
 
-@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md", ".github/CONTRIBUTING.md"])
+PAGES = ["README.md", "CHANGELOG.md", ".github/CONTRIBUTING.md"]
+PAGES += [f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_links_inside_the_repository_lead_somewhere(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
-    links = re.findall(r"\]\((?!https?://)([^)#]+)(?:#[^)]*)?\)", text)
-    assert [link for link in links if not (ROOT / page).parent.joinpath(link).exists()] == []
+    prose = re.sub(r"^ *```.*?^ *```$", "", text, flags=re.M | re.S)
+    for link in re.findall(r"\]\((?!https?://)([^)]+)\)", prose):
+        name, _, anchor = link.partition("#")
+        target = (ROOT / page).parent / name if name else ROOT / page
+        assert target.exists(), link
+        assert not anchor or anchor in headings(target), link
+
+
+def headings(page: Path) -> set[str]:
+    """The anchors of a page."""
+    titles = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_every_text_names_the_same_oldest_python() -> None:
+    project = load_toml((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    oldest = project["project"]["requires-python"].removeprefix(">=")
+    listed = [
+        c.rpartition(" ")[2] for c in project["project"]["classifiers"] if "Python :: 3." in c
+    ]
+    assert listed[0] == oldest == project["tool"]["mypy"]["python_version"]
+    assert project["tool"]["ruff"]["target-version"] == f"py{oldest.replace('.', '')}"
+    for page in ("README.md", "action.yml", ".ci/run"):
+        told = re.findall(r"(\d\.\d+)\s+or\s+newer", (ROOT / page).read_text(encoding="utf-8"))
+        assert set(told) == {oldest}, page
 
 
 def test_the_changelog_knows_the_present_version() -> None:
