@@ -186,13 +186,13 @@ def same_path(file: File, one: Expr, other: Expr) -> bool:
 def _same_pieces(file: File, one: Expr, other: Expr) -> bool:
     """True for paths that are joined of pieces which come from the same places, however named."""
     match one, other:
-        case tree.BinOp(), tree.BinOp() if one.op == other.op and one.op in {"/", "+"}:
+        case tree.BinOp(), tree.BinOp() if one.op == other.op:
             return _same_pieces(file, one.left, other.left) and _same_pieces(
                 file, one.right, other.right
             )
         case tree.Call(), tree.Call() if _joins(file, one) and _joins(file, other):
             given, also = one.positional, other.positional
-            return len(given) == len(also) > 0 and all(
+            return len(given) == len(also) and all(
                 _same_pieces(file, a, b) for a, b in zip(given, also, strict=True)
             )
         case tree.Constant(), tree.Constant():
