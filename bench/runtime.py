@@ -32,6 +32,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -385,7 +386,8 @@ def page(results: dict[str, Times], device: str, command: str) -> str:
     lines = [
         "# What watching costs",
         "",
-        f"Written by `{command}`. {name}, torch {torch.__version__.partition('+')[0]}, "
+        f"Written by `{command}` on {date.today().isoformat()}. "
+        f"{name}, torch {torch.__version__.partition('+')[0]}, "
         f"{torch.get_num_threads()} thread(s). Mean steps of short stretches, each beside a "
         "stretch of plain steps: the median of these ratios, and their quartiles.",
         "",

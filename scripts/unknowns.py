@@ -14,6 +14,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 from trainlint.check import RECURSION_LIMIT
@@ -73,7 +74,8 @@ def _report(repositories: int, evaluations: int, kinds: Counter[str], reasons: C
 
     return (
         "# What the analysis does not know\n\n"
-        "Written by `python scripts/unknowns.py REPOSITORY... --write docs/unknowns.md`.\n\n"
+        "Written by `python scripts/unknowns.py REPOSITORY... --write docs/unknowns.md` on "
+        f"{date.today().isoformat()}.\n\n"
         f"{repositories} repositories evaluate a known loss in {evaluations} places. An input can "
         "be several things, and\nrules speak where one of them is known and wrong.\n\n"
         f"{table('the input can be', kinds)}\n"
