@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from trainlint.cli import main
 from trainlint.config import companions
 from trainlint.config.companions import Need, bounded
+from trainlint.config.installs import TOOLKIT, installed_entries
+from trainlint.config.requirements import requirement_entries
 from trainlint.config.targets import (
     NEWEST,
     Range,
@@ -903,3 +905,28 @@ def test_no_text_of_a_requirement_file_is_an_error(name: str, text: str) -> None
     requirement_ranges({name: f"dependencies:\n  - {text}"})
     requirement_ranges({name: f"pip install {text}"})
     requirement_ranges({name: f"setup(install_requires={text})"})
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "-r torch==1.9.0",
+        "--find-links https://host/torch-1.9.0-cp38-cp38-linux_x86_64.whl",
+        "https://host/torch.zip",
+        "torch @ git+https://host/torch@v1.9.0",
+        "torch @ ./torch-1.9.0",
+    ],
+)
+def test_an_option_an_address_and_a_folder_name_no_release(line: str) -> None:
+    assert list(requirement_entries("requirements.txt", f"numpy==1.23\n{line}\n")) == [
+        ("numpy", "==1.23")
+    ]
+
+
+def test_a_command_that_installs_from_an_address_names_no_release() -> None:
+    words = "'torch @ git+https://host/torch@v1.9.0' https://host/torchvision.zip"
+    assert list(installed_entries(f"pip install numpy==1.23 {words}")) == [("numpy", "==1.23")]
+
+
+def test_a_toolkit_that_nobody_named_is_not_bound_by_torch() -> None:
+    assert TOOLKIT not in bounded({"torch": Range.parse("==1.8.1")})
