@@ -76,7 +76,7 @@ class Graph:
 
     def look_around(self) -> None:
         """Read all files now, for every process that is made of this one."""
-        self._by_word, self._importers  # noqa: B018
+        _ = self._by_word, self._importers
 
     # Questions
 

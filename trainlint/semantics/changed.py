@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from trainlint.config.targets import Range
 from trainlint.semantics import kinds, references, releases, tree
+from trainlint.semantics.called import called, given
 from trainlint.semantics.given_later import is_given_later
 from trainlint.semantics.migrations import Change, Library, Surplus, by_position
 from trainlint.semantics.names import canonical
@@ -271,7 +272,8 @@ def _of_call(
     if name in library.names and library.names[name].removed is not None:
         return
     for change in library.of_call(name):
-        arg = _given(call, change, shift)
+        place = None if change.position is None else change.position + shift
+        arg = given(call, change.parameter, place)
         if change.absent:
             if arg is None and not shift and not call.has_star:
                 yield Use(call, library, package, name, change, call)
@@ -288,10 +290,10 @@ def _of_call(
         yield Use(arg, library, package, name, change, call)
     surplus = library.surpluses.get(name)
     if surplus is not None and not shift:
-        given = [arg for arg in call.args if arg.keyword is None and not arg.star]
+        plain = [arg for arg in call.args if arg.keyword is None and not arg.star]
         short = name.rpartition(".")[2]
         if (
-            len(given) > surplus.positions
+            len(plain) > surplus.positions
             and not any(arg.star == "*" for arg in call.args)
             and re.search(by_position(short, surplus.positions), file.text(call))
         ):
@@ -319,52 +321,14 @@ def _callees(
     file: File, call: tree.Call, libraries: Mapping[str, Library]
 ) -> Iterator[tuple[str, int]]:
     """What of a library a call calls, and how many arguments stand before those it takes."""
-    func = call.func
-    name = file.names.qualified(func)
-    if name is not None:
-        if name == "functools.partial" and call.args:
-            inner = file.names.qualified(call.args[0].value)
-            if inner is not None:
-                yield inner, 1
-        else:
-            yield name, 0
-    elif isinstance(func, tree.Attribute) and func.attr == "__init__":
-        yield from _base(file, call, func)
+    found, func = called(file, call), call.func
+    if found is not None:
+        yield found
     elif isinstance(func, tree.Attribute):
         for library in libraries.values():
             if func.attr in library.members:
                 for owner in classes_of(file, func.value, library):
                     yield f"{owner}.{func.attr}", 0
-
-
-def _base(file: File, call: tree.Call, func: tree.Attribute) -> Iterator[tuple[str, int]]:
-    """The class whose ``__init__`` a subclass calls, through ``super()`` or by its name."""
-    named = file.names.qualified(func.value)
-    if named is not None:
-        yield named, 1
-        return
-    cls = tree.class_of(call)
-    inner = func.value
-    if cls is None or not isinstance(inner, tree.Call):
-        return
-    bases = [base for base in cls.bases if base.keyword is None]
-    if file.names.qualified(inner.func) == "builtins.super" and len(bases) == 1:
-        name = file.names.qualified(bases[0].value)
-        if name is not None:
-            yield name, 0
-
-
-def _given(call: tree.Call, change: Change, shift: int) -> tree.Arg | None:
-    """The argument, by keyword or in the place where the last release had it."""
-    for index, arg in enumerate(call.args):
-        if arg.keyword == change.parameter:
-            return arg
-        if arg.star == "*":
-            return next((one for one in call.args if one.keyword == change.parameter), None)
-        here = change.position is not None and index == change.position + shift
-        if here and arg.keyword is None and not arg.star:
-            return arg
-    return None
 
 
 def _members(file: File, libraries: Mapping[str, Library]) -> Iterator[Use]:

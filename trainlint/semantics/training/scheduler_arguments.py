@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
+from trainlint.semantics.called import called, given
 from trainlint.semantics.kinds import Symbol
 from trainlint.semantics.releases import is_for_some_releases
 from trainlint.semantics.signatures import Gone, Table
@@ -34,71 +35,27 @@ def gone_arguments(file: File, table: Table) -> Iterator[GoneArgument]:
     for call in file.calls:
         if not call.args:
             continue
-        for name, shift in _schedulers(file, call, table):
-            known = _BASES.get(name, name)
-            row = table.get(known)
-            for gone in row.gone if row is not None else ():
-                arg = _given(call, gone, shift)
-                if arg is None or is_for_some_releases(file, call, LIBRARY, {name}):
-                    continue
-                yield GoneArgument(call, arg, known.removeprefix(_SCHEDULERS), gone)
-            break
+        found = called(file, call) or _chosen(file, call, table)
+        if found is None:
+            continue
+        name, shift = found
+        known = _BASES.get(name, name)
+        row = table.get(known)
+        for gone in row.gone if row is not None else ():
+            place = None if gone.position is None else gone.position + shift
+            arg = given(call, gone.name, place)
+            if arg is None or is_for_some_releases(file, call, LIBRARY, {name}):
+                continue
+            yield GoneArgument(call, arg, known.removeprefix(_SCHEDULERS), gone)
 
 
-def _schedulers(file: File, call: tree.Call, table: Table) -> Iterator[tuple[str, int]]:
-    """The scheduler that a call builds, and how many arguments stand before those it takes.
-
-    A class chosen at run time is looked for only where `verbose` is written out.
-    """
-    func = call.func
-    name = file.names.qualified(func)
-    if name is not None:
-        if name == "functools.partial" and call.args:
-            inner = file.names.qualified(call.args[0].value)
-            if inner is not None:
-                yield inner, 1
-        else:
-            yield name, 0
-        return
-    if isinstance(func, tree.Attribute) and func.attr == "__init__":
-        yield from _base(file, call, func)
-    elif any(arg.keyword == "verbose" for arg in call.args):
+def _chosen(file: File, call: tree.Call, table: Table) -> tuple[str, int] | None:
+    """A scheduler that is chosen at run time, looked for only where `verbose` is written out."""
+    if any(arg.keyword == "verbose" for arg in call.args):
         for value in file.values.callees(call):
             if isinstance(value, Symbol) and value.name in table:
-                yield value.name, 0
-
-
-def _base(file: File, call: tree.Call, func: tree.Attribute) -> Iterator[tuple[str, int]]:
-    """The scheduler whose ``__init__`` a subclass calls, through ``super()`` or by its name."""
-    cls = tree.class_of(call)
-    named = file.names.qualified(func.value)
-    if named is not None:
-        yield named, 1
-        return
-    inner = func.value
-    if cls is None or not isinstance(inner, tree.Call):
-        return
-    bases = [base for base in cls.bases if base.keyword is None]
-    if file.names.qualified(inner.func) == "builtins.super" and len(bases) == 1:
-        name = file.names.qualified(bases[0].value)
-        if name is not None:
-            yield name, 0
-
-
-def _given(call: tree.Call, gone: Gone, shift: int) -> tree.Arg | None:
-    """The argument, by keyword or in the place where the last release had it."""
-    for index, arg in enumerate(call.args):
-        if arg.keyword == gone.name:
-            return arg
-        if arg.star:
-            return None if arg.star == "*" else _keyword(call, gone.name)
-        if arg.keyword is None and gone.position is not None and index == gone.position + shift:
-            return arg
+                return value.name, 0
     return None
-
-
-def _keyword(call: tree.Call, name: str) -> tree.Arg | None:
-    return next((arg for arg in call.args if arg.keyword == name), None)
 
 
 def read(file: File, found: GoneArgument) -> tree.Attribute | None:
