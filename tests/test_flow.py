@@ -84,3 +84,15 @@ def test_the_last_of_some_points_before_a_place() -> None:
     last, unmet = body.flow.last(body.at("c"), [body.at("b")])
     assert last == {body.at("b")}
     assert unmet
+
+
+def test_nothing_follows_a_call_that_ends_the_program() -> None:
+    body = Body("if x:\n    a()\n    sys.exit(0)\nb()\n")
+    assert not body.follows("a", "b")
+    assert body.flow.reaches(body.at("a"), [EXIT])
+
+
+def test_the_end_of_the_program_is_caught_by_a_handler_around_it() -> None:
+    body = Body("try:\n    a()\n    exit()\nexcept SystemExit:\n    b()\nc()\n")
+    assert body.follows("a", "b")
+    assert body.follows("a", "c")

@@ -2,7 +2,8 @@
 
 A point is a statement; for a compound one it stands for its header (the test, the taking of the
 next element, the entering of a context). ``ENTRY`` and ``EXIT`` are points of their own. Any
-statement inside a ``try`` may jump to its handlers; elsewhere only ``raise`` leaves a block.
+statement inside a ``try`` may jump to its handlers; elsewhere only ``raise``, and a call that ends
+the program, leave a block.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from trainlint.semantics.replaced import in_replaced
 from trainlint.semantics.tree import Body, Node, Stmt
 
 ENTRY, EXIT = 0, 1
+# What a statement calls to end the program; it raises SystemExit.
+_ENDS = frozenset({"sys.exit", "os._exit", "exit", "quit"})
 MAX_REMEMBERED = 2000  # questions about reachability; each is asked again and again
 
 
@@ -162,9 +165,9 @@ class Flow:
                 self._connect([point], EXIT)
                 return set()
             case tree.Raise():
-                if not self._handlers:
-                    self._connect([point], EXIT)
-                return set()
+                return self._thrown(point)
+            case tree.ExprStmt(value=tree.Call(func=func)) if tree.dotted(func) in _ENDS:
+                return self._thrown(point)
             case tree.Break() if self._loops:
                 self._loops[-1][1].add(point)
                 return set()
@@ -173,6 +176,11 @@ class Flow:
                 return set()
             case _:
                 return {point}
+
+    def _thrown(self, point: int) -> set[int]:
+        if not self._handlers:
+            self._connect([point], EXIT)
+        return set()
 
     def _loop(self, statement: tree.For | tree.While, point: int) -> set[int]:
         breaks: set[int] = set()
