@@ -67,10 +67,23 @@ def recorded(file: File, found: EvaluationPass) -> bool | None:
         return False
     if any(_disables_itself(file, run) or _is_frozen(file, run) for run in found.runs):
         return False
-    function = found.function
-    if function is None or file.values.graph.callers(function):
+    if found.function is None:
         return True
-    return False if _is_held_elsewhere(file, function) else None
+    if not file.values.graph.callers(found.function):
+        return False if _is_held_elsewhere(file, found.function) else None
+    return not _leads_from_held(file, found.function, set())
+
+
+def _leads_from_held(file: File, function: tree.FunctionDef, seen: set[Body]) -> bool:
+    """True where all that leads to a function are methods that are called without recording."""
+    seen.add(function)
+    owners = {tree.body_of(call) for call, _ in file.values.graph.callers(function)} - seen
+    if not owners:
+        return _is_held_elsewhere(file, function)
+    return all(
+        isinstance(owner, tree.FunctionDef) and _leads_from_held(file, owner, seen)
+        for owner in owners
+    )
 
 
 def _is_held_elsewhere(file: File, function: tree.FunctionDef) -> bool:
