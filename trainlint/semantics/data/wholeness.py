@@ -11,13 +11,14 @@ from trainlint.semantics import bars, tree
 from trainlint.semantics.backward import Backward, Use
 from trainlint.semantics.data import occurrence
 from trainlint.semantics.data.folds import fold_call, index_of_fold, is_everything
-from trainlint.semantics.kinds import Instance
+from trainlint.semantics.kinds import Display, Instance
 from trainlint.semantics.tree import Expr, Node
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
 MAX_USES = 400
+Places = tuple[Node, ...]  # where a value is read, behind the calls on the way there
 
 _READ = re.compile(
     r"numpy\.(load|genfromtxt|loadtxt)|pandas\.read_|joblib\.load|pickle\.load|scipy\.io\.loadmat"
@@ -72,26 +73,26 @@ class _Walk:
         found: set[Extent] = set()
         written: set[object] = set()
         seen: set[object] = set()
-        todo: list[tuple[Use, Node, Extent]] = [(Use(labels), at, Extent.COMPLETE)]
+        todo: list[tuple[Use, Places, Extent]] = [(Use(labels), (at,), Extent.COMPLETE)]
         while todo:
-            use, place, most = todo.pop()
-            if (use.key, place, most) in seen:
+            use, places, most = todo.pop()
+            if (use.key, places, most) in seen:
                 continue
-            seen.add((use.key, place, most))
+            seen.add((use.key, places, most))
             if len(seen) > MAX_USES:
                 return Extent.UNKNOWN
             value = self._number(use)
             if value is not None:
                 written.add(value)
                 continue
-            leaf = self._leaf(use, place)
+            leaf = self._leaf(use, places[-1])
             if leaf is Extent.UNKNOWN and _is_given_once(use.expr, at):
                 leaf = Extent.COLLECTED
             if isinstance(leaf, Extent):
                 found.add(min(leaf, most) if leaf is not Extent.UNKNOWN else self._unknown(most))
                 continue
             for step, cap in leaf:
-                todo.append((step, self._place(use, step, place), min(cap, most)))
+                todo.append((step, _places(use, step, places), min(cap, most)))
         if not found:
             return Extent.COMPLETE if len(written) > 1 else Extent.UNKNOWN
         least = min(found)
@@ -128,15 +129,12 @@ class _Walk:
         """A column or an item of something unknown is at least not a batch of it."""
         return Extent.COLLECTED if most is Extent.KNOWN else Extent.UNKNOWN
 
-    def _place(self, use: Use, step: Use, place: Node) -> Node:
-        """Where a value is read: in a caller it is the call, in a callee what it returns."""
-        same = tree.function_of(step.expr) is tree.function_of(use.expr)
-        return place if same else step.expr
-
     def _leaf(self, use: Use, place: Node) -> Extent | list[tuple[Use, Extent]]:
         """What an expression covers, or what it takes that from, and how much at most."""
         expr = use.expr
         if use.drawn:
+            if isinstance(expr, tree.Sequence):  # whole sets, written out one after the other
+                return [(use.at(part, use.path), Extent.COMPLETE) for part in expr.elts]
             if within_loop(expr, place):
                 return Extent.PART
             return Extent.COMPLETE if self._is_standard(use) else Extent.COLLECTED
@@ -201,6 +199,8 @@ class _Walk:
             return Extent.COMPLETE
         if len(expr.index) > 1 and is_everything(index):
             return [(use.at(expr.value), Extent.COMPLETE)]  # a column, of all rows
+        if len(expr.index) == 1 and self._is_name(index):
+            return [(use.at(expr.value), Extent.KNOWN)]
         if any(self._covered(use.at(part), place) is Extent.PART for part in expr.index):
             return Extent.PART
         if isinstance(index, tree.Slice) and not is_everything(index):
@@ -210,6 +210,21 @@ class _Walk:
             return [(use.at(expr.value), Extent.COLLECTED)]
         plain = isinstance(index, tree.Slice | tree.Constant) or fold is not None
         return [(use.at(expr.value), Extent.COMPLETE if plain else Extent.COLLECTED)]
+
+    def _is_name(self, index: Expr) -> bool:
+        """True for what a loop takes from a list of names: it reads a column, of all rows."""
+        bindings = self.file.values.definitions(index)[0] if isinstance(index, tree.Name) else []
+        lists = [
+            value
+            for binding in bindings
+            for value in (self.file.values.of(binding.value) if binding.value else [None])
+        ]
+        return bool(lists) and all(
+            isinstance(value, Display)
+            and isinstance(value.expr, tree.Sequence)
+            and all(isinstance(self.file.values.literal(name), str) for name in value.expr.elts)
+            for value in lists
+        )
 
     def _is_stratified(self, split: tree.Call) -> bool:
         func = split.func
@@ -296,6 +311,20 @@ class _Walk:
             given = call.arg(0, "dataset") if hands_on else bars.shown(call)
             todo.extend([current.at(given)] if given is not None else [])
         return False
+
+
+def _places(use: Use, step: Use, places: Places) -> Places:
+    """Where a value is read: in a caller it is the call, in a callee what it returns.
+
+    What a callee was given is read where its result is.
+    """
+    function = tree.function_of(step.expr)
+    if function is tree.function_of(use.expr):
+        return places
+    entered = use.frame.call if use.frame is not None else None
+    if len(places) > 1 and entered is not None and function is tree.function_of(entered):
+        return places[:-1]
+    return (*places, step.expr) if isinstance(use.expr, tree.Call) else (step.expr,)
 
 
 def _queried(file: File, query: tree.Call) -> str | None:
