@@ -73,7 +73,6 @@ reader; the transformer has a `transform`; a `y` that it is fitted with is split
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -90,6 +89,7 @@ from trainlint.api import (
     all_of,
     any_of,
     deeds,
+    demonstrated,
     is_dead,
     leaks,
     learners,
@@ -100,16 +100,6 @@ from trainlint.api import (
     unread,
 )
 
-# A comment that calls what follows wrong, and is no promise to keep out of it.
-SHOWN = re.compile(
-    r"#.*(\bleak(s|y|ed|ing)?\b|\bleakage\b|\bmistake|\banti-?pattern|"
-    r"\b(wrong|incorrect|bad)\s+(way|order|practice|approach|version|example)|"
-    r"#\W*(wrong|incorrect|bad)\b\W*($|:|-)|\bdo(n'?t| not) do (this|that|it)\b)",
-    re.IGNORECASE,
-)
-PROMISED = re.compile(r"avoid|prevent|without|against|\bno\b|\bnot?\b leak|fix", re.IGNORECASE)
-ABOVE = 4  # lines above a fit in which a comment speaks of it
-NEARBY = 25  # lines at module level in which a name speaks of what stands there
 RULE = Rule(
     "LEK001",
     "fit-before-split",
@@ -153,7 +143,11 @@ def check(file: File) -> Iterator[Finding]:
         if found and unread.is_held_out_unread(file, split):
             continue
         for leak in found:
-            if leak.fit in met or is_dead(leak.fit) or _is_shown_as_leak(file, leak.fit):
+            if (
+                leak.fit in met
+                or is_dead(leak.fit)
+                or demonstrated.is_shown_as_leak(file, leak.fit)
+            ):
                 continue
             met.add(leak.fit)
             if _called_here(file, leak) is None:
@@ -198,28 +192,6 @@ def _beside(first: leaks.Leak, other: leaks.Leak) -> str:
     if known is None or known.made is first.made:
         return "the same is done here"
     return f"`{known.name}` is fitted on them here, too"
-
-
-def _is_shown_as_leak(file: File, fit: tree.Call) -> bool:
-    """True where names or a comment close by call it a leak: it is there to be compared."""
-    file = file.home(fit)
-    cell, line, _ = file.source.position(fit.start)
-    function = tree.function_of(fit)
-    above = file.source.text[: fit.start].split("\n")[-ABOVE:]
-    first, _, _ = file.source.text[fit.start :].partition("\n")
-    for text in (*above[:-1], above[-1] + first):
-        if SHOWN.search(text) and not PROMISED.search(text):
-            return True
-    for name in file.all(tree.Name):
-        lowered = name.id.lower()
-        if "leak" not in lowered or "relu" in lowered:
-            continue
-        if tree.function_of(name) is not function:
-            continue
-        other, at, _ = file.source.position(name.start)
-        if other == cell and (function is not None or abs(at - line) <= NEARBY):
-            return True
-    return False
 
 
 def _is_folding(split: splits.Split) -> bool:
