@@ -10,9 +10,10 @@ device are the caller's, states of optimizers in a project that saves none, and 
 trained on in a project that saves nothing. Nothing is said of programs that cannot do without a GPU
 (by a move to it, a test that ends the run where there is none, or a Lightning trainer with a fixed
 number of GPUs, in the file or on all ways to the load), programs that move nothing but detached
-copies to their device, loads under `if use_cuda:` or beside one with a `map_location` for the other
-case, tests, published weights, weights that the same run has trained before, and loads that no call
-of their function lets happen.
+copies to their device, files that save states themselves and move everything to the CPU, loads
+under `if use_cuda:` or beside one with a `map_location` for the other case, tests, published
+weights, weights that the same run has trained before, and loads that no call of their function lets
+happen.
 
 ## Why is this bad?
 A file that was written on a GPU cannot be read on a machine without one (RuntimeError:

@@ -149,6 +149,28 @@ def needs_gpu(file: File, names: Collection[str]) -> bool:
     return found == {Device.GPU} and not is_spread(file)
 
 
+def is_cpu(file: File) -> bool:
+    """True where something is moved in a file, and all of it to the CPU, by what is written."""
+    if is_spread(file) or any(_asks(file, node) for node in file.all(tree.Attribute)):
+        return False
+    moves = [call for call in file.calls if tree.word_of(call.func) in {"cuda", "to"}]
+    given = [call.arg(0, "device") for call in moves]
+    return bool(given) and all(expr is not None and _is_on_cpu(file, expr) for expr in given)
+
+
+def _is_on_cpu(file: File, expr: Expr) -> bool:
+    found = file.values.of(expr)
+    return bool(found) and all(
+        (isinstance(value, Literal) and value.value == "cpu")
+        or (
+            isinstance(value, Instance)
+            and value.name == "torch.device"
+            and [file.values.literal(arg.value) for arg in value.call.args] == ["cpu"]
+        )
+        for value in found
+    )
+
+
 def moves_only_copies(file: File) -> bool | None:
     """True where detached copies go to a device, and no model does; None where nothing goes there.
 

@@ -113,7 +113,12 @@ def _is_saved_with_gpu(file: File) -> bool:
 
 
 def _stays_on_cpu(file: File) -> bool:
-    """True where the project saves states, and this file moves copies, no file of it a model."""
+    """True where all that this file saves lies on the CPU, or no file of the project moves a model.
+
+    Such a file moves everything to the CPU; such a project saves states and moves only copies.
+    """
+    if file.once(devices.is_cpu) and provenance.saves(file):
+        return True
     if not file.once(devices.moves_only_copies):
         return False
     view = file.view
