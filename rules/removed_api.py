@@ -10,7 +10,8 @@ longer called, what must be given since some release (`task` of torchmetrics, `r
 scikit-learn, pandas, transformers, Lightning, torchmetrics, timm and Pillow know. The tables are
 made from the published releases. Also `verbose` given to a learning-rate scheduler of torch, by
 keyword or by position: `ReduceLROnPlateau(..., verbose=True)`, `StepLR`, `CosineAnnealingLR`, also
-in the `super().__init__(optimizer, last_epoch, verbose)` of a scheduler of one's own.
+in the `super().__init__(optimizer, last_epoch, verbose)` of a scheduler of one's own. And
+`loss.data[0]` of a loss that is one number, which cannot be indexed since torch 1.0.
 
 It is silent where a version test, a feature test or an `except` selects the code, where the target
 stays below the release, and where the object that has the method is not known. What other rules
@@ -49,6 +50,9 @@ arguments passed by keyword. The new form must exist in the oldest release of th
 nobody named that, it must have come two years before the newest known one, else the fix is only
 shown. Where the new form does something else, or its value depends on what is passed, there is
 none, and the message says what takes its place.
+
+`loss.data[0]` becomes `loss.item()`: safe where the target has only releases that refuse the
+index, unsafe elsewhere, since older ones gave a tensor.
 
 `verbose` of a scheduler is removed; no learning rate changes. It is safe where the argument is seen
 to be false, so that nothing was printed, and where the target has only releases that refuse it.
@@ -89,6 +93,7 @@ from trainlint.api import (
     kinds,
     migrations,
     rewrite,
+    scalar_losses,
     scheduler_arguments,
     signatures,
     together,
@@ -101,7 +106,11 @@ RULE = Rule(
     "API001",
     "removed-api",
     Severity.ERROR,
-    needs=any_of(*_WORDS["removed"], together("torch", "lr_scheduler")),
+    needs=any_of(
+        *_WORDS["removed"],
+        together("torch", "lr_scheduler"),
+        together("torch", "data", pattern=r"\.data\[0\]"),
+    ),
     fix=Safety.SAFE,
     ordered=False,
 )
@@ -297,6 +306,26 @@ def _instead(file: File, use: changed.Use) -> str:
     if change.instead:
         return f"; `{change.instead.removeprefix('builtins.')}` takes its place"
     return ""
+
+
+# Losses
+
+_NO_INDEX = (1, 0)
+
+
+@RULE.check
+def check_losses(file: File) -> Iterator[Finding]:
+    target = file.target("torch")
+    for found in scalar_losses.indexed_losses(file) if target.overlaps_from(_NO_INDEX) else ():
+        safety = Safety.SAFE if target.wholly_from(_NO_INDEX) else Safety.UNSAFE
+        edits = rewrite.replace(file, found.site, f"{file.text(found.loss)}.item()")
+        yield Finding(
+            found.site,
+            "a loss is one number, and such a tensor cannot be indexed since torch 1.0: this "
+            "raises an IndexError; `.item()` takes the place of `.data[0]`",
+            fixes=(Fix("Read it with `item()`", edits, safety),),
+            target="torch >= 1.0",
+        )
 
 
 # Schedulers
