@@ -44,7 +44,7 @@ There is no fix: which of the two is meant, only the author knows.
 
 ## References
 - `rules/migrations/by_hand.json`, with a source for each row, held against the releases by
-  `scripts/make_tables.py --check`
+  `scripts/check_tables.py`
 """
 
 from __future__ import annotations
