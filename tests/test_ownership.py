@@ -95,10 +95,11 @@ def test_an_object_that_measures_may_have_other_data_than_the_one_that_learns(us
         ("self.loader = DataLoader(Leaves(self.folder))", False),
         ("data = Leaves(folder)\nself.loader = DataLoader(data, batch_size=8)", False),
         (
-            "data = Leaves(folder)\nfor _ in range(size):\n    data = wrapped(data)\n"
-            "self.loader = DataLoader(data)",
+            "for _ in range(size):\n    folder = wrapped(folder)\n"
+            "self.loader = DataLoader(Leaves(folder))",
             False,
         ),
+        ("self.kind = 'leaves'\nself.loader = DataLoader(Leaves(self.kind))", True),
         ("self.loader = DataLoader(Leaves('leaves'))", True),
         ("self.loader = DataLoader(Leaves('leaves', batch_size=size))", True),
         ("self.loader = DataLoader(Leaves(settings.folder))", True),
@@ -108,6 +109,19 @@ def test_the_data_of_an_object_is_its_own_where_a_parameter_decides_which(
     made: str, wanted: bool
 ) -> None:
     assert _is_reported(TWO, made) is wanted
+
+
+def test_one_argument_that_is_open_is_enough() -> None:
+    use = "a = Pass(network, one if sys.flags else other, 4)\nfit(a)\ncheck(a)\n"
+    assert not _is_reported(use, "self.loader = DataLoader(Leaves(folder, size))")
+
+
+def test_data_of_no_object_is_one_for_all_that_is_done_with_it() -> None:
+    loops = (each.partition(":\n")[2].replace("self.", "") for each in (LEARN, MEASURE))
+    both = "        loader = DataLoader(Leaves(one))\n" + "".join(loops)
+    assert _is_reported(textwrap.dedent(both), methods="")
+    function = f"def both(one):\n{textwrap.dedent(both)}".replace("\n", "\n    ")
+    assert _is_reported(f"{function}\nboth(one)\nboth(other)\n", methods="")
 
 
 def test_a_method_learns_and_measures_with_the_data_of_one_object() -> None:
