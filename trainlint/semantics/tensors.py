@@ -6,6 +6,7 @@ and the expression that was asked about.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -75,6 +76,12 @@ PLACE = frozenset("to cpu cuda pin_memory detach requires_grad_ clone contiguous
 # Those that may change the type too.
 CAST = PLACE | frozenset("float double half bfloat16 type type_as numpy".split())
 CLAMP = frozenset("clamp clamp_ clip clip_ clamp_min clamp_max nan_to_num nan_to_num_".split())
+# Classifiers of torchvision, whose output is that of their head; by families, which name it so.
+_CLASSIFIES = frozenset({"vgg", "alexnet", "densenet", "mobilenet_v", "efficientnet_"})
+_CLASSIFIER = (
+    r"torchvision\.models\.(?:\w+\.)?(?P<family>resnet|resnext|wide_resnet|regnet_|shufflenet_v|vgg|"
+    r"alexnet|densenet|mobilenet_v|efficientnet_)\w*"
+)
 _SHAPE_MODULES = frozenset(
     f"torch.nn.{name}" for name in ("Flatten", "Unflatten", "Identity", "Upsample", "PixelShuffle")
 )
@@ -223,8 +230,32 @@ def _layer(values: Values, layer: Instance, value: Applied, given: Expr | None) 
             yield origin.then(op)
     elif layer.name == "torch.nn.Sequential":
         yield from _sequential(values, layer, value, given)
+    elif (head := _head(values, layer)) is not None:
+        for candidate in values.of(head, layer.frame):
+            yield from _last(values, candidate, value)
     else:
         yield _unknown(value, f"`{layer.name}` is not followed")
+
+
+def _head(values: Values, layer: Instance) -> Expr | None:
+    """The last head that a classifier of torchvision gets where it is made: it gives the output."""
+    found = re.fullmatch(_CLASSIFIER, layer.name)
+    if found is None:
+        return None
+    part = "classifier" if found["family"] in _CLASSIFIES else "fc"
+    heads = {f"{tree.dotted(target)}.{part}" for target in tree.targets_of(layer.call.parent)}
+    body = tree.body_of(layer.call)
+    given = [
+        assign
+        for assign in values.view.home(layer.call).all(tree.Assign)
+        if tree.body_of(assign) is body
+        for target in assign.targets
+        if tree.dotted(target.value if isinstance(target, tree.Subscript) else target) in heads
+    ]
+    if len({assign.parent for assign in given}) != 1:
+        return None
+    last = max(given, key=lambda assign: assign.start)
+    return None if isinstance(last.targets[0], tree.Subscript) else last.value
 
 
 def _sequential(
