@@ -74,15 +74,16 @@ def _is_scalar(file: File, expr: Expr, scalars: Collection[tree.Call], hops: int
             return bool(sides) and all(_is_scalar(file, s, scalars, hops) for s in sides)
         case tree.Name() if hops:
             bindings, unbound = file.values.definitions(expr)
+            made = [each.value for each in bindings if each.kind in {"assign", "augment"}]
+            of_whole = len(made) == len(bindings) and not any(each.path for each in bindings)
+            sums = [value for value in made if not isinstance(value, tree.Constant)]  # from 0 on
             return (
-                bool(bindings)
+                bool(sums)
+                and of_whole
                 and not unbound
                 and all(
-                    each.kind == "assign"
-                    and not each.path
-                    and each.value is not None
-                    and _is_scalar(file, each.value, scalars, hops - 1)
-                    for each in bindings
+                    value is not None and _is_scalar(file, value, scalars, hops - 1)
+                    for value in sums
                 )
             )
         case _:
