@@ -519,6 +519,16 @@ def enclosing_loop(node: Node) -> Loop | None:
     return None
 
 
+def within(node: Node, loop: Loop) -> bool:
+    """True when a node stands in the body of a loop (not in its header or ``else``)."""
+    below = node
+    for ancestor in node.ancestors():
+        if ancestor is loop:
+            return any(below is statement for statement in loop.body)
+        below = ancestor
+    return False
+
+
 def enclosing(node: Node, *kinds: type[T]) -> T | None:
     """The nearest ancestor of the given kinds, without leaving the function the node stands in."""
     for ancestor in node.ancestors():

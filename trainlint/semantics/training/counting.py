@@ -105,7 +105,7 @@ def _asked(file: File, node: Node, loop: tree.Loop) -> Iterator[tuple[str, int]]
         return
     end = linear_of(file, given[-1])
     text = spelled(file, end.base)
-    if any(within(statement, loop) for statement in writes(file, text, tree.body_of(loop))):
+    if any(tree.within(statement, loop) for statement in writes(file, text, tree.body_of(loop))):
         return
     for test in tests:
         match test:
@@ -196,7 +196,7 @@ def _counter(
     inside: list[Stmt] = []
     outside: list[Stmt] = []
     for statement in writes(file, text, body):
-        (inside if within(statement, loop) else outside).append(statement)
+        (inside if tree.within(statement, loop) else outside).append(statement)
     increments = [s for s in inside if _adds_one(file, s, text)]
     if not increments:
         return None
@@ -224,7 +224,7 @@ def _start(file: File, flow: Flow, loop: tree.Loop, outside: list[Stmt]) -> tupl
         return None, False
     epoch = tree.enclosing_loop(loop)
     statements = [points[p] for p in last]
-    restarts = not unmet and (epoch is None or all(within(s, epoch) for s in statements))
+    restarts = not unmet and (epoch is None or all(tree.within(s, epoch) for s in statements))
     values = {_literal_of(file, s) for s in statements}
     value = values.pop() if len(values) == 1 and not unmet else None
     return value, restarts
@@ -266,9 +266,3 @@ def _adds_one(file: File, statement: Stmt, text: str) -> bool:
             return one and any(spelled(file, s) == text for s in sides)
         case _:
             return False
-
-
-def within(node: Node, loop: tree.Loop) -> bool:
-    """True when a node stands in the body of a loop."""
-    above = {node, *node.ancestors()}
-    return any(statement in above for statement in loop.body)

@@ -9,7 +9,6 @@ from trainlint.semantics.flow import Flow
 from trainlint.semantics.training import boundary as boundaries
 from trainlint.semantics.training.batches import is_endless, is_multiple
 from trainlint.semantics.training.boundary import guards, same, spelled
-from trainlint.semantics.training.counting import within
 from trainlint.semantics.training.script import BACKWARD, STEP, Event
 from trainlint.semantics.tree import Body, Expr
 
@@ -95,7 +94,7 @@ def _step_behind(
     def outside(event: Event) -> bool:
         node = event.site
         loop = place if isinstance(place, tree.For | tree.While) else None
-        return node is not place and not (loop is not None and within(node, loop))
+        return node is not place and not (loop is not None and tree.within(node, loop))
 
     if not flow.holds(place):
         return None

@@ -232,7 +232,7 @@ class Script:
                 if loop is not None and loop not in loops and not _is_in_inner_loop(event):
                     loops.append(loop)
             for loop in loops:
-                inside = tuple(e for e in events if _within(e.site, loop))
+                inside = tuple(e for e in events if tree.within(e.site, loop))
                 found.append(TrainingLoop(loop, body, inside))
         return found
 
@@ -441,13 +441,3 @@ def _gradient_of(expr: Expr) -> Expr | None:
 def _is_in_inner_loop(event: Event) -> bool:
     """True when the act stands in a loop of the helper that the site calls."""
     return event.site is not event.call and tree.enclosing_loop(event.call) is not None
-
-
-def _within(node: tree.Node, loop: tree.Loop) -> bool:
-    """True when a node stands in the body of a loop (not in its header or ``else``)."""
-    below = node
-    for ancestor in node.ancestors():
-        if ancestor is loop:
-            return any(below is statement for statement in loop.body)
-        below = ancestor
-    return False

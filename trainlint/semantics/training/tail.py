@@ -11,7 +11,6 @@ from trainlint.semantics import tree
 from trainlint.semantics.flow import EXIT, Flow
 from trainlint.semantics.training import boundary as boundaries
 from trainlint.semantics.training.boundary import Atom, guards, spelled
-from trainlint.semantics.training.counting import within
 from trainlint.semantics.training.leftovers import flush, is_even, is_trimmed, length_of
 from trainlint.semantics.training.script import ZERO_GRAD, Event
 from trainlint.semantics.tree import Body, Expr
@@ -151,7 +150,7 @@ def _consequence(window: AccumulationWindow) -> tuple[Consequence, Event | None]
     events = [
         e
         for e in script.events(window.body)
-        if e.kind == ZERO_GRAD and not within(e.site, window.loop) and flow.holds(e.site)
+        if e.kind == ZERO_GRAD and not tree.within(e.site, window.loop) and flow.holds(e.site)
     ]
     clears = {flow.point(e.site): e for e in events}
     exits = set(_exits(window, flow))
@@ -194,7 +193,7 @@ def _exits(window: AccumulationWindow, flow: Flow) -> Iterator[int]:
     inside = {
         point
         for point, statement in enumerate(flow.statements)
-        if statement is not None and within(statement, window.loop)
+        if statement is not None and tree.within(statement, window.loop)
     }
     header = flow.point(window.loop)
     for point in (header, *inside):

@@ -11,7 +11,7 @@ from trainlint.semantics.parameters import argument
 from trainlint.semantics.training import boundary as boundaries
 from trainlint.semantics.training.accumulation import AccumulationWindow
 from trainlint.semantics.training.boundary import Boundary, Clause, Guard, guards, same, spelled
-from trainlint.semantics.training.counting import Index, index_of, within
+from trainlint.semantics.training.counting import Index, index_of
 from trainlint.semantics.training.script import BACKWARD, STEP, Event, Script
 from trainlint.semantics.tree import Body, Expr, Node
 
@@ -28,7 +28,7 @@ def windows(script: Script) -> list[AccumulationWindow]:
     for training in script.training_loops:
         loop: tree.Loop | None = training.loop
         while loop is not None and loop not in found:
-            events = tuple(e for e in script.events(training.body) if within(e.site, loop))
+            events = tuple(e for e in script.events(training.body) if tree.within(e.site, loop))
             if any(event.kind == STEP for event in events):
                 window = _window(script.file, training.body, loop, events)
                 if window is not None:
