@@ -14,7 +14,8 @@ that a run gets to is named before one in a module that nothing imports and that
 
 Also finds such loads of a file that nobody here is seen to save, where what they give is used as a
 model itself (`model = torch.load(path)`, `model.eval()`) and nothing asks what it is, takes an item
-of it, or hands it to a `load_state_dict`.
+of it, or hands it to a `load_state_dict`; or where an item of it is so used
+(`model = torch.load(path)["model"]`).
 
 ## Why is this bad?
 The load raises an `UnpicklingError`. Mostly that happens when the training is over and its best
@@ -138,9 +139,12 @@ def check_models(file: File) -> Iterator[Finding]:
     if _is_allowed(file) or any(len(file.view.holding([word], file)) > 1 for word in _ALLOWING):
         return
     for load in file.calls_to("torch.load"):
-        method = whole_models.use_as_model(file, load) if _is_strict(file, load) else None
+        if not _is_strict(file, load):
+            continue
+        whole = whole_models.use_as_model(file, load)
+        method = whole or whole_models.item_as_model(file, load)
         if method is not None and not _is_told_of(file, load):
-            yield _of_model(file, load, method)
+            yield _of_model(file, load, method, "is" if whole else "holds")
 
 
 def _is_allowed(file: File) -> bool:
@@ -247,14 +251,14 @@ def _finding(
     )
 
 
-def _of_model(file: File, load: tree.Call, method: tree.Attribute) -> Finding:
+def _of_model(file: File, load: tree.Call, method: tree.Attribute, verb: str) -> Finding:
     given, used = load.arg(None, "weights_only"), rewrite.place_of(file, method)
     how = "`weights_only=True`" if given else "`weights_only=True`, the default since torch 2.6,"
     certain = tree.enclosing(load, tree.Try) is None and not any(guards.guards(load))
     confidence = Confidence.HIGH if certain else Confidence.MEDIUM
     return Finding(
         load,
-        f"What is loaded is a whole model: `.{method.attr}()` of it is called in {used}. With "
+        f"What is loaded {verb} a whole model: `.{method.attr}()` of it is called in {used}. With "
         f"{how} this load refuses its class and raises an UnpicklingError. Save and load its state "
         f"dict, or give `weights_only=False` for a file that you trust",
         trail=(Step(method, "it is used as a model here"),),

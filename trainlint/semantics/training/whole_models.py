@@ -21,7 +21,7 @@ _ASKS = frozenset("isinstance hasattr getattr type callable load_state_dict".spl
 _DEPTH = 4
 
 
-def use_as_model(file: File, loaded: tree.Call, depth: int = _DEPTH) -> tree.Attribute | None:
+def use_as_model(file: File, loaded: Expr, depth: int = _DEPTH) -> tree.Attribute | None:
     """The method of a model that is called on what a load gives; None where it may be a dict."""
     found: tree.Attribute | None = None
     for use in uses(file, loaded):
@@ -35,7 +35,7 @@ def use_as_model(file: File, loaded: tree.Call, depth: int = _DEPTH) -> tree.Att
                     found = found or use_as_model(file, call, depth - 1)
             case tree.Attribute(attr=attr) if attr in _OF_DICTS:
                 return None
-            case tree.Arg(parent=tree.Call(func=func)) if tree.last_name(func) in _ASKS:
+            case tree.Arg() if _is_asked(use.expr):
                 return None
             case tree.Subscript(value=value) if value is use.expr:
                 return None
@@ -46,6 +46,28 @@ def use_as_model(file: File, loaded: tree.Call, depth: int = _DEPTH) -> tree.Att
             case _:
                 pass
     return found
+
+
+def item_as_model(file: File, loaded: tree.Call) -> tree.Attribute | None:
+    """The method of a model that is called on an item of what a load gives: ``state["net"]``."""
+    items = [
+        use.expr.parent
+        for use in uses(file, loaded)
+        if isinstance(use.expr.parent, tree.Subscript)
+        and use.expr.parent.value is use.expr
+        and not use.path
+    ]
+    asked = {file.text(item) for item in items if _is_asked(item)}
+    methods = (use_as_model(file, item) for item in items if file.text(item) not in asked)
+    return next((method for method in methods if method is not None), None)
+
+
+def _is_asked(item: Expr) -> bool:
+    match item.parent:
+        case tree.Arg(parent=tree.Call(func=func)):
+            return tree.last_name(func) in _ASKS
+        case _:
+            return False
 
 
 def may_be_model(file: File, loaded: tree.Call) -> bool:
@@ -59,7 +81,7 @@ def may_be_model(file: File, loaded: tree.Call) -> bool:
     )
 
 
-def _is_kept(read: Expr, loaded: tree.Call) -> bool:
+def _is_kept(read: Expr, loaded: Expr) -> bool:
     """True where what is read is still what was loaded: an attribute is given nothing else later.
 
     Of a name, the uses tell that themselves.
