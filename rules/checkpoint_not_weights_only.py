@@ -158,6 +158,7 @@ def _is_replaced(file: File) -> bool:
         file.names.qualified(target) == "torch.load"
         for assign in file.all(tree.Assign)
         for target in assign.targets
+        if isinstance(target, tree.Attribute) and target.attr == "load"
     )
 
 

@@ -305,3 +305,21 @@ def test_any_expression_is_found_where_it_stands(text: str, newline: str) -> Non
     for name in module.kinds[tree.Name]:
         if not any(isinstance(a, tree.FormattedString) for a in name.ancestors()):
             assert code[name.start : name.end] == name.id
+
+
+@pytest.mark.parametrize("kind", [tree.Name, tree.Call, tree.FunctionDef])
+@settings(max_examples=60, deadline=None)
+@given(st.recursive(atoms, combined, max_leaves=12))
+def test_what_stands_within_a_node_is_what_a_walk_finds_of_it(
+    kind: type[tree.Node], text: str
+) -> None:
+    code = (
+        f"def f(a):\n    y = {text}, f'{{g(h(a), g)}} {{h(g)}}'\n    return y\n\n\nz = f({text})\n"
+    )
+    module = lower.parse(code)
+    for node in module.walk():
+        walked = {inner for inner in node.walk() if type(inner) is kind}
+        found = tree.within(node, kind)
+        assert set(found) == walked
+        assert len(found) == len(walked)
+        assert [one.start for one in found] == sorted(one.start for one in found)

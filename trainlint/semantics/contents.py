@@ -8,7 +8,7 @@ from functools import cached_property
 
 from trainlint.semantics import tree
 from trainlint.semantics.bodies import own_statements
-from trainlint.semantics.tree import Expr
+from trainlint.semantics.tree import Body, Expr
 
 _ALTERS = frozenset("append insert extend add_module register_module pop update clear".split())
 
@@ -37,6 +37,16 @@ class Contents:
             func = call.func
             name = getattr(func, "id", getattr(func, "attr", ""))
             found.setdefault(name, []).append(call)
+        return found
+
+    @cached_property
+    def calls_in(self) -> dict[Body, list[tree.Call]]:
+        """The calls that stand in each body itself, in source order."""
+        found: dict[Body, list[tree.Call]] = {}
+        for call in self.module.kinds.get(tree.Call, ()):
+            body = _body_of(call)
+            if body is not None:
+                found.setdefault(body, []).append(call)
         return found
 
     @cached_property
@@ -95,6 +105,20 @@ def contents(module: tree.Module) -> Contents:
         module.contents = Contents(module)
     found: Contents = module.contents
     return found
+
+
+def _body_of(node: tree.Node) -> Body | None:
+    """The body that runs a node; None inside a lambda, which runs some other time."""
+    below, above = node, node.parent
+    while above is not None:
+        if isinstance(above, tree.Module) or (
+            isinstance(above, tree.FunctionDef) and isinstance(below, tree.Stmt)
+        ):
+            return above
+        if isinstance(above, tree.Lambda):
+            return None
+        below, above = above, above.parent
+    return None
 
 
 def _assignments(cls: tree.ClassDef) -> Iterator[tuple[str, Assignment]]:

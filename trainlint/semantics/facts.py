@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from trainlint.config.targets import Range
@@ -131,11 +132,20 @@ class File:
 
     def calls_to(self, match: Callable[[str], bool] | str) -> list[tree.Call]:
         """The calls whose callee has one qualified name, and it is (or satisfies) ``match``."""
-        found = []
+        known = self._calls_by_callee
+        if isinstance(match, str):
+            return list(known.get(match, ()))
+        matching = chain.from_iterable(calls for name, calls in known.items() if match(name))
+        return sorted(matching, key=lambda call: call.start)
+
+    @cached_property
+    def _calls_by_callee(self) -> dict[str, list[tree.Call]]:
+        """The calls by what they call, where that has one qualified name."""
+        found: dict[str, list[tree.Call]] = {}
         for call in self.calls:
             name = self.names.qualified(call.func)
-            if name is not None and (name == match if isinstance(match, str) else match(name)):
-                found.append(call)
+            if name is not None:
+                found.setdefault(name, []).append(call)
         return found
 
     def flow(self, node: tree.Node) -> Flow:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from trainlint.semantics.links import Links
 
 ScopeNode = tree.Module | tree.FunctionDef | tree.Lambda | tree.ClassDef | tree.Comprehension
-_SCOPES = (tree.Module, tree.FunctionDef, tree.Lambda, tree.ClassDef, tree.Comprehension)
+SCOPES = (tree.Module, tree.FunctionDef, tree.Lambda, tree.ClassDef, tree.Comprehension)
 _BINDERS = (
     tree.Import,
     tree.ImportFrom,
@@ -230,7 +230,12 @@ def scope_of(node: Node) -> Scope:
     below = lower = node
     above = node.parent
     while above is not None:
-        if type(above) in _SCOPES and _evaluated_inside(above, below, lower):
+        kind = type(above)
+        if kind in SCOPES and (
+            isinstance(below, tree.Stmt)
+            if kind is tree.FunctionDef and type(below) is not tree.Param
+            else _evaluated_inside(above, below, lower)
+        ):
             inside: Scope = above.scope  # type: ignore[attr-defined]
             return inside
         lower, below, above = below, above, above.parent
@@ -246,7 +251,7 @@ def _has_star(node: Node) -> bool:
 def open_scopes(module: tree.Module, local: frozenset[str]) -> None:
     """Give every node of a module that opens a scope its scope, with all bindings."""
     module.scope = Scope(module, None)
-    inner = [node for kind in _SCOPES[1:] for node in module.kinds.get(kind, ())]
+    inner = [node for kind in SCOPES[1:] for node in module.kinds.get(kind, ())]
     for node in sorted(inner, key=lambda node: (node.start, -node.end)):
         node.scope = Scope(node, scope_of(node))
     for node in module.kinds.get(tree.Scope, ()):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.names import Binding, canonical
+from trainlint.semantics.names import SCOPES, Binding, canonical
 from trainlint.semantics.tree import Expr
 
 if TYPE_CHECKING:
@@ -32,8 +32,7 @@ class Reference:
 def references(file: File, wanted: Container[str]) -> list[Reference]:
     """The places that read one of the names (or, as an attribute, set it), in source order."""
     found = list(_of_star(file, wanted))
-    exprs: list[tree.Name | tree.Attribute] = [*file.all(tree.Name), *file.all(tree.Attribute)]
-    for expr in exprs:
+    for expr in file.once(_on_imports):
         if not any(name in wanted for name in file.names.candidates(expr)):
             continue
         if isinstance(expr, tree.Name) and is_bound_by(expr):
@@ -42,6 +41,37 @@ def references(file: File, wanted: Container[str]) -> list[Reference]:
         if reference is not None:
             found.append(reference)
     return sorted(found, key=lambda reference: reference.expr.start)
+
+
+def _on_imports(file: File) -> list[tree.Name | tree.Attribute]:
+    """The names that an import or another name can have given its meaning, and what is on them.
+
+    Nothing is asked of the others, which are most of the names in a program.
+    """
+    given = {
+        name
+        for kind in SCOPES
+        for node in file.all(kind)
+        for name, bindings in file.names.inner(node).bindings.items()  # type: ignore[arg-type]
+        if any(binding.kind == "import" or _is_alias(binding) for binding in bindings)
+    }
+    found: list[tree.Name | tree.Attribute] = []
+    for name in file.all(tree.Name):
+        if name.id in given:
+            found.append(name)
+            above = name.parent
+            while isinstance(above, tree.Attribute):
+                found.append(above)
+                above = above.parent
+    return found
+
+
+def _is_alias(binding: Binding) -> bool:
+    return (
+        binding.kind == "assign"
+        and not binding.path
+        and isinstance(binding.value, tree.Name | tree.Attribute)
+    )
 
 
 def is_bound_by(expr: Expr) -> bool:
@@ -224,7 +254,7 @@ def _meanings(file: File, binding: Binding) -> Iterator[str | None]:
     match binding:
         case Binding(kind="import"):
             yield binding.qualified
-        case Binding(kind="assign", path=(), value=tree.Name() | tree.Attribute() as value):
+        case Binding(value=tree.Name() | tree.Attribute() as value) if _is_alias(binding):
             yield from file.names.candidates(value)
         case _:
             yield None

@@ -7,6 +7,7 @@ which leave out enclosing parentheses (``outer`` includes them).
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -645,7 +646,20 @@ def words_of(node: Node) -> Iterator[str]:
 
 def names_in(node: Node) -> set[str]:
     """The names in a node."""
-    return {inner.id for inner in node.walk() if isinstance(inner, Name)}
+    return {inner.id for inner in within(node, Name)}
+
+
+def within(node: Node, kind: type[T]) -> list[T]:
+    """What ``walk`` finds of one class (and none of its subclasses), without the walk."""
+    known: list[T] = module_of(node).kinds.get(kind, [])
+    start, end = node.start, node.end
+    first = bisect_left(known, start, key=_start)
+    some = known[first : bisect_left(known, end, first, key=_start)]
+    return [one for one in some if one.end < end or (one.end == end and _is_in(one, node))]
+
+
+def _is_in(inner: Node, outer: Node) -> bool:
+    return inner is outer or outer in inner.ancestors()
 
 
 def is_none(expr: Expr | None) -> bool:

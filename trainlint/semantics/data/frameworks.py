@@ -66,7 +66,7 @@ def fitted(file: File) -> Iterator[FittedSelection]:
 def _transformers(file: File, call: tree.Call) -> Iterator[FittedSelection]:
     """``Trainer(eval_dataset=..., args=TrainingArguments(load_best_model_at_end=True))``."""
     data = call.arg(None, "eval_dataset")
-    name = file.names.qualified(call.func) or ""
+    name = "" if data is None else file.names.qualified(call.func) or ""
     if data is None or not (name.startswith("transformers.") and name.endswith("Trainer")):
         return
     arguments = call.arg(1, "args")

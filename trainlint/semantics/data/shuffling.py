@@ -303,7 +303,7 @@ def _sources(file: File, name: tree.Name) -> Iterator[tree.Node]:
 
 def _changes(file: File, name: tree.Name) -> Iterator[tree.Node]:
     """The calls that are given a name of the same body: ``shuffle(rows)``."""
-    for call in file.script.calls_in.get(tree.body_of(name), ()):
+    for call in file.contents.calls_in.get(tree.body_of(name), ()):
         if any(isinstance(arg.value, tree.Name) and arg.value.id == name.id for arg in call.args):
             yield call.func
 

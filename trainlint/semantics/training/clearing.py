@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.bodies import own_nodes
+from trainlint.semantics.bodies import own_statements
 from trainlint.semantics.kinds import Display, Element, FunctionValue, Instance, Unknown
 from trainlint.semantics.training import models, updates
 from trainlint.semantics.training.script import BACKWARD, ENGINES, ZERO_GRAD, Event
@@ -71,8 +71,8 @@ def cleared_in_rounds(file: File, window: UpdateWindow) -> list[Event]:
 
 def _cleared_by_methods(file: File, window: UpdateWindow) -> bool:
     """True where a method that another file defines clears gradients in the rounds of a loop."""
-    for node in window.loop.walk():
-        for value in file.values.callees(node) if isinstance(node, tree.Call) else ():
+    for call in tree.within(window.loop, tree.Call):
+        for value in file.values.callees(call):
             function = value.function if isinstance(value, FunctionValue) else None
             if not isinstance(function, tree.FunctionDef) or file.home(function) is file:
                 continue
@@ -116,9 +116,8 @@ def _in_rounds(file: File, window: UpdateWindow) -> set[Body]:
     """The functions that the rounds of a loop reach."""
     return {
         reached
-        for node in window.loop.walk()
-        if isinstance(node, tree.Call)
-        for function in file.script.called(node)
+        for call in tree.within(window.loop, tree.Call)
+        for function in file.script.called(call)
         for reached in _called_from(file, function)
     }
 
@@ -129,9 +128,8 @@ def _is_handed_on(step: Event, loop: tree.Loop) -> bool:
     name = tree.word_of(step.receiver)
     return any(
         tree.word_of(arg.value) == name
-        for call in loop.walk()
-        if isinstance(call, tree.Call) and call is not step.call
-        if tree.word_of(call.func) not in {"step", "unscale_"}
+        for call in tree.within(loop, tree.Call)
+        if call is not step.call and tree.word_of(call.func) not in {"step", "unscale_"}
         for arg in call.args
     )
 
@@ -177,13 +175,13 @@ def _called_from(file: File, body: Body) -> set[Body]:
     found: set[Body] = {body}
     stack: list[Body] = [body]
     while stack:
-        for node in own_nodes(stack.pop()):
-            script = file.home(node).script
-            functions = script.called(node) if isinstance(node, tree.Call) else [node]
-            for function in functions:
-                if isinstance(function, tree.FunctionDef) and function not in found:
-                    found.add(function)
-                    stack.append(function)
+        current = stack.pop()
+        home = file.home(current)
+        functions = [s for s in own_statements(current) if isinstance(s, tree.FunctionDef)]
+        for call in home.contents.calls_in.get(current, ()):
+            functions += home.script.called(call)
+        stack += [function for function in dict.fromkeys(functions) if function not in found]
+        found.update(functions)
     return found
 
 
@@ -205,13 +203,11 @@ def _callers_of(file: File, body: Body) -> set[Body]:
 def _cleared_out_of_sight(file: File, window: UpdateWindow) -> bool:
     if file.once(_calls_what_clears):
         return True
-    for node in window.loop.walk():
-        if isinstance(node, tree.Delete | tree.AugAssign):
-            if ".grad" in file.text(node):
-                return True
-        elif isinstance(node, tree.Call) and _is_inherited(file, node):
-            return True
-    return False
+    loop = window.loop
+    written = (*tree.within(loop, tree.Delete), *tree.within(loop, tree.AugAssign))
+    return any(".grad" in file.text(node) for node in written) or any(
+        _is_inherited(file, call) for call in tree.within(loop, tree.Call)
+    )
 
 
 def _calls_what_clears(file: File) -> bool:

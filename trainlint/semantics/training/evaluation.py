@@ -138,13 +138,11 @@ def trains(file: File, loop: Rounds, body: Body) -> bool:
     for event in file.script.events(body):
         if event.kind in {BACKWARD, STEP} and loop in event.site.ancestors():
             return True
-    for node in loop.walk():
-        if isinstance(node, tree.Call):
-            if is_training_name(tree.word_of(node.func)):
-                return True
-            if any("optim" in tree.word_of(arg.value).lower() for arg in node.args):
-                return True
-    return False
+    return any(
+        is_training_name(tree.word_of(call.func))
+        or any("optim" in tree.word_of(arg.value).lower() for arg in call.args)
+        for call in tree.within(loop, tree.Call)
+    )
 
 
 def _feeds_backward(file: File, loop: Rounds, body: Body) -> bool:
@@ -169,12 +167,11 @@ def _is_filled_in(file: File, name: tree.Name, loop: Rounds) -> bool:
         ):
             return True
     return any(
-        isinstance(call, tree.Call)
-        and isinstance(call.func, tree.Attribute)
+        isinstance(call.func, tree.Attribute)
         and call.func.attr in {"append", "extend"}
         and isinstance(call.func.value, tree.Name)
         and call.func.value.id == name.id
-        for call in loop.walk()
+        for call in tree.within(loop, tree.Call)
     )
 
 

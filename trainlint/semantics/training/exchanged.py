@@ -188,7 +188,7 @@ def _makes_model(file: File, value: Expr, target: Expr) -> bool:
         return False
     if _is_copy(file, value):
         return tree.dotted(value.positional[0]) == name
-    if any(isinstance(n, tree.Expr) and tree.dotted(n) == name for n in value.walk()):
+    if any(tree.dotted(expr) == name for expr in tree.within(value, type(target))):
         return False
     values = file.values.of(value)
     return bool(values) and all(_is_model(file, each, value) for each in values)

@@ -25,10 +25,10 @@ def names_behind(file: File, expr: Expr) -> list[tree.Name]:
 def calls_behind(file: File, loss: Expr) -> list[tree.Call]:
     """The calls that a loss is computed by, as far as its names lead; what is detached is not."""
     return [
-        node
+        call
         for one in dict.fromkeys(_behind(file, loss))
-        for node in one.walk()
-        if isinstance(node, tree.Call) and not _is_detached(node, one)
+        for call in tree.within(one, tree.Call)
+        if not _is_detached(call, one)
     ]
 
 
@@ -49,9 +49,9 @@ def _behind(file: File, expr: Expr) -> Iterator[Expr]:
 
 
 def _names(expr: Expr) -> Iterator[tree.Name]:
-    for node in expr.walk():
-        if isinstance(node, tree.Name) and not _is_detached(node, expr):
-            yield node
+    for name in tree.within(expr, tree.Name):
+        if not _is_detached(name, expr):
+            yield name
 
 
 def _given(binding: Binding) -> Iterator[Expr]:

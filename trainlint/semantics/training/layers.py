@@ -67,9 +67,8 @@ def _layers(file: File, value: Value, seen: set[tree.Node]) -> Iterator[str | No
                     if isinstance(inner, Instance | Object | Display):
                         yield from _layers(file, inner, seen)
         case Display():
-            for child in value.expr.walk():
-                if isinstance(child, tree.Call):
-                    yield from _made(file, child, seen)
+            for child in tree.within(value.expr, tree.Call):
+                yield from _made(file, child, seen)
         case Object():
             yield from _class_layers(file, value.cls, seen)
             given = value.call.args if value.call is not None else []
@@ -90,13 +89,12 @@ def _class_layers(file: File, cls: tree.ClassDef, seen: set[tree.Node]) -> Itera
         if base not in {"torch.nn.Module", "torch.nn.Sequential", "builtins.object"}:
             yield None
     for item in graph.lineage(cls):
-        for node in item.walk():
-            if isinstance(node, tree.Call):
-                yield from _made(file, node, seen)
-            elif isinstance(node, tree.Name | tree.Attribute):
-                name = file.names.qualified(node)
-                if name is not None and name.startswith(("torch.nn.", "torch.is_grad")):
-                    yield name
+        for call in tree.within(item, tree.Call):
+            yield from _made(file, call, seen)
+        for node in (*tree.within(item, tree.Name), *tree.within(item, tree.Attribute)):
+            name = file.names.qualified(node)
+            if name is not None and name.startswith(("torch.nn.", "torch.is_grad")):
+                yield name
 
 
 def _made(file: File, call: tree.Call, seen: set[tree.Node]) -> Iterator[str | None]:
@@ -115,9 +113,8 @@ def _made(file: File, call: tree.Call, seen: set[tree.Node]) -> Iterator[str | N
         elif isinstance(value, FunctionValue) and isinstance(value.function, tree.FunctionDef):
             if value.function not in seen:
                 seen.add(value.function)
-                for node in value.function.walk():
-                    if isinstance(node, tree.Call):
-                        yield from _made(file, node, seen)
+                for inner in tree.within(value.function, tree.Call):
+                    yield from _made(file, inner, seen)
         elif isinstance(value, Unknown):
             named = isinstance(call.func, tree.Name) and _is_kept(call)
             if named or is_of_class(tree.word_of(call.func)):

@@ -62,11 +62,11 @@ def means(file: File) -> list[Mean]:
 
 
 def _means(file: File) -> list[Mean]:
-    found: list[Mean] = []
+    divisions: list[tree.Node] = [node for node in file.all(tree.BinOp) if node.op == "/"]
+    divisions += [node for node in file.all(tree.AugAssign) if node.op.startswith("/")]
+    dividing = {tree.body_of(node) for node in divisions}
     bodies: list[Body] = [file.module, *file.all(tree.FunctionDef)]
-    for body in bodies:
-        found.extend(_in_body(file, body))
-    return found
+    return [mean for body in bodies if body in dividing for mean in _in_body(file, body)]
 
 
 def _in_body(file: File, body: Body) -> Iterator[Mean]:

@@ -152,7 +152,7 @@ def _fails_before(file: File, site: tree.Call) -> bool:
         call.start < site.start
         and devices.fails_without_gpu(file, call)
         and _is_on_the_way(call, site)
-        for call in file.script.calls_in.get(tree.body_of(site), ())
+        for call in file.contents.calls_in.get(tree.body_of(site), ())
     )
 
 
@@ -168,7 +168,7 @@ def _is_refused(file: File, site: tree.Call) -> bool:
         and _is_on_the_way(statement, site)
         for statement in own_statements(body)
     )
-    calls = file.script.calls_in.get(body, ()) if refused else ()
+    calls = file.contents.calls_in.get(body, ()) if refused else ()
     return refused and (
         not file.once(devices.is_spread)
         or any(
@@ -183,7 +183,7 @@ def _is_refused(file: File, site: tree.Call) -> bool:
 def _fails_behind(file: File, site: tree.Call) -> bool:
     """True where what follows a place needs a GPU, and no branch leads past that."""
     body = tree.body_of(site)
-    calls = file.script.calls_in.get(body, ())
+    calls = file.contents.calls_in.get(body, ())
     left = [node.start for node in own_nodes(body) if isinstance(node, tree.Return | tree.Raise)]
     return not file.once(devices.is_spread) and any(
         call.start > site.start
@@ -201,7 +201,7 @@ def _leads_to_demand(file: File, call: tree.Call, depth: int) -> bool:
         if not isinstance(function, tree.FunctionDef):
             continue
         home = file.home(function)
-        for inner in home.script.calls_in.get(function, ()):
+        for inner in home.contents.calls_in.get(function, ()):
             if _is_chosen(inner, function, set()):
                 continue
             if tree.word_of(inner.func) == "cuda" or devices.fails_without_gpu(home, inner):

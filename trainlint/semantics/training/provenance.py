@@ -156,7 +156,7 @@ def _was_moved(file: File, name: tree.Name) -> bool:
     """True where the last move of an object in its function was to the CPU: ``net.cpu()``."""
     moves = [
         call
-        for call in file.script.calls_in.get(tree.body_of(name), ())
+        for call in file.contents.calls_in.get(tree.body_of(name), ())
         if isinstance(call.func, tree.Attribute)
         and call.func.attr in _MOVES
         and call.start < name.start
@@ -197,7 +197,7 @@ def _is_trained_before(file: File, load: tree.Call, model: Expr | None) -> bool:
             for event in home.script.events(body)
             if event.kind == STEP and event.receiver is not None
         ]
-        trained += [call for call in home.script.calls_in.get(body, ()) if _trains(call, model)]
+        trained += [call for call in home.contents.calls_in.get(body, ()) if _trains(call, model)]
         at = [flow.point(place)]
         # One behind the load in the same loop is that of what was loaded.
         earlier = [
@@ -246,7 +246,7 @@ def _follows_training(file: File, call: tree.Call) -> bool:
         and other.func.value.id == owner.id
         and _TRAINING.search(other.func.attr) is not None
         and not _is_optional(file, other, call)
-        for other in file.script.calls_in.get(tree.body_of(call), ())
+        for other in file.contents.calls_in.get(tree.body_of(call), ())
     )
 
 

@@ -35,7 +35,7 @@ def names_of_runners(file: File) -> frozenset[str]:
     """Names of functions that run a model, over any number of calls (``File.runners``)."""
     names = {f.name for run in file.forwards if (f := tree.function_of(run.call)) is not None}
     called: dict[str, set[str]] = {}
-    for body, calls in file.script.calls_in.items():
+    for body, calls in file.contents.calls_in.items():
         if names and isinstance(body, tree.FunctionDef):
             called.setdefault(body.name, set()).update(tree.word_of(c.func) for c in calls)
     while True:
@@ -76,7 +76,7 @@ def _calls(file: File, node: tree.Node) -> list[tree.Call]:
 def _running(file: File) -> dict[Body, list[tree.Call]]:
     """The calls of what bears the name of a runner, by the body in which they stand."""
     found: dict[Body, list[tree.Call]] = {}
-    for body, calls in file.script.calls_in.items():
+    for body, calls in file.contents.calls_in.items():
         named = [call for call in calls if tree.word_of(call.func) in file.runners]
         if named:
             found[body] = named

@@ -99,6 +99,7 @@ class Script:
     def __init__(self, file: File) -> None:
         self.file = file
         self._events: dict[Body, list[Event]] = {}
+        self._elsewhere: dict[Expr, bool] = {}
 
     @cached_property
     def bodies(self) -> list[Body]:
@@ -139,7 +140,7 @@ class Script:
         yield from self.own_events.get(body, ())
         if depth == 0 or body in seen:
             return
-        for call in self.calls_in.get(body, ()):
+        for call in self.file.contents.calls_in.get(body, ()):
             for function in self.called(call):
                 for event in self._collect(function, depth - 1, seen | {body}):
                     yield event.at(call)
@@ -148,8 +149,11 @@ class Script:
         """The functions that a call can run and in which something happens."""
         func = call.func
         name = func.id if isinstance(func, tree.Name) else getattr(func, "attr", None)
-        if name not in self._eventful and not self._happens_elsewhere(func):
-            return []
+        if name not in self._eventful:
+            if func not in self._elsewhere:
+                self._elsewhere[func] = self._happens_elsewhere(func)
+            if not self._elsewhere[func]:
+                return []
         return [
             value.function
             for value in self.file.values.callees(call)
@@ -199,7 +203,7 @@ class Script:
         """Names of functions that can lead to an act, over any number of calls."""
         names = {b.name for b in self.own_events if isinstance(b, tree.FunctionDef)}
         called: dict[str, set[str]] = {}
-        for body, calls in self.calls_in.items():
+        for body, calls in self.file.contents.calls_in.items():
             if isinstance(body, tree.FunctionDef):
                 called.setdefault(body.name, set()).update(tree.word_of(c.func) for c in calls)
         while True:
@@ -207,16 +211,6 @@ class Script:
             if not more:
                 return frozenset(names)
             names |= more
-
-    @cached_property
-    def calls_in(self) -> dict[Body, list[tree.Call]]:
-        """The calls that stand in each body itself, in source order."""
-        found: dict[Body, list[tree.Call]] = {}
-        for call in self.file.calls:
-            body = _body_of(call)
-            if body is not None:
-                found.setdefault(body, []).append(call)
-        return found
 
     @cached_property
     def training_loops(self) -> list[TrainingLoop]:
@@ -413,20 +407,6 @@ class Script:
                 case _:
                     unknown = True
         return unknown and by_name.search(tree.word_of(expr)) is not None
-
-
-def _body_of(node: tree.Node) -> Body | None:
-    """The body that runs a node; None inside a lambda, which runs some other time."""
-    below = node
-    for ancestor in node.ancestors():
-        if isinstance(ancestor, tree.Module):
-            return ancestor
-        if isinstance(ancestor, tree.FunctionDef) and isinstance(below, tree.Stmt):
-            return ancestor
-        if isinstance(ancestor, tree.Lambda):
-            return None
-        below = ancestor
-    return None
 
 
 def _gradient_of(expr: Expr) -> Expr | None:

@@ -165,14 +165,14 @@ def _is_made_up(file: File, run: Forward) -> bool:
 
 def _is_wanted(loop: Rounds, body: Body) -> bool:
     owner = [body.name] if isinstance(body, tree.FunctionDef) else []
-    called = [tree.word_of(n.func) for n in loop.walk() if isinstance(n, tree.Call)]
+    called = [tree.word_of(call.func) for call in tree.within(loop, tree.Call)]
     if any(_WANTS.search(name) for name in (*owner, *called) if name != "dropout"):
         return True
     # A function that trains may also hold the pass over its validation data.
     named = called if evaluation.is_held_out(loop) else [*owner, *called]
     if any(_TRAINS.search(name) for name in named if name != "train"):
         return True
-    return any(isinstance(node, tree.Attribute) and node.attr == "training" for node in loop.walk())
+    return any(node.attr == "training" for node in tree.within(loop, tree.Attribute))
 
 
 def _is_detector(file: File, run: Forward) -> bool:
