@@ -105,8 +105,6 @@ def _asked(file: File, node: Node, loop: tree.Loop) -> Iterator[tuple[str, int]]
         return
     end = linear_of(file, given[-1])
     text = spelled(file, end.base)
-    if any(tree.within(statement, loop) for statement in writes(file, text, tree.body_of(loop))):
-        return
     for test in tests:
         match test:
             case tree.Compare(ops=[op], left=left, comparators=[right]) if op in _TURNED:
@@ -115,8 +113,11 @@ def _asked(file: File, node: Node, loop: tree.Loop) -> Iterator[tuple[str, int]]
                 continue
         for here, there, said in ((one, other, op), (other, one, _TURNED[op])):
             is_counter = tree.dotted(here.base) == rounds.index is not None
-            if is_counter and spelled(file, there.base) == text:
-                yield said, there.offset - here.offset - end.offset
+            if not is_counter or spelled(file, there.base) != text:
+                continue
+            if any(tree.within(put, loop) for put in writes(file, text, tree.body_of(loop))):
+                return
+            yield said, there.offset - here.offset - end.offset
 
 
 def unwrapped(file: File, expr: Expr, depth: int = _MAX_ALIASES) -> Expr:
