@@ -89,14 +89,14 @@ def unswitched(file: File) -> Iterator[Unswitched]:
         if _is_wanted(loop, body):
             continue
         told.update(run.call for run in runs)
-        kinds = layers.modal_layers(file, run.model)
-        if not kinds or _is_detector(file, run) or _is_made_up(file, run):
-            continue
         switch = _switched_on(file, run.call, run.model, _DEPTH)
         made = _made(file, run.model)
         if switch is None and (made is None or not _stays(file, run, made)):
             continue
         if switch is not None and not _has_trained(file, switch):
+            continue
+        kinds = layers.modal_layers(file, run.model)
+        if not kinds or _is_detector(file, run) or _is_made_up(file, run):
             continue
         origin = switch.call if switch is not None else made
         assert origin is not None
