@@ -520,7 +520,7 @@ def enclosing_loop(node: Node) -> Loop | None:
     return None
 
 
-def within(node: Node, loop: Loop) -> bool:
+def in_rounds(node: Node, loop: Loop) -> bool:
     """True when a node stands in the body of a loop (not in its header or ``else``)."""
     below = node
     for ancestor in node.ancestors():

@@ -115,7 +115,7 @@ def _asked(file: File, node: Node, loop: tree.Loop) -> Iterator[tuple[str, int]]
             is_counter = tree.dotted(here.base) == rounds.index is not None
             if not is_counter or spelled(file, there.base) != text:
                 continue
-            if any(tree.within(put, loop) for put in writes(file, text, tree.body_of(loop))):
+            if any(tree.in_rounds(put, loop) for put in writes(file, text, tree.body_of(loop))):
                 return
             yield said, there.offset - here.offset - end.offset
 
@@ -197,7 +197,7 @@ def _counter(
     inside: list[Stmt] = []
     outside: list[Stmt] = []
     for statement in writes(file, text, body):
-        (inside if tree.within(statement, loop) else outside).append(statement)
+        (inside if tree.in_rounds(statement, loop) else outside).append(statement)
     increments = [s for s in inside if _adds_one(file, s, text)]
     if not increments:
         return None
@@ -225,7 +225,7 @@ def _start(file: File, flow: Flow, loop: tree.Loop, outside: list[Stmt]) -> tupl
         return None, False
     epoch = tree.enclosing_loop(loop)
     statements = [points[p] for p in last]
-    restarts = not unmet and (epoch is None or all(tree.within(s, epoch) for s in statements))
+    restarts = not unmet and (epoch is None or all(tree.in_rounds(s, epoch) for s in statements))
     values = {_literal_of(file, s) for s in statements}
     value = values.pop() if len(values) == 1 and not unmet else None
     return value, restarts

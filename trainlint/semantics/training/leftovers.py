@@ -94,7 +94,7 @@ def _step_behind(
     def outside(event: Event) -> bool:
         node = event.site
         loop = place if isinstance(place, tree.For | tree.While) else None
-        return node is not place and not (loop is not None and tree.within(node, loop))
+        return node is not place and not (loop is not None and tree.in_rounds(node, loop))
 
     if not flow.holds(place):
         return None

@@ -226,7 +226,7 @@ class Script:
                 if loop is not None and loop not in loops and not _is_in_inner_loop(event):
                     loops.append(loop)
             for loop in loops:
-                inside = tuple(e for e in events if tree.within(e.site, loop))
+                inside = tuple(e for e in events if tree.in_rounds(e.site, loop))
                 found.append(TrainingLoop(loop, body, inside))
         return found
 

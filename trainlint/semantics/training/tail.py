@@ -150,7 +150,7 @@ def _consequence(window: AccumulationWindow) -> tuple[Consequence, Event | None]
     events = [
         e
         for e in script.events(window.body)
-        if e.kind == ZERO_GRAD and not tree.within(e.site, window.loop) and flow.holds(e.site)
+        if e.kind == ZERO_GRAD and not tree.in_rounds(e.site, window.loop) and flow.holds(e.site)
     ]
     clears = {flow.point(e.site): e for e in events}
     exits = set(_exits(window, flow))
@@ -193,7 +193,7 @@ def _exits(window: AccumulationWindow, flow: Flow) -> Iterator[int]:
     inside = {
         point
         for point, statement in enumerate(flow.statements)
-        if statement is not None and tree.within(statement, window.loop)
+        if statement is not None and tree.in_rounds(statement, window.loop)
     }
     header = flow.point(window.loop)
     for point in (header, *inside):

@@ -28,7 +28,7 @@ def windows(script: Script) -> list[AccumulationWindow]:
     for training in script.training_loops:
         loop: tree.Loop | None = training.loop
         while loop is not None and loop not in found:
-            events = tuple(e for e in script.events(training.body) if tree.within(e.site, loop))
+            events = tuple(e for e in script.events(training.body) if tree.in_rounds(e.site, loop))
             if any(event.kind == STEP for event in events):
                 window = _window(script.file, training.body, loop, events)
                 if window is not None:
