@@ -122,11 +122,18 @@ def _is_made_where_missing(file: File, load: tree.Call) -> bool:
             continue
         for save in saves(file):
             target = save.arg(1, "f")
-            if target is None or above not in save.ancestors():
+            if target is None or _block(above, save) in {None, _block(above, load)}:
                 continue
             if written.same_path(file, path, target):
                 return True
     return False
+
+
+def _block(statement: tree.If | tree.Try, node: tree.Node) -> str | None:
+    """The block of a statement in which a node stands; None where it stands outside."""
+    above = set(node.ancestors())
+    names = ("body", "orelse", "handlers", "finalbody")
+    return next((n for n in names if not above.isdisjoint(getattr(statement, n, ()))), None)
 
 
 def _is_moved(file: File, expr: Expr, depth: int = 2) -> bool:
