@@ -34,8 +34,13 @@ class _Search:
         key = expr, steps
         if key not in self._known:
             found = [name for value in self.file.values.of(expr) for name in self._of(value, steps)]
-            if isinstance(expr, tree.Name):
-                found += _annotated(self.file, expr)
+            match expr:
+                case tree.Name():
+                    found += _annotated(self.file, expr)
+                case tree.Subscript(value=of, index=[index]) if steps and not found:
+                    found += self._cut(of, index, steps)
+                case _:
+                    pass
             self._known[key] = tuple(dict.fromkeys(found))
         return self._known[key]
 
@@ -46,11 +51,16 @@ class _Search:
             case kinds.Method(name=name) if steps:
                 return self._returned(value.receiver, name, steps)
             case kinds.Computed(expr=tree.Subscript(value=of, index=[index])) if steps:
-                if isinstance(self.file.values.literal(index), str):
-                    return self._returned(of, "[column]", steps)
-                return self._returned(of, "[rows]", steps) if _is_selection(index) else ()
+                return self._cut(of, index, steps)
             case _:
                 return ()
+
+    def _cut(self, of: Expr, index: Expr, steps: int) -> Iterable[str]:
+        """What ``table[index]`` is: a column by its name, or some of the rows or columns."""
+        told = _annotated(self.file, index) if isinstance(index, tree.Name) else ()
+        if isinstance(self.file.values.literal(index), str) or "builtins.str" in told:
+            return self._returned(of, "[column]", steps)
+        return self._returned(of, "[rows]", steps) if _is_selection(index) else ()
 
     def _returned(self, owner: Expr, member: str, steps: int) -> Iterator[str]:
         for cls in self.of(owner, steps - 1):
