@@ -61,7 +61,9 @@ def mentioned(data: bytes, needs: Iterable[Needs]) -> frozenset[bytes]:
     each = set(_IDENTIFIER.findall(data))
     identifiers = b"\n".join(each)
     found = {word for word in vocabulary.plain if word in identifiers}
-    found.update(word for word in vocabulary.others if word in data)
+    for rest, words in vocabulary.others.items():
+        if rest in data:
+            found.update(word for word in words if word in data)
     for last in vocabulary.clauses.keys() & each:
         for clause in vocabulary.clauses[last]:
             if clause.text not in found and clause.holds(each, data):
@@ -117,10 +119,13 @@ _WORD = re.compile(rb"\w")
 
 @dataclass(frozen=True, slots=True)
 class _Vocabulary:
-    """All trigger words: (parts of) one identifier, several of them, and the others."""
+    """All trigger words: (parts of) one identifier, several of them, and the others.
+
+    Those stand by what follows their first character: ``C:/`` to ``Z:/`` are looked for together.
+    """
 
     plain: tuple[bytes, ...]
-    others: tuple[bytes, ...]
+    others: Mapping[bytes, tuple[bytes, ...]]
     clauses: Mapping[bytes, tuple[_Clause, ...]]  # by each of their last words
 
 
@@ -137,4 +142,7 @@ def _vocabulary(needs: tuple[Needs, ...]) -> _Vocabulary:
                 clauses[word] = (*clauses.get(word, ()), clause)
     simple = [word for word in words if not word.startswith(_CLAUSE.encode())]
     plain = tuple(word for word in simple if _IDENTIFIER.fullmatch(word))
-    return _Vocabulary(plain, tuple(word for word in simple if word not in plain), clauses)
+    others: dict[bytes, tuple[bytes, ...]] = {}
+    for word in set(simple).difference(plain):
+        others[word[1:]] = (*others.get(word[1:], ()), word)
+    return _Vocabulary(plain, others, clauses)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 
-_IMPORT_LINE = re.compile(r"^[^#\n]*\bimport\b.*$", re.M)
+_IMPORTS = re.compile(r"[^#]*\bimport\b")
 _WORD = re.compile(r"[^\W\d]\w*")
 
 
 def import_words(text: str) -> list[str]:
     """Every word on the lines that import: all modules whose names matter, and some more."""
-    lines = _IMPORT_LINE.findall(text.replace("\\\r\n", " ").replace("\\\n", " "))
+    lines = text.replace("\\\r\n", " ").replace("\\\n", " ").split("\n")
+    lines = [line for line in lines if "import" in line and _IMPORTS.match(line)]
     return sorted(set(_WORD.findall("\n".join(lines))) - {"import", "from", "as"})
 
 
