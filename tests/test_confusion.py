@@ -36,6 +36,8 @@ def _demands(code: str) -> list[tuple[int, bool, str]]:
         ("tn, fp, fn, tp = np.ravel(cm.T)", (2, True, "unpacked")),
         ("(tn, fp), (fn, tp) = cm / 2", (2, True, "unpacked")),
         ("(a, b, c), second, third = cm", (3, True, "unpacked")),
+        ("a, b, c = cm", (3, True, "unpacked")),
+        ("a, b = cm", (2, True, "unpacked")),
         ("first, *others = cm", (2, False, "unpacked")),
         ("show(*cm.ravel())", (2, False, "unpacked")),
         ("print(cm[0, 0])", (1, False, "indexed")),

@@ -11,7 +11,7 @@ from trainlint.testing import file_of
 
 def _told(rounds: str, test: str, more: str = "") -> tuple[bool, bool]:
     file = file_of(
-        f"from tqdm import trange\ndef fit(epochs, model):\n    for i in {rounds}:\n"
+        f"from tqdm import trange\nEPOCHS = 10\ndef fit(epochs, model):\n    for i in {rounds}:\n"
         f"        {more}\n        if {test}:\n            probe()\n"
     )
     call = next(call for call in file.calls if tree.dotted(call.func) == "probe")
@@ -30,6 +30,14 @@ LAST, NEVER, NEITHER = (True, False), (False, True), (False, False)
         ("range(epochs)", "i + 1 == epochs and model.ready", LAST),
         ("trange(2, epochs)", "i == epochs - 1", LAST),
         ("range(1, epochs + 1)", "i == epochs", LAST),
+        ("range(10)", "i == 9", LAST),
+        ("range(10)", "i + 1 == 10", LAST),
+        ("range(2, EPOCHS)", "i == 9", LAST),
+        ("range(10)", "i == EPOCHS - 1", LAST),
+        ("range(10)", "i == 10", NEVER),
+        ("range(10)", "i == 8", NEITHER),
+        ("range(10)", "i == True", NEITHER),
+        ("range(epochs)", "i == 9", NEITHER),
         ("range(epochs)", "i == epochs", NEVER),
         ("range(epochs)", "i >= epochs", NEVER),
         ("range(epochs)", "epochs < i", NEVER),
@@ -56,3 +64,7 @@ def test_a_test_of_the_counter_against_the_end_tells_when_a_place_runs(
 
 def test_an_end_that_changes_in_the_loop_tells_nothing() -> None:
     assert _told("range(epochs)", "i == epochs - 1", "epochs += 1") == NEITHER
+
+
+def test_a_number_that_changes_in_the_loop_tells_nothing() -> None:
+    assert _told("range(2)", "i == n - 1", "n = 2 if model else 3") == NEITHER

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -78,11 +79,12 @@ def demands(file: File, expr: Expr, depth: int = 0) -> Iterator[Demand]:
 def _unpacked(statement: tree.Stmt, target: tree.Sequence, read: Expr) -> Iterator[Demand]:
     number = len(target.elts)
     rows = any(isinstance(item, tree.Sequence) for item in target.elts)
-    size = number if rows else round(number**0.5)
+    root = math.isqrt(number)
     if any(isinstance(item, tree.Starred) for item in target.elts):
         yield Demand(statement, 2, False, "unpacked", read)
-    else:
-        yield Demand(statement, size, rows or size * size == number, "unpacked", read)
+    else:  # a square number of names are all the counts, any other one are rows
+        size = root if not rows and root * root == number else number
+        yield Demand(statement, size, True, "unpacked", read)
 
 
 def _indexed(file: File, subscript: tree.Subscript, read: Expr) -> Iterator[Demand]:

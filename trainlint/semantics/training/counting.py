@@ -103,21 +103,30 @@ def _asked(file: File, node: Node, loop: tree.Loop) -> Iterator[tuple[str, int]]
     given = rounds.source.positional
     if len(given) not in {1, 2}:
         return
-    end = linear_of(file, given[-1])
-    text = spelled(file, end.base)
+    text, end = _number(file, given[-1])
     for test in tests:
         match test:
             case tree.Compare(ops=[op], left=left, comparators=[right]) if op in _TURNED:
-                one, other = linear_of(file, left), linear_of(file, right)
+                sides = (left, right, op), (right, left, _TURNED[op])
             case _:
                 continue
-        for here, there, said in ((one, other, op), (other, one, _TURNED[op])):
-            is_counter = tree.dotted(here.base) == rounds.index is not None
-            if not is_counter or spelled(file, there.base) != text:
+        for here, there, said in sides:
+            counter, (what, number) = linear_of(file, here), _number(file, there)
+            is_counter = tree.dotted(counter.base) == rounds.index is not None
+            if not is_counter or what != text:
                 continue
             if any(tree.in_rounds(put, loop) for put in writes(file, text, tree.body_of(loop))):
                 return
-            yield said, there.offset - here.offset - end.offset
+            yield said, number - counter.offset - end
+
+
+def _number(file: File, expr: Expr) -> tuple[str, int]:
+    """What an expression is, and how much more; a known number is that much more than nothing."""
+    whole = linear_of(file, expr)
+    number = file.values.literal(whole.base)
+    if isinstance(number, int) and not isinstance(number, bool):
+        return "", whole.offset + number
+    return spelled(file, whole.base), whole.offset
 
 
 def unwrapped(file: File, expr: Expr, depth: int = _MAX_ALIASES) -> Expr:
