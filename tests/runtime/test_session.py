@@ -23,7 +23,7 @@ from trainlint.runtime.governor import INTERVALS, LOOK, Governor  # noqa: E402
 from trainlint.runtime.readings import Readings  # noqa: E402
 from trainlint.runtime.record import Record  # noqa: E402
 from trainlint.runtime.series import Series, is_falling, spread  # noqa: E402
-from trainlint.runtime.session import Config, Session  # noqa: E402
+from trainlint.runtime.session import GONE, Config, Session  # noqa: E402
 
 HEADINGS = ["What it does", "Why is this bad?", "Example", "Use instead", "Fix safety", "Since"]
 
@@ -475,3 +475,42 @@ def test_an_optimizer_in_the_place_of_one_that_is_gone_has_nothing_left_over(
     gc.unfreeze()
     assert len(set(places)) < len(places)
     assert [step.leftover for step in steps_of(session)] == [False] * 30
+
+
+@pytest.fixture
+def one_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is made gets the id of what was made before, as it may once that is gone."""
+    monkeypatch.setattr("trainlint.runtime.session.id", lambda _: 1, raising=False)
+
+
+@pytest.mark.usefixtures("one_id")
+def test_loaders_that_are_made_in_each_epoch_keep_their_records(session: Session) -> None:
+    data = TensorDataset(torch.randn(12, 2))
+    held_out = TensorDataset(torch.randn(6, 2))
+    for _ in range(4):
+        for _ in DataLoader(data, batch_size=4):
+            pass
+        for _ in DataLoader(held_out, batch_size=3):
+            pass
+    records = list(session.record.loaders.values())
+    assert [one.number for one in records] == [1, 2]
+    assert [(one.samples, one.passes, one.batches) for one in records] == [(12, 4, 12), (6, 4, 8)]
+
+
+@pytest.mark.usefixtures("one_id")
+def test_no_two_optimizers_have_one_number(session: Session) -> None:
+    numbers = []
+    for _ in range(3):
+        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1)
+        numbers.append(session.optimizer_record(optimizer).number)
+        del optimizer
+    assert numbers == [1, 2, 3]
+
+
+def test_records_of_loaders_that_are_gone_are_not_heaped_up(session: Session) -> None:
+    for size in range(1, 3 * GONE):
+        for _ in DataLoader(TensorDataset(torch.randn(size, 2)), batch_size=size):
+            pass
+    records = session.record.loaders
+    assert GONE <= len(records) <= GONE + 2
+    assert max(records) == 3 * GONE - 1

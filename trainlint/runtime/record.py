@@ -59,7 +59,7 @@ class Record:
     steps: int = 0  # of all optimizers
     epoch: int = 0
     optimizers: dict[int, OptimizerRecord] = field(default_factory=dict)  # by id
-    loaders: dict[int, LoaderRecord] = field(default_factory=dict)  # by id
+    loaders: dict[int, LoaderRecord] = field(default_factory=dict)  # by number
     schedules: list[Schedule] = field(default_factory=list)
     wrappers: list[WrapperRecord] = field(default_factory=list)
     streams: dict[StreamKey, LossStream] = field(default_factory=dict)

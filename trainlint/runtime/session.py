@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import weakref
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ COMPILED = "CompiledFunctionBackward"  # the one node of a graph that a compiled
 IN_COMPILED = "operations and loss functions inside of compiled regions"
 PULSE = 5_000_000_000  # nanoseconds
 LARGEST_GRAPH = 100_000  # nodes
+GONE = 64  # loaders that are gone and whose records are kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ class Session:
         self.ending: list[Callable[[bool], None]] = []  # told when `steps` are made; how firmly
         self.pulses: list[Callable[[], None]] = []  # called now and then while it trains
         self._next_pulse = 0
+        self._loaders: dict[int, LoaderRecord] = {}  # by id
+        self._loader_numbers, self._optimizer_numbers = itertools.count(1), itertools.count(1)
         self.last_loader: LoaderRecord | None = None
         self.fed = False
         self.backwards = 0
@@ -178,27 +182,36 @@ class Session:
         """The record of an optimizer."""
         known = self.record.optimizers.get(id(optimizer))
         if known is None or known.reference() is not optimizer:
-            number = len(self.record.optimizers) + 1
             known = OptimizerRecord(
-                number, type(optimizer).__name__, weakref.ref(optimizer), self.places.here()
+                next(self._optimizer_numbers),
+                type(optimizer).__name__,
+                weakref.ref(optimizer),
+                self.places.here(),
             )
             self.record.optimizers[id(optimizer)] = known
         return known
 
     def loader_record(self, loader: Any) -> LoaderRecord:
         """The record of a loader."""
-        known = self.record.loaders.get(id(loader))
-        if known is None or known.reference() is not loader:
-            known = describe(loader, len(self.record.loaders) + 1, self.places.here())
-            known.trail = self.places.trail()
-            for key, other in list(self.record.loaders.items()):
-                if other.reference() is None and other.is_same_as(known):  # made in each epoch
-                    other.sampler_reference = known.sampler_reference
-                    other.reference, known = known.reference, other
-                    del self.record.loaders[key]
-                    break
-            self.record.loaders[id(loader)] = known
+        known = self._loaders.get(id(loader))
+        if known is None or known.reference() is not loader:  # that one is gone, and its id free
+            known = self._loaders[id(loader)] = self._new_loader(loader)
         return known
+
+    def _new_loader(self, loader: Any) -> LoaderRecord:
+        """The record of a loader that was not seen before; one for those of each epoch."""
+        loaders = self.record.loaders
+        new = describe(loader, next(self._loader_numbers), self.places.here())
+        new.trail = self.places.trail()
+        gone = [one for one in loaders.values() if one.reference() is None]
+        for one in gone:
+            if one.is_same_as(new):
+                one.sampler_reference, one.reference = new.sampler_reference, new.reference
+                return one
+        for one in gone[: max(len(gone) - GONE, 0)]:
+            del loaders[one.number]
+        loaders[new.number] = new
+        return new
 
     def batch_came(self, batch: Batch) -> None:
         """A loader handed out a batch."""
