@@ -28,6 +28,7 @@ INPUTS: dict[str, tuple[str, bytes, str]] = {
     "a bad dedent": ("f.py", b"if x:\n        y\n    z\n", "f.py:3:"),
     "Python 2": ("f.py", b'x = 1\nprint "x"\n', "f.py:2:1: cannot be parsed: Missing parentheses"),
     "a string of Python 2": ("f.py", b"x = ur'x'\n", "f.py:1:"),
+    "a path with a torn escape": ("f.py", b'x = 1\ny = "C:\\Users"\n', "f.py:2:"),
     "a NUL byte": ("f.py", b"x = 1\ny = '\0'\n", "f.py:2: cannot be decoded: "),
     "bytes that are not UTF-8": ("f.py", b"x = 1\ny = '\xff'\n", "f.py:2: cannot be decoded: "),
     "an encoding that it is not": (

@@ -184,6 +184,45 @@ def test_what_the_host_cannot_read_is_read_by_libcst() -> None:
     assert module.kinds[tree.Assign]
 
 
+@pytest.mark.parametrize(
+    "literal",
+    [
+        r'"C:\Users\me"',
+        r'"runs" "\x4"',
+        r"'''a\\b \u20'''",
+        r'"\N{}"',
+        r'"\U00110000"',
+        r'"\\\Users"',
+        r'f"{y}\Users"',
+        r'f"{y:\Users}"',
+        r'b"\xg"',
+        'b"\u00e4"',
+    ],
+)
+def test_a_string_that_no_python_decodes_is_a_parse_error(literal: str) -> None:
+    for first in ("y = 1", "type X[T] = list[T]"):
+        with pytest.raises(lower.ParseError) as caught:
+            lower.parse(f"{first}\nx = {literal}\n")
+        assert caught.value.line == 2
+
+
+@pytest.mark.parametrize(
+    "literal",
+    [
+        r'"C:\\Users\me"',
+        r'r"C:\Users"',
+        r'Rf"{y}\Users"',
+        r'b"\Users \u \N"',
+        r'br"\x"',
+        r'"\x41\u00e4\U0010ffff\N{A NAME THAT IS YET TO COME}"',
+        r'f"\{y} {{\N{BULLET}}}"',
+        '"\u00e4\\d"',
+    ],
+)
+def test_a_string_that_some_python_decodes_is_read(literal: str) -> None:
+    assert lower.parse(f"type X[T] = list[T]\nx = {literal}\n").kinds[tree.Assign]
+
+
 def written(node: tree.Node) -> list[object]:
     """A tree as nested lists. What stands inside a formatted string has no offset of a name."""
     found: list[object] = [type(node).__name__]

@@ -10,7 +10,7 @@ import libcst as cst
 from trainlint.semantics import literals, tokens, tree
 from trainlint.semantics.cst.cursor import Cursor
 from trainlint.semantics.tree import Expr
-from trainlint.semantics.unreadable import OutOfStep
+from trainlint.semantics.unreadable import OutOfStep, ParseError
 
 
 class Expressions(Cursor):
@@ -99,7 +99,16 @@ class Expressions(Cursor):
 
     def string(self, node: cst.SimpleString, start: int) -> Expr:
         self.leaf(node.value)
+        self.check_escapes(node.prefix, node.value, start)
         return tree.Constant(start, 0, literals.string(node.value))
+
+    def check_escapes(self, prefix: str, text: str, start: int) -> None:
+        """Refuse a literal that cannot be decoded; libcst does not look into it."""
+        if literals.is_whole(prefix, text):
+            return
+        line = self.code.count("\n", 0, start) + 1
+        column = start - self.code.rfind("\n", 0, start)
+        raise ParseError("a string that cannot be decoded", line, column)
 
     def concatenated(self, node: cst.ConcatenatedString, start: int) -> Expr:
         parts: list[Expr] = []
@@ -130,6 +139,8 @@ class Expressions(Cursor):
             if isinstance(part, cst.FormattedStringExpression):
                 values.append(_inside(part.expression, self.module, start, end))
                 stack.extend(reversed(part.format_spec or ()))
+            else:
+                self.check_escapes(node.prefix, part.value, start)
         return tree.FormattedString(start, 0, values)
 
     def sequence(self, node: Any, start: int) -> Expr:
