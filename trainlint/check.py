@@ -95,8 +95,9 @@ def _check(
     file = files.alone
     suppressions = _suppressions(file)
     found: list[tuple[Rule, Finding]] = []
-    last = [rule for rule in rules if rule.family == "SUP"]
-    for rule in (*(rule for rule in rules if rule.family != "SUP"), *last):
+    speaking = [rule for rule in rules if rule.checks]
+    last = [rule for rule in speaking if rule.family == "SUP"]
+    for rule in (*(rule for rule in speaking if rule not in last), *last):
         if last and rule is last[0]:
             _judge(file, suppressions, rules, known)
         try:

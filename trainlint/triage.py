@@ -19,7 +19,7 @@ class Needs:
     groups: tuple[frozenset[bytes], ...] = ()
 
     def met(self, words: Set[bytes]) -> bool:
-        return all(not group.isdisjoint(words) for group in self.groups)
+        return not any(map(words.isdisjoint, self.groups))
 
     @property
     def words(self) -> frozenset[bytes]:

@@ -129,7 +129,7 @@ class Names:
 
     def find(self, name: str, at: Node) -> tuple[Scope, list[Binding]] | None:
         """The scope in which the name is bound as seen from a node, and all its bindings there."""
-        scope: Scope | None = self.scope(at)
+        scope: Scope | None = scope_of(at)
         first = True
         while scope is not None:
             if name in scope.outer:
