@@ -14,7 +14,8 @@ In a Python file it finds what no release has yet that the project allows: `torc
 
 It is silent where some release of the one goes with some release of the other, where a library is
 named more than once (for several machines), where a release is not in the table, and where a
-version test, a feature test or an `except` selects the code.
+version test, a feature test or an `except` selects the code. Where a wheel names one release, what
+conda installs may stand beside any release of the same series, as its recipes have it.
 
 ## Why is this bad?
 pip refuses to install the file, or takes long to find that out. Where the metadata does not tell,

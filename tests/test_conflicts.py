@@ -26,6 +26,8 @@ BY_HAND = json.dumps(
 )
 TABLE = Requirements.of(BY_HAND, MADE)
 
+ENVIRONMENT, LISTED = "environment.yml", "requirements.txt"
+
 
 def found(**asked: str) -> list[tuple[str, str]]:
     stated = [Stated(name, text, Range.parse(text), 0, 0) for name, text in asked.items()]
@@ -144,6 +146,36 @@ def test_each_kind_of_file_is_chosen_read_and_judged(
     (tmp_path / name).write_text(text)
     monkeypatch.chdir(tmp_path)
     assert main(["check", ".", "--no-cache", "--select", "ENV001"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        (ENVIRONMENT, "  - pytorch=2.3.0=py3.11_0\n  - torchvision=0.18.1=py311_cpu\n", ""),
+        (ENVIRONMENT, "  - pytorch=2.3.1\n  - torchaudio==2.3.0\n", ""),
+        (ENVIRONMENT, "  - torchvision=0.18.1\n  - pip:\n    - torch==2.3.0\n", ""),
+        (ENVIRONMENT, "  - pytorch=2.3.0\n  - pip:\n    - torchvision==0.18.1\n", "==2.3.1"),
+        (ENVIRONMENT, "  - pytorch=2.2.2\n  - torchvision=0.18.1\n", "2.3.*"),
+        (ENVIRONMENT, "  - pytorch=1.8.1\n  - numpy=2.0.1\n", "<2"),
+        (LISTED, "pytorch=2.3.0=py3.11_0\ntorchvision=0.18.1=cpu_py311\n", ""),
+        (LISTED, "pytorch=2.2.0=py3.11_0\ntorchvision=0.18.1=cpu_py311\n", "2.3.*"),
+        (LISTED, "torch=2.3.0=pypi_0\ntorchvision=0.18.1=pypi_0\n", "==2.3.1"),
+        (LISTED, "torch==2.3.0\ntorchvision==0.18.1\n", "==2.3.1"),
+    ],
+)
+def test_a_build_of_conda_is_for_a_series_where_a_wheel_is_for_one_release(
+    name: str,
+    text: str,
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / name).write_text(("dependencies:\n" if name == ENVIRONMENT else "") + text)
+    monkeypatch.chdir(tmp_path)
+    command = ["check", ".", "--no-cache", "--select", "ENV001", "--output-format", "concise"]
+    assert main(command) == bool(told)
+    assert f" {told} only, " in capsys.readouterr().out if told else True
 
 
 def test_code_is_held_against_what_the_project_asks_for(

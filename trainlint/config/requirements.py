@@ -72,6 +72,19 @@ def requirement_places(file: str, text: str) -> Iterator[tuple[str, str, int, in
             yield name, specifier, found.start(), found.end()
 
 
+def conda_names(file: str, text: str) -> frozenset[str]:
+    """The distributions in a file that conda installs itself, and not the pip of its list.
+
+    Outside of its own files they are those of ``conda list --export``: ``numpy=1.26.4=py311``.
+    """
+    if file.lower().endswith((".yml", ".yaml")):
+        items = (item for item, by_pip in _conda_items(text) if not by_pip)
+        return frozenset(name for item in items for name, _ in _conda_entries(item, by_pip=False))
+    exported = re.compile(r"=[^=]+(?:=(?!pypi_)[^=]+)?")
+    entries = requirement_entries(file, text)
+    return frozenset(name for name, specifier in entries if exported.fullmatch(specifier))
+
+
 def _pip(lines: Iterable[object]) -> Iterator[Entry]:
     continued = ""
     for raw in (*lines, ""):
@@ -219,14 +232,23 @@ def _setup_cfg(text: str) -> Iterator[Entry]:
 def _conda(text: str) -> Iterator[Entry]:
     from trainlint.config.installs import beside_condas_torch
 
-    entries = list(_conda_items(text))
+    entries = [
+        entry for item, by_pip in _conda_items(text) for entry in _conda_entries(item, by_pip)
+    ]
     if any(name == "pytorch" for name, _ in entries):
         return map(beside_condas_torch, entries)
     return iter(entries)
 
 
-def _conda_items(text: str) -> Iterator[Entry]:
-    """The items under ``dependencies:``, and those of the ``pip:`` list among them."""
+def _conda_entries(item: str, by_pip: bool) -> Iterator[Entry]:
+    if by_pip:
+        yield from _pip([item])
+    elif (package := _CONDA.fullmatch(item)) is not None:
+        yield package[1], package[2].strip()
+
+
+def _conda_items(text: str) -> Iterator[tuple[str, bool]]:
+    """The items under ``dependencies:``, and those of the ``pip:`` list among them, marked."""
     listed = False
     pip_indent: int | None = None
     for raw in text.splitlines():
@@ -242,14 +264,12 @@ def _conda_items(text: str) -> Iterator[Entry]:
         indent = len(found[1])
         item = found[2].strip().strip("'\"")
         if pip_indent is not None and indent > pip_indent:
-            yield from _pip([item])
+            yield item, True
         elif item.replace(" ", "") == "pip:":
             pip_indent = indent
         else:
             pip_indent = None
-            package = _CONDA.fullmatch(item)
-            if package is not None:
-                yield package[1], package[2].strip()
+            yield item, False
 
 
 def _python(specifier: object = None) -> Iterator[Entry]:

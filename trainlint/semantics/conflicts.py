@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from trainlint.config.companions import Need, read_needs
-from trainlint.config.requirements import requirement_places
+from trainlint.config.requirements import conda_names, requirement_places
 from trainlint.config.targets import Range, Version, library_name, parse_version
 from trainlint.text.configs import names_requirements
 
@@ -29,6 +29,7 @@ class Stated:
     range: Range
     start: int
     end: int
+    by_conda: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,17 @@ class Span:
     needs: str
     told: str
     allowed: Range
+
+    def of_conda(self) -> Span:
+        """What the builds of conda ask for: where a wheel names one release, any of its series.
+
+        They are built apart from the wheels, and their recipes say ``pytorch =2.3.*`` where the
+        wheel of the same torchvision says ``torch==2.3.1``.
+        """
+        if not self.told.startswith("==") or self.allowed.low != self.allowed.high:
+            return self
+        told = ".".join(map(str, (*(self.allowed.low or ())[:2], "*")))
+        return replace(self, told=told, allowed=Range.parse(told))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +105,7 @@ def stated(file: File) -> list[Stated] | None:
         if not file.calls_to(_SETUPS.__contains__):
             return None
         name = "setup.py"
+    by_conda = conda_names(name, file.source.text)
     found: dict[str, list[Stated]] = {}
     for distribution, specifier, start, end in requirement_places(name, file.source.text):
         library = library_name(distribution)
@@ -102,7 +115,8 @@ def stated(file: File) -> list[Stated] | None:
         except ValueError:
             continue
         text = " ".join(file.source.text[start:end].split())
-        found.setdefault(library, []).append(Stated(library, text, allowed, start, end))
+        entry = Stated(library, text, allowed, start, end, distribution in by_conda)
+        found.setdefault(library, []).append(entry)
     return [
         entries[0] for entries in found.values() if len(entries) == 1 and entries[0].range.known
     ]
@@ -115,7 +129,9 @@ def conflicts(requirements: Sequence[Stated], table: Requirements) -> Iterator[C
         one, other = by_name.get(library), by_name.get(needs)
         if one is None or other is None:
             continue
-        asked = [span for span in spans if _meets(one.range, span)]
+        asked = [
+            span.of_conda() if one.by_conda else span for span in spans if _meets(one.range, span)
+        ]
         if asked and _covers(one.range, asked) and not any(_allows(s, other) for s in asked):
             yield Conflict(one, other, asked[-1])
 
