@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -64,9 +64,11 @@ def stale(file: File) -> Iterator[Stale]:
     if not built or adds_groups(file):
         return
     found: set[Node] = set()
-    exchanges = [each for each in _exchanges(file) if not is_dead(each.node)]
-    for call in built if exchanges else ():
-        shares = [share for given in shared(file, call) for share in given]
+    held = {call: [share for given in shared(file, call) for share in given] for call in built}
+    modules = (share.module for shares in held.values() for share in shares)
+    names = {tree.dotted(part) for module in modules for part in models.wholes(module)}
+    exchanges = [each for each in _exchanges(file, names) if not is_dead(each.node)]
+    for call, shares in held.items():
         for exchange in exchanges:
             lost = next((share for share in shares if _loses(file, share, exchange)), None)
             if lost is None or exchange.site in found or _has_new(file, shares, exchange):
@@ -80,16 +82,15 @@ def stale(file: File) -> Iterator[Stale]:
 # What exchanges parameters
 
 
-def _exchanges(file: File) -> Iterator[Exchange]:
+def _exchanges(file: File, names: Collection[str | None]) -> Iterator[Exchange]:
+    """What is exchanged of models; a whole one only where it takes one of these names."""
     for assign in file.all(tree.Assign):
         target = assign.targets[0]
         if len(assign.targets) != 1 or not isinstance(assign.value, tree.Call | tree.Name):
             continue
         if _is_part(file, target) and _makes(file, assign.value):
             yield from _at_calls(file, assign, target, whole=False)
-        if isinstance(target, tree.Name | tree.Attribute) and _makes_model(
-            file, assign.value, target
-        ):
+        if tree.dotted(target) in names and _makes_model(file, assign.value, target):
             yield from _at_calls(file, assign, target, whole=True)
     for call in file.calls:
         owner = _exchanged_by(file, call)
