@@ -75,14 +75,14 @@ def _contrasts(file: File, function: tree.FunctionDef) -> Iterator[Contrast]:
         operands = _operands(file, product) if product is not None else None
         if product is None or operands is None:
             continue
+        given = [_params(file, operand, function) for operand in operands]
+        if not all(given):
+            continue
         ends = (end for end in nodes if isinstance(end, tree.Call) and _normalises(file, end))
         leads = _takes if scaled is not None else _leads_to
-        if not any(leads(file, end, node) for end in ends):
-            continue
-        params = {param for operand in operands for param in _params(file, operand, function)}
-        ordered = tuple(param for param in function.params if param in params)
-        if ordered and all(_params(file, operand, function) for operand in operands):
-            yield Contrast(function, product, operands, ordered)
+        if any(leads(file, end, node) for end in ends):
+            params = tuple(p for p in function.params if any(p in some for some in given))
+            yield Contrast(function, product, operands, params)
 
 
 def _normalises(file: File, call: tree.Call) -> bool:
