@@ -14,7 +14,8 @@ than the score on new data will be: often slightly, with selectors and target en
 
 Encoders that only number the values which occur (`LabelEncoder`, `OrdinalEncoder`,
 `OneHotEncoder`) are left alone; so is scaling where only trees are fitted on the result (forests,
-boosting), as a tree splits a column at the same rows however it is scaled; a fit on one file of
+boosting), or by the search or cross-validation that divides it, as a tree splits a column at the
+same rows however it is scaled; a fit on one file of
 many, where a loop reads them one after the other; a column that is dropped before the split, or
 lives on only in bins with edges that are written out; a split whose test part nothing reads, where
 no score is measured; and what is fitted on the train part of outer folds, which inner ones divide
@@ -148,6 +149,8 @@ def check(file: File) -> Iterator[Finding]:
                 or is_dead(leak.fit)
                 or demonstrated.is_shown_as_leak(file, leak.fit)
             ):
+                continue
+            if leak.keeps_order and learners.folds_compare_only(file, split.node):
                 continue
             met.add(leak.fit)
             if _called_here(file, leak) is None:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.backward import Use
-from trainlint.semantics.data.deeds import PART
+from trainlint.semantics.data.deeds import ORIGIN, PART
 from trainlint.semantics.data.splits import CROSS_VALIDATIONS, SEARCHES
-from trainlint.semantics.data.transformers import CODES, FITS, RESAMPLES
+from trainlint.semantics.data.transformers import CODES, FITS, RESAMPLES, Transformer
 from trainlint.semantics.flow import is_dead
 from trainlint.semantics.kinds import Display, Frame, Instance, Method, Value
 from trainlint.semantics.tree import Expr
@@ -54,6 +54,25 @@ def compare_only(file: File, made: tree.Node) -> bool:
     return by_order and not any(models.has_own_loops for models in everywhere)
 
 
+def folds_compare_only(file: File, split: tree.Node) -> bool:
+    """True where the call that divides the rows fits trees on them, which were only scaled."""
+    found = list(Learners(file).of(split)) if isinstance(split, tree.Call) else []
+    return bool(found) and all(one.by_order and _is_only_scaled(file, one.data) for one in found)
+
+
+def _is_only_scaled(file: File, data: Expr) -> bool:
+    """True where nothing was made of the rows in which the scale of a column would live on."""
+    return all(
+        deed.kind in {ORIGIN, PART}
+        or (deed.ordered if deed.transformer is None else _keeps_order(deed.transformer))
+        for deed in file.splits.rows.past(Use(data))
+    )
+
+
+def _keeps_order(known: Transformer) -> bool:
+    return known.ordered or known.kind == CODES
+
+
 class Learners:
     """The models (and all else that learns from distances or labels) in one file."""
 
@@ -77,7 +96,7 @@ class Learners:
 
     @cached_property
     def all(self) -> list[Learner]:
-        return [learner for call in self.file.calls for learner in self._of(call)]
+        return [learner for call in self.file.calls for learner in self.of(call)]
 
     @cached_property
     def has_own_loops(self) -> bool:
@@ -91,7 +110,7 @@ class Learners:
             for call in self.file.calls
         )
 
-    def _of(self, call: tree.Call) -> Iterator[Learner]:
+    def of(self, call: tree.Call) -> Iterator[Learner]:
         func = call.func
         name = self.file.names.qualified(func)
         if name in TABLES_OF_TREES and (data := call.arg(0, "data")) is not None:
@@ -103,7 +122,7 @@ class Learners:
             return
         elif func.attr in FITS | RESAMPLES and (data := call.arg(0, "X")) is not None:
             known = self.file.splits.transformers.of(func.value)
-            if known and all(t.ordered or t.kind == CODES for t in known):
+            if known and all(map(_keeps_order, known)):
                 return
             yield Learner(call, data, not known and self._compares(func.value))
 
