@@ -99,6 +99,8 @@ class Backward:
     def _binding(self, binding: Binding, use: Use, name: tree.Name) -> Iterator[Use]:
         node, value = binding.node, binding.value
         frame = frame_at(node, name, use.frame)
+        if self._is_excluded(node, frame):
+            return
         match binding.kind:
             case "assign" if value is not None:
                 path = tuple(0 if p == "*" else p for p in binding.path)
@@ -141,6 +143,8 @@ class Backward:
 
     def _changed(self, change: Change, use: Use, frame: Frame | None) -> Iterator[Use]:
         path: Path = ()
+        if self._is_excluded(change.statement, frame):
+            return
         if use.path and change.key is not None:
             if change.key != use.path[0]:
                 return
@@ -183,6 +187,8 @@ class Backward:
         for owner in owners:
             for assigned in values.graph.assignments(owner.cls, attribute.attr):
                 frame = self._assigning(assigned.function, owner)
+                if self._is_excluded(assigned.node, frame):
+                    continue
                 path = (*assigned.path, *use.path)
                 found.append(Use(assigned.value, frame, path, use.trail))
             for change in self.changes.of_attribute(attribute.attr, owner.cls):
@@ -217,8 +223,13 @@ class Backward:
             step = Step(call, f"`{function.name}` is called here")
             for statement in self.file.values.graph.returns(function):
                 assert statement.value is not None
+                if self._is_excluded(statement, inner):
+                    continue
                 found.append(Use(statement.value, inner, use.path, (*use.trail, step)))
         return found
+
+    def _is_excluded(self, node: tree.Node, frame: Frame | None) -> bool:
+        return self.file.values.is_excluded(node, frame)
 
     # Displays
 
