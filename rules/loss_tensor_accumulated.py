@@ -11,7 +11,8 @@ The tensor holds its `grad_fn`, and with it the graph of its batch. The sum link
 batches into one chain, the list keeps each of them: memory grows with every step, until the
 process dies hours later or each number is read. In an evaluation pass nothing was freed at all, and
 all activations of all batches stay. A sum or list that is begun anew for the chunks of each step
-holds the chunks of one step at a time, and is left alone.
+holds the chunks of one step at a time, and is left alone; so is what the validation and test steps
+of a Lightning module keep, which the trainer runs without gradients.
 
 ## Example
 ```python

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -23,6 +24,11 @@ AUTOCAST = frozenset(
 )
 NO_GRAD = frozenset({"torch.no_grad", "torch.inference_mode"})
 _ASKS = frozenset({"torch.is_autocast_enabled", "torch.is_autocast_cpu_enabled"})
+# What Lightning's trainer calls by itself, of a module or of a callback.
+_HOOKS = re.compile(
+    r"(training|validation|test|predict)_(step|step_end|epoch_end)|"
+    r"on_(train|validation|test|predict)_(batch_|epoch_)?(start|end)"
+)
 MAX_CHAINS = 24  # of callers, each with its own context
 
 
@@ -89,9 +95,24 @@ def _of_callers(file: File, function: tree.FunctionDef, match: Match) -> list[En
             step = Step(call, f"`{function.name}` is called here")
             for found in entered(file, call, match):
                 chains[found and replace(found, steps=(step, *found.steps))] = None
+        chains.update(dict.fromkeys(_by_trainer(file, function, match)))
         return list(chains)[:MAX_CHAINS] or [None]
 
     return file.values.contexts.ask((function, match), find, [None])
+
+
+def _by_trainer(file: File, function: tree.FunctionDef, match: Match) -> Iterator[Entered | None]:
+    """How Lightning's trainer calls a method of its own: what evaluates, without gradients."""
+    cls = function.parent
+    hook = _HOOKS.fullmatch(function.name)
+    if hook is None or not isinstance(cls, tree.ClassDef):
+        return
+    bases = file.values.graph.bases(cls)
+    if any(base is not None and base.startswith("lightning.") for base in bases):
+        held = Symbol(function, None, (), "torch.no_grad")
+        if match(held):
+            trains = "train" in hook[0]
+            yield None if trains else Entered(cls.bases[0].value, held, True, ())
 
 
 def _matching(file: File, context: tree.Expr, match: Match) -> Entered | None:
