@@ -31,6 +31,11 @@ def same(args: Args, shape: Shape | None) -> Output:
     return shape
 
 
+def nothing(args: Args) -> Dim:
+    """The parameters of most layers: none."""
+    return 0
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """``signature`` names the arguments in their order, with their defaults."""
@@ -38,7 +43,7 @@ class Kind:
     signature: str
     asks: Callable[[Args, Shape | None], Asked | None] = lambda args, given: None
     gives: Callable[[Args, Shape | None], Output] = same
-    parameters: Callable[[Args], Dim] = lambda args: 0
+    parameters: Callable[[Args], Dim] = nothing
 
 
 def size(setting: Any) -> Dim:

@@ -7,7 +7,17 @@ from typing import Any
 
 from trainlint.semantics.shapes import moves, recurrent, windows
 from trainlint.semantics.shapes.dimensions import Dim, floor, plus, times
-from trainlint.semantics.shapes.kinds import Asked, Kind, Output, last, same, size, some, switched
+from trainlint.semantics.shapes.kinds import (
+    Asked,
+    Kind,
+    Output,
+    last,
+    nothing,
+    same,
+    size,
+    some,
+    switched,
+)
 from trainlint.semantics.shapes.shape import SCALAR, Shape
 from trainlint.semantics.shapes.windows import Args
 
@@ -229,3 +239,9 @@ def keeps_shape(layer: str) -> bool:
     """Whether a layer of ``torch.nn`` gives the shape that it is given."""
     kind = KINDS.get(layer.removeprefix("torch.nn."))
     return kind is not None and kind.gives is same
+
+
+def has_no_parameters(layer: str) -> bool:
+    """Whether a layer of ``torch.nn`` has nothing to train, however it is made."""
+    kind = KINDS.get(layer.removeprefix("torch.nn."))
+    return kind is not None and kind.parameters is nothing

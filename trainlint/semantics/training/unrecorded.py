@@ -9,6 +9,7 @@ from trainlint.semantics import tree
 from trainlint.semantics.bodies import own_nodes
 from trainlint.semantics.kinds import FunctionValue, Instance, Literal, Object, Value
 from trainlint.semantics.results import PARALLEL
+from trainlint.semantics.shapes.layers import has_no_parameters
 from trainlint.semantics.training import layers
 from trainlint.semantics.training.evaluation import EvaluationPass
 from trainlint.semantics.tree import Expr, Node
@@ -61,9 +62,7 @@ def _makes_volatile(file: File, node: Node, depth: int, seen: set[Node]) -> bool
 def holds_no_parameters(file: File, model: Expr) -> bool:
     """True for a model of which all is known, and that has nothing to train."""
     values = [*_unwrapped(file, file.values.of(model), set())]
-    return bool(values) and all(
-        isinstance(value, Object) and _is_bare(file, value) for value in values
-    )
+    return bool(values) and all(_is_bare(file, value) for value in values)
 
 
 def _unwrapped(file: File, values: list[Value], seen: set[Node]) -> Iterator[Value]:
@@ -77,9 +76,13 @@ def _unwrapped(file: File, values: list[Value], seen: set[Node]) -> Iterator[Val
             yield from _unwrapped(file, inner, seen)
 
 
-def _is_bare(file: File, value: Object) -> bool:
+def _is_bare(file: File, value: Value) -> bool:
+    if isinstance(value, Instance):
+        return value.name.startswith("torch.nn.") and has_no_parameters(value.name)
     graph = file.values.graph
-    if value.call is None or graph.bases(value.cls) - {"torch.nn.Module"}:
+    if not isinstance(value, Object) or value.call is None:
+        return False
+    if graph.bases(value.cls) - {"torch.nn.Module"}:
         return False
     if not all(_is_plain(file, arg.value, value) for arg in value.call.args):
         return False
