@@ -90,11 +90,6 @@ class Governor:
         self.observed += 1
         return True
 
-    def pass_by(self) -> None:
-        """One more step, and the next one is not due: the same as to ask, where `left` says so."""
-        self.steps += 1
-        self.left -= 1
-
     def _plan(self) -> None:
         """Choose the interval from what the last ones cost."""
         elapsed, taken = self._elapsed(), self.taken

@@ -62,8 +62,8 @@ class Windows:
 
     def before_backward(self, tensors: Any) -> None:
         """An outermost backward call begins, in a window that is observed."""
-        self._session.loader_fed_training()
         self.evaluations.close()
+        self._session.loader_fed_training()
         self.tails.before_backward()
         for leftovers in self._leftovers.values():
             leftovers.before_backward()
@@ -85,16 +85,6 @@ class Windows:
         """It is over."""
         for leftovers in self._leftovers.values():
             leftovers.after_backward()
-
-    def count(self, optimizer: Any) -> bool:
-        """A step begins that need only be counted; False: there is more to it."""
-        record = self._run.optimizers.get(id(optimizer))
-        if self.stepping or record is None or record.reference() is not optimizer:
-            return False
-        self.stepping.append(optimizer)
-        record.steps += 1
-        self._run.steps += 1
-        return True
 
     def before_step(self, optimizer: Any, has_closure: bool) -> None:
         """An optimizer is about to step."""

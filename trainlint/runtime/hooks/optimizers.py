@@ -22,23 +22,35 @@ def install(session: Session) -> Undo:
     windows, governor, run = session.windows, session.governor, session.record
     stepping, arriving = windows.stepping, session.readings.queue
     wanted = sys.maxsize if session.config.steps is None else session.config.steps
+    counted: Any = None  # whose step runs, of which nothing but the number is wanted
 
     def before(optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        nonlocal counted
         if is_compiling() or own.off:
             return
-        if not windows.observing and run.steps < wanted and windows.count(optimizer):
-            return
+        if counted is not None:  # it runs still, around this one, or ended in an error
+            stepping[:], counted = [counted], None
+        elif not (windows.observing or stepping or arriving) and governor.left % LOOK:
+            record = run.optimizers.get(id(optimizer))
+            if record is not None and record.reference() is optimizer and run.steps + 1 < wanted:
+                counted = optimizer
+                record.steps += 1
+                run.steps += 1
+                return
         session.end_if_ignored()
         with own, no_grad():
             windows.before_step(optimizer, windows.observing and _has_closure(args, kwargs))
 
     def after(optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if is_compiling() or own.off:
+        nonlocal counted
+        if is_compiling():
             return
-        is_single = len(stepping) == 1 and not windows.observing
-        if is_single and governor.left % LOOK and not arriving and run.steps < wanted:
-            stepping.clear()
-            governor.pass_by()
+        if counted is optimizer:
+            counted = None
+            governor.steps += 1  # and the next one is not due: the same as to ask
+            governor.left -= 1
+            return
+        if own.off:
             return
         stepped = False
         with own, no_grad():
