@@ -121,6 +121,25 @@ def test_a_notebook_of_another_language_is_named_and_empty(metadata: Any, foreig
     assert source.to_bytes() == data
 
 
+@pytest.mark.parametrize(
+    ("version", "python"),
+    [
+        ("3.7.9", "3.7"),
+        ("3.8.10 (default, Nov 14 2022, 12:59:47) \n[GCC 9.4.0]", "3.8"),
+        ("2.7.6", ""),  # what PyCharm writes below every kernel
+        ("3", ""),
+        ("15.1", ""),
+        ("", ""),
+        (None, ""),
+        ([3, 8], ""),
+    ],
+)
+def test_the_metadata_name_the_python_of_the_last_run(version: Any, python: str) -> None:
+    source = read(code("x = 1"), metadata={"language_info": {"name": "python", "version": version}})
+    assert source.python == python
+    assert replaced(source, "1", "2").python == python
+
+
 def test_a_cell_of_another_language_is_masked() -> None:
     source = read(code("ls -la\n", metadata={"vscode": {"languageId": "shellscript"}}), code("x"))
     assert source.code.split() == ["x"]

@@ -508,6 +508,7 @@ def test_what_a_library_needs_is_no_newer_than_it_allows(
 @pytest.mark.parametrize(
     ("python", "expected"),
     [
+        ("3.5", {"numpy": "..1.18.5", "pandas": "<1.0.0", "sklearn": "..0.22.2"}),
         ("3.6", {"transformers": "..4.18.0", "numpy": "..1.19.5", "torchmetrics": "..0.8.2"}),
         ("3.7", {"transformers": "..4.30.2", "timm": "..0.9.12", "sklearn": "..1.0.2"}),
         ("3.8.12", {"transformers": "..4.46.3", "torchvision": "..0.19.1", "pandas": "..2.0.3"}),
@@ -537,11 +538,18 @@ def test_releases_that_ask_for_nothing_end_a_bound(monkeypatch: pytest.MonkeyPat
         Need("a", "1.0", "1.4", "1.5", "b", ">=1"),
         Need("a", "2.0", "2.1", "-", "b", ">=3"),
         Need("c", "1.0", "1.4", "1.5", "b", ">=1"),
+        Need("d", "1.0", "1.4", "1.5", "b", ">=2"),
+        Need("d", "2.0", "2.1", "-", "b", ">=3"),
+        Need("e", "1.0", "1.4", "1.5", "b", ">=2"),
+        Need("f", "1.0", "1.4", "1.5", "b", ">=2"),
+        Need("f", "1.5", "2.1", "-", "b", ">=3"),
     ]
-    monkeypatch.setattr(companions, "spans", lambda: {"b": {"a": rows[:2], "c": rows[2:]}})
+    by_name = {name: [row for row in rows if row.library == name] for name in "acdef"}
+    monkeypatch.setattr(companions, "spans", lambda: {"b": by_name})
     asked = {"b": Range.parse("<2"), "own": Range.parse("==1")}
     found = {name: str(each) for name, each in bounded(asked).items() if name != "own"}
-    assert found == {"a": "<2.0", "b": "<2"}  # and nothing of c, whose newest may ask for nothing
+    # And nothing of c, d and e, of which some release may ask for nothing; f has all since 1.0.
+    assert found == {"a": "<2.0", "b": "<2", "f": "<1.0"}
 
 
 def test_the_table_of_needs_is_sound() -> None:
@@ -791,6 +799,57 @@ def test_a_test_of_the_release_that_ends_the_module_bounds_torch(test: str, torc
 )
 def test_a_notebook_runs_on_the_torch_that_it_installs(cell: str, torch: str) -> None:
     assert _target("train.ipynb", _notebook(cell)) == torch
+
+
+def _kept(python: str, *cells: str) -> bytes:
+    """A notebook as it was kept after a run on a release of Python."""
+    book = json.loads(_notebook(*cells))
+    book["metadata"] = {"language_info": {"name": "python", "version": python}}
+    return json.dumps(book).encode()
+
+
+@pytest.mark.parametrize(
+    ("python", "cell", "library", "stated", "expected"),
+    [
+        ("3.7.9", "import numpy", "numpy", None, "..1.21.6"),
+        ("3.8.10 (default) [GCC 9.4.0]", "import torch", "torch", None, "..2.4.1"),
+        ("3.13.1", "import numpy", "numpy", None, "any"),
+        ("15.1", "import numpy", "numpy", None, "any"),
+        # What is asked for stays, here and in the project, and what is told of it is narrowed.
+        ("3.7.9", "!pip install numpy==1.24.0", "numpy", None, "1.24.0"),
+        ("3.7.9", "import torch\nassert torch.__version__ >= '2.0'", "torch", None, ">=2.0"),
+        ("3.7.9", "import numpy", "numpy", Range.parse(">=1.19"), ">=1.19"),
+        ("3.7.9", "import numpy", "numpy", Range((1, 19), (1, 24), known=False), "1.19..1.21.6"),
+        ("3.7.9", "import numpy", "numpy", Range((2, 1), (2, 1), known=False), "..1.21.6"),
+    ],
+)
+def test_what_nobody_asks_for_is_as_old_as_the_python_of_a_notebook(
+    python: str, cell: str, library: str, stated: Range | None, expected: str
+) -> None:
+    source = decode("train.ipynb", _kept(python, cell))
+    targets = {} if stated is None else {library: stated}
+    file = File(source, lower.parse(source.code), Surroundings(targets, {}))
+    assert str(file.target(library)) == expected
+
+
+@pytest.mark.parametrize(
+    ("python", "found"),
+    [("3.7.9", ["API002"]), ("3.8.5", ["API001"]), ("3.12", ["API001"] * 2), ("", ["API001"] * 2)],
+)
+def test_a_notebook_is_told_of_what_the_newest_releases_for_its_python_lack(
+    python: str,
+    found: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    cell = "import numpy as np\nfrom sklearn.metrics import mean_squared_error\n"
+    cell += "x = np.zeros(3, dtype=np.float)\nprint(mean_squared_error(x, x, squared=False))\n"
+    (tmp_path / "train.ipynb").write_bytes(_kept(python, cell))
+    monkeypatch.chdir(tmp_path)
+    main(["check", ".", "--no-cache", "--select", "API", "--output-format", "json", "--pedantic"])
+    diagnostics = json.loads(capsys.readouterr().out)["diagnostics"]
+    assert [each["code"] for each in diagnostics] == found
 
 
 @pytest.mark.parametrize(

@@ -237,7 +237,11 @@ def _newest_beside(spans: Sequence[Need], wanted: Range) -> Range | None:
             return None
         # The releases between the two ask for nothing.
         return Range(None, parse_version(later.first), known=wanted.known, below=True)
-    return None
+    # Where none of them asks for nothing, it is older than all that the table has.
+    asks = [span.until == later.first for span, later in pairwise(spans)]
+    if spans[-1].until != "-" or not all(asks):
+        return None
+    return Range(None, parse_version(spans[0].first), known=wanted.known, below=True)
 
 
 def _newest_allowed(needs: str, spans: Sequence[Need], wanted: Range) -> Range | None:

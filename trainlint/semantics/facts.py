@@ -104,7 +104,7 @@ class File:
         """The releases of a library that the project must work on.
 
         What the file itself asks for bounds what was stated for it, and goes before what is only
-        installed beside trainlint.
+        installed beside trainlint. What nobody asks for is as old as the Python of a notebook.
         """
         stated = self.surroundings.targets.get(library, ANY_RELEASE)
         from trainlint.semantics import pins
@@ -112,9 +112,11 @@ class File:
         own = (
             self.once(pins.pinned) if library == "torch" else self.once(pins.installed).get(library)
         )
-        if own is None:
-            return stated
-        return (stated.narrow(own) or stated) if stated.known else own
+        asked = stated if own is None else own
+        if own is not None and stated.known:
+            asked = stated.narrow(own) or stated
+        ran = None if asked.known else self.once(pins.run_on).get(library)
+        return asked if ran is None else asked.narrow(ran) or ran
 
     def option(self, rule: str, name: str, default: Any) -> Any:
         return self.surroundings.options.get(rule, {}).get(name, default)

@@ -1,4 +1,4 @@
-"""The releases that a file itself asks for: a notebook's installs, and tests that end the program.
+"""The releases that a file itself tells of: by installs, by its Python, by tests that end it.
 
 Only what stands at the level of the module holds for all that is below it. A test of another form,
 or one that only chooses between two ways, says nothing here.
@@ -41,6 +41,17 @@ def installed(file: File) -> Mapping[str, Range]:
     if not commands:
         return {}
     return bounded(beside_companions(stated_ranges(installed_entries(commands))))
+
+
+def run_on(file: File) -> Mapping[str, Range]:
+    """The releases of libraries that there are for the Python that a notebook was run on.
+
+    That is what its author had; nothing keeps others from another Python.
+    """
+    if not file.source.python:
+        return {}
+    release = parse_version(file.source.python)
+    return bounded({"python": Range(release, release, known=False)})
 
 
 def _both(one: Range | None, other: Range | None) -> Range | None:

@@ -47,6 +47,7 @@ class Notebook:
     cells: tuple[CodeCell, ...]
     foreign: str  # the language of its kernel where that is not Python
     in_order: bool  # the execution counts rise from cell to cell
+    python: str = ""  # the release of the Python that it was last run on, where that is said
 
 
 def read(raw: str) -> Notebook:
@@ -71,7 +72,8 @@ def read(raw: str) -> Notebook:
     counts = [cell.get("execution_count", cell.get("prompt_number")) for _, cell in found]
     ran = [count for count in counts if isinstance(count, int)]
     in_order = all(left < right for left, right in pairwise(ran))
-    return Notebook(raw, cells, _foreign_language(root.get("metadata")), in_order)
+    metadata = root.get("metadata")
+    return Notebook(raw, cells, _foreign_language(metadata), in_order, _python(metadata))
 
 
 def written(notebook: Notebook, texts: Mapping[int, str]) -> str:
@@ -142,6 +144,13 @@ def _foreign_language(metadata: Any) -> str:
     if isinstance(name, str):
         return "" if _is_python(name) else name
     return "R" if _get(metadata, "kernelspec", "name") == "ir" else ""
+
+
+def _python(metadata: Any) -> str:
+    """The release that the kernel told; PyCharm writes Python 2.7.6 below every kernel."""
+    release = _get(metadata, "language_info", "version")
+    found = re.match(r"3\.\d+", release) if isinstance(release, str) else None
+    return found[0] if found is not None else ""
 
 
 def _is_python(language: str) -> bool:

@@ -62,6 +62,7 @@ class Source:
     is_notebook: bool
     in_order: bool
     foreign: str = ""  # the language of a notebook that is not Python's; its text is empty
+    python: str = ""  # the release of Python that a notebook was run on
     _data: bytes = field(default=b"", repr=False)  # the file as it was read
     _original: str = field(default="", repr=False)  # its text
     _notebook: Notebook | None = field(default=None, repr=False)
@@ -213,7 +214,9 @@ def decode(path: str, data: bytes) -> Source:
     if not is_notebook:
         newline = _dominant_newline(text)
         code = text if is_python else configs.as_python(text)
-        return Source(path, text, code, newline, bom, encoding, False, True, "", data, text)
+        return Source(
+            path, text, code, newline, bom, encoding, False, True, _data=data, _original=text
+        )
     return _decode_notebook(path, data, text, bom)
 
 
@@ -236,6 +239,7 @@ def _decode_notebook(path: str, data: bytes, raw: str, bom: bool) -> Source:
         is_notebook=True,
         in_order=found.in_order or found.foreign != "",
         foreign=found.foreign,
+        python=found.python,
         _data=data,
         _original=text,
         _notebook=found,
