@@ -59,8 +59,8 @@ def _loop_saves(file: File) -> list[LoopSave]:
 def _find(file: File) -> Iterator[LoopSave]:
     for save in file.calls_to("torch.save"):
         path = save.arg(1, "f")
-        if path is None or is_dead(save):
-            continue
+        if path is None or is_dead(save) or isinstance(written.spelled(file, path), tree.Sequence):
+            continue  # no tuple is a path
         found = _in_loop(file, save, path)
         if found is not None:
             yield found
