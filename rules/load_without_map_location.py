@@ -5,15 +5,20 @@ Finds calls of `torch.load` with no `map_location`, neither by keyword nor in th
 where the states of models or optimizers are read by a program that may run without the device of
 the run that saved them: it chooses its device by what there is or by a setting, runs one process on
 each device, or never asks for a GPU in a project whose other programs save states and use one. With
-`--pedantic` also where nothing is known of one of the two: files of data, helpers whose model and
-device are the caller's, states of optimizers in a project that saves none, and weights that are
-trained on in a project that saves nothing. Nothing is said of programs that cannot do without a GPU
-(by a move to it, a test that ends the run where there is none, or a Lightning trainer with a fixed
-number of GPUs, in the file or on all ways to the load), programs that move nothing but detached
-copies to their device, files that save states themselves and move everything to the CPU, loads
-under `if use_cuda:` or beside one with a `map_location` for the other case, tests, published
-weights, weights that the same run has trained before, and loads that no call of their function lets
-happen.
+`--pedantic` also where less is known: only names tell that the file holds weights, or the device is
+that of whoever calls a helper.
+
+Nothing is said of
+- projects that name no device anywhere, and programs that cannot do without a GPU (by a move to it,
+  a test that ends the run where there is none, or a Lightning trainer with a fixed number of GPUs,
+  in the file or on all ways to the load), move nothing but detached copies to their device, or save
+  states themselves and move everything to the CPU;
+- files of data, published weights, and what nothing in the project saves: states of optimizers
+  where only others are saved, and weights that are trained on where none are;
+- weights that the same run has trained or saved before, in this file or in another one, and tests;
+- loads under `if use_cuda:` or beside one with a `map_location` for the other case, those with a
+  `map_location` that the caller hands in, and those in a branch that each call of their function
+  leaves out.
 
 ## Why is this bad?
 A file that was written on a GPU cannot be read on a machine without one (RuntimeError:
@@ -127,7 +132,15 @@ def _has_location(file: File, call: tree.Call) -> bool:
     if call.has_star or not call.args:
         return True
     given = call.arg(1, "map_location")
-    return given is not None and file.values.literal(given) is not None
+    if given is None:
+        return False
+    return file.values.literal(given) is not None or _is_handed_in(file, given)
+
+
+def _is_handed_in(file: File, expr: tree.Expr) -> bool:
+    """True for a parameter: where to, its callers say."""
+    bindings = file.values.definitions(expr)[0] if isinstance(expr, tree.Name) else []
+    return bool(bindings) and all(isinstance(one.node, tree.Param) for one in bindings)
 
 
 def _is_settled(file: File) -> bool:

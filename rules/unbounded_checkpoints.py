@@ -4,7 +4,9 @@
 Finds `torch.save` in a training loop under a path that holds the loop's counter, in a file that
 removes no file; and Lightning's `ModelCheckpoint` with `save_top_k=-1`. It is silent where a test
 lets the loop save once or in chosen rounds, where the loop ends with the save, where the names come
-round again (`epoch % 3`), and where the loop is known to save ten files or fewer.
+round again (`epoch % 3`), and where numbers in the code say that the loop saves ten files or fewer:
+`range(100)` with `epoch % 10 == 0`. It speaks of forty files, however small, and of a number of
+rounds that an option or a configuration sets, for the next run may set another one.
 
 ## Why is this bad?
 Weights and the states of Adam take three times the size of the model, for each file. A run of days

@@ -96,6 +96,12 @@ class View:
             *self._open_all(self.project.graph.holding(frozenset(words), home.path), home),
         ]
 
+    def mentions(self, words: Iterable[str], home: File) -> bool:
+        """Whether another file of the project mentions all of the words."""
+        return self.project is not None and bool(
+            self.project.graph.holding(frozenset(words), home.path)
+        )
+
     def sees_all(self, home: File, words: Iterable[str] = ()) -> bool:
         """Whether ``mentioning``, or without words ``connected``, leaves nothing out."""
         if self.project is None:

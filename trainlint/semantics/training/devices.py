@@ -34,6 +34,12 @@ _OF_A_GPU = frozenset(
         "synchronize",
     )
 )
+# A project without any of these uses no GPU: words for it, and frameworks that find one themselves.
+_WORDS = (
+    *("cuda", "gpu", "gpus", "device", "accelerator", "Accelerator", "DataParallel", "Trainer"),
+    *("accelerate", "lightning", "pytorch_lightning", "transformers", "fastai", "ignite"),
+)
+_SPOKEN = re.compile("|".join(_WORDS), re.I)
 QUESTIONS = frozenset({"is_available", "device_count", "current_accelerator"})
 
 
@@ -61,6 +67,13 @@ def device(file: File) -> Device:
             case _:
                 pass
     return found
+
+
+def is_spoken_of(file: File) -> bool:
+    """True where a file or another one of its project has a word for a GPU."""
+    if _SPOKEN.search(file.source.text) is not None or device(file) is not Device.UNSAID:
+        return True
+    return any(file.view.mentions([word], file) for word in _WORDS)
 
 
 def demands_gpu(file: File) -> bool:

@@ -4,30 +4,32 @@ Two things must be known for that: that models, optimizers or a checkpoint of th
 (tensors of a data set are made on the CPU), and that the code which gets to the load supports a
 machine without the device of the run that saved it. It chooses its device by what there is or by a
 setting, or never speaks of one in a project whose other programs use a GPU, and nothing on the way
-to the load, or behind it, needs a GPU whatever there is. Where one of them is open, the answer is
-possible; where something speaks against one, it is none.
+to the load, or behind it, needs a GPU whatever there is. Where only names tell what is in the file,
+or the device is open in a project that speaks of one, the answer is possible; where something
+speaks against one of the two, or nothing for it, it is none.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Set
+from collections.abc import Set
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.bodies import own_nodes, own_statements
-from trainlint.semantics.kinds import FunctionValue, Literal
+from trainlint.semantics.kinds import FunctionValue
 from trainlint.semantics.training import (
     devices,
     provenance,
     refusals,
     skipped,
+    titles,
     whole_models,
     written,
 )
 from trainlint.semantics.training.checkpoints import Restored
-from trainlint.semantics.tree import Body, Expr, Node
+from trainlint.semantics.tree import Body, Node
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -35,10 +37,7 @@ if TYPE_CHECKING:
 _STATE_KEY = re.compile(
     r"state_?dict|(model|net|optim\w*|sched\w*)(_state)?$|^epoch$|_state$", re.I
 )
-# A hash at the end of the name: published weights, which lie on the CPU.
-_PUBLISHED = re.compile(r"-[0-9a-f]{8}\.(pth?|bin)$")
 _NUMBERS = re.compile(r"scaler|sched", re.I)  # whose states hold no tensors
-_HOPS = 5  # names between a path and the address that the file comes from
 _DEPTH = 2  # functions inside functions that a GPU is looked for in
 _ON_CPU = frozenset({"offload_to_cpu", "cpu_offload"})
 
@@ -57,16 +56,18 @@ def chance(file: File, load: tree.Call, restored: Restored) -> Chance:
         return Chance.NONE
     if provenance.is_tested(file, load) or provenance.is_own(file, load, restored):
         return Chance.NONE
-    if _is_published(file, load) or _is_sharded(file) or _has_another_way(file, load):
+    if titles.is_published(file, load) or _is_sharded(file) or _has_another_way(file, load):
         return Chance.NONE
     if devices.needs_gpu(file, {tree.word_of(model) for model in provenance.receivers(restored)}):
         return Chance.NONE
     if file.once(devices.demands_gpu) or devices.is_only_with_gpu(load):
         return Chance.NONE
-    if _needs_gpu_anyway(file, load) or skipped.is_skipped(file, load):
+    if skipped.on_every_way(file, load, _needs_gpu) or skipped.is_skipped(file, load):
         return Chance.NONE
-    if not _holds_states(file, load, restored) or provenance.is_saved_nowhere(file, restored):
-        return Chance.POSSIBLE
+    if provenance.is_saved_nowhere(file, restored) or not file.once(devices.is_spoken_of):
+        return Chance.NONE
+    if not _holds_states(file, load, restored):
+        return Chance.POSSIBLE if titles.says_states(file, load) else Chance.NONE
     match file.once(devices.device):
         case devices.Device.OPEN:
             return Chance.NONE if _stays_on_cpu(file) else Chance.LIKELY
@@ -75,7 +76,7 @@ def chance(file: File, load: tree.Call, restored: Restored) -> Chance:
         case devices.Device.UNSAID:
             known = (
                 not provenance.saves(file)
-                and not _is_pretrained(file, load)
+                and not titles.is_pretrained(file, load)
                 and _runs_without_gpu(file, load)
                 and _is_saved_with_gpu(file)
             )
@@ -128,25 +129,12 @@ def _stays_on_cpu(file: File) -> bool:
     )
 
 
-def _needs_gpu_anyway(file: File, load: tree.Call) -> bool:
-    """True where all that is known to lead to a load fails without a GPU, before or behind it."""
-    todo, seen = [load], set[Node]()
-    while todo:
-        site = todo.pop()
-        home = file.home(site)
-        if _fails_before(home, site) or _fails_behind(home, site) or _is_refused(home, site):
-            continue
-        function = tree.function_of(site)
-        calls = skipped.calls_to(home, site)
-        if function is None or not calls:
-            return False
-        if function not in seen:
-            seen.add(function)
-            todo.extend(calls)
-    return True
+def _needs_gpu(file: File, site: Node) -> bool:
+    """True where the body of a place needs a GPU, whether before it or behind it."""
+    return _fails_before(file, site) or _fails_behind(file, site) or _is_refused(file, site)
 
 
-def _fails_before(file: File, site: tree.Call) -> bool:
+def _fails_before(file: File, site: Node) -> bool:
     """True where the body of a place needs a GPU before it."""
     return not file.once(devices.is_spread) and any(
         call.start < site.start
@@ -156,7 +144,7 @@ def _fails_before(file: File, site: tree.Call) -> bool:
     )
 
 
-def _is_refused(file: File, site: tree.Call) -> bool:
+def _is_refused(file: File, site: Node) -> bool:
     """True where the body of a place ends a run without a GPU before it.
 
     Where there is one process for each, the place must be in the one that uses the first by number.
@@ -180,7 +168,7 @@ def _is_refused(file: File, site: tree.Call) -> bool:
     )
 
 
-def _fails_behind(file: File, site: tree.Call) -> bool:
+def _fails_behind(file: File, site: Node) -> bool:
     """True where what follows a place needs a GPU, and no branch leads past that."""
     body = tree.body_of(site)
     calls = file.contents.calls_in.get(body, ())
@@ -221,7 +209,7 @@ def _is_chosen(call: tree.Call, body: Body, shared: Set[Node]) -> bool:
     return True
 
 
-def _is_on_the_way(before: Node, site: tree.Call) -> bool:
+def _is_on_the_way(before: Node, site: Node) -> bool:
     """True where what leads to a place has run something before: no branch or loop is around it."""
     above = set(site.ancestors())
     return not any(
@@ -271,38 +259,6 @@ def _says_where(file: File, node: Node) -> bool:
         and is_load(file, node)
         and (node.has_star or node.arg(1, "map_location") is not None)
     )
-
-
-def _is_published(file: File, load: tree.Call) -> bool:
-    """True for weights whose file name ends in its hash, as those of the model zoos do."""
-    path = load.arg(0, "f")
-    return path is not None and any(map(_PUBLISHED.search, _texts(file, path)))
-
-
-def _texts(file: File, path: Expr) -> Iterator[str]:
-    """The texts that a path, or the address that it is made of, can end in."""
-    seen, level = set[Expr](), [path]
-    for _ in range(_HOPS):
-        names: list[tree.Name] = []
-        for expr in level:
-            for value in file.values.of(expr):
-                if isinstance(value, Literal) and isinstance(value.value, str):
-                    yield value.value
-            for node in expr.walk():
-                if isinstance(node, tree.Constant) and isinstance(node.value, str):
-                    yield node.value
-                elif isinstance(node, tree.Name):
-                    names.append(node)
-        seen.update(level)
-        bindings = [binding for name in names for binding in file.values.definitions(name)[0]]
-        made = [binding.value for binding in bindings if binding.kind == "assign"]
-        level = [expr for expr in dict.fromkeys(made) if expr is not None and expr not in seen]
-
-
-def _is_pretrained(file: File, load: tree.Call) -> bool:
-    """True for a path that is called so: weights of a part of a model, mostly by others."""
-    path = load.arg(0, "f")
-    return path is not None and "pretrain" in file.text(path).lower()
 
 
 def _is_number_state(file: File, restored: Restored) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.kinds import Instance
-from trainlint.semantics.training import written
+from trainlint.semantics.training import skipped, titles, written
 from trainlint.semantics.training.checkpoints import Restored
 from trainlint.semantics.training.script import STEP
 from trainlint.semantics.tree import Expr, Node
@@ -15,11 +15,6 @@ from trainlint.semantics.tree import Expr, Node
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
-_STATE = re.compile(
-    r"check_?point|ckpt|weights?(_|\b)|state_?dict|(?<!no_)resume|pretrained|(^|[\W_])model([\W_]|$)"
-    r"|\.ckpt\b",
-    re.I,
-)
 _INPUT = re.compile(r"(^|[\s/])input/")
 _TRAINING = re.compile(r"^(fit|train|run|learn)(_|$)|_(fit|train|training)$|^training", re.I)
 _OPTIMIZER = re.compile(r"optim", re.I)
@@ -55,7 +50,7 @@ def is_own(file: File, load: tree.Call, restored: Restored) -> bool:
         call
         for other in file.view.holding(["torch", "save"], file)
         for call in saves(other)
-        if _STATE.search(file.text(call))
+        if titles.STATES.search(file.text(call))
     ]
     saved = [given for call in found if (given := call.arg(0, "obj")) is not None]
     if saved and all(_is_moved(file, given) for given in saved):
@@ -65,7 +60,7 @@ def is_own(file: File, load: tree.Call, restored: Restored) -> bool:
     takers: list[Expr | None] = [*receivers(restored)]
     if any(_is_trained_before(file, load, model) for model in takers or [None]):
         return True
-    return _is_later_deed(file, load)
+    return _is_saved_on_the_way(file, load) or _is_later_deed(file, load)
 
 
 def _is_given(file: File, load: tree.Call) -> bool:
@@ -193,28 +188,48 @@ def _subject(call: tree.Call) -> str:
 
 
 def _is_trained_before(file: File, load: tree.Call, model: Expr | None) -> bool:
-    """True where a training (of the model, if one is known) comes before the load in a body."""
-    for body, place in written.sites_of(file, load):
-        home = file.home(place)
-        flow = home.flow_in(body)
-        if not flow.holds(place):
-            continue
-        trained = [
+    """True where a training (of the model, if one is known) comes before the load."""
+
+    def trains(home: File, place: Node) -> bool:
+        body = tree.body_of(place)
+        trained: list[Node] = [
             event.site
             for event in home.script.events(body)
             if event.kind == STEP and event.receiver is not None
         ]
         trained += [call for call in home.contents.calls_in.get(body, ()) if _trains(call, model)]
-        at = [flow.point(place)]
         # One behind the load in the same loop is that of what was loaded.
-        earlier = [
-            site
-            for site in trained
-            if site.start < place.start and flow.holds(site) and not _is_optional(home, site, place)
-        ]
-        if any(flow.reaches(flow.point(site), at) for site in earlier):
-            return True
-    return False
+        return any(_comes_first(home, site, place) for site in trained)
+
+    return skipped.on_every_way(file, load, trains)
+
+
+def _is_saved_on_the_way(file: File, load: tree.Call) -> bool:
+    """True where other files have saved to the same path before."""
+    path = load.arg(0, "f")
+    if path is None:
+        return False
+    found = [
+        site
+        for home in file.view.holding(["torch", "save"], file)
+        for save in (saves(home) if home is not file else ())
+        if (target := save.arg(1, "f")) is not None and written.same_path(file, path, target)
+        for _, site in written.sites_of(home, save)
+    ]
+    return bool(found) and skipped.on_every_way(
+        file, load, lambda home, place: any(_comes_first(home, site, place) for site in found)
+    )
+
+
+def _comes_first(file: File, site: Node, place: Node) -> bool:
+    """True where a place of the same body stands before another, and leads to it."""
+    body = tree.body_of(place)
+    return (
+        tree.body_of(site) is body
+        and site.start < place.start
+        and not _is_optional(file, site, place)
+        and written.comes_before(file, body, site, place)
+    )
 
 
 def _is_later_deed(file: File, load: tree.Call) -> bool:

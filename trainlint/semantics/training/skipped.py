@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
@@ -31,6 +32,24 @@ def is_skipped(file: File, node: tree.Node) -> bool:
 def calls_to(file: File, node: tree.Node) -> list[tree.Call]:
     """The known calls of a function that can lead to a place in it."""
     return [call for call, reached in _outcomes(file.home(node), node) if reached is not False]
+
+
+def on_every_way(file: File, node: tree.Node, passes: Callable[[File, tree.Node], bool]) -> bool:
+    """True where each known way to a place passes something, in whichever body is on it."""
+    todo, seen = [node], set[tree.Node]()
+    while todo:
+        site = todo.pop()
+        home = file.home(site)
+        if passes(home, site):
+            continue
+        function = tree.function_of(site)
+        calls = calls_to(home, site)
+        if function is None or not calls:
+            return False
+        if function not in seen:
+            seen.add(function)
+            todo.extend(calls)
+    return True
 
 
 def _outcomes(file: File, node: tree.Node) -> list[tuple[tree.Call, bool | None]]:

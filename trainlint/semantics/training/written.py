@@ -151,7 +151,7 @@ def sites_of(file: File, node: Node) -> Iterator[tuple[Body, Node]]:
     while todo:
         site, depth = todo.pop(0)
         function = tree.function_of(site)
-        body: Body = function or file.module
+        body = tree.body_of(site)
         if body in seen:
             continue
         seen.add(body)
