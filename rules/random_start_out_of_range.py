@@ -3,8 +3,9 @@
 ## What it does
 Finds `randint(0, n - k)` and its like (`random`, NumPy and its generators, `torch.randint` for one
 number), where `n` is the length of a sample and nothing has looked at it before: no test, no
-`assert`, no handler, no padding or resizing, here or in a caller, and no other method of the class
-compares anything with `k`. What the object or the module holds as one is no sample.
+`assert`, no handler, no padding or resizing, here, in a caller or in a transform that is listed
+before this one, and no other method of the class compares anything with `k`. What the object or
+the module holds as one is no sample.
 
 ## Why is this bad?
 `np.random.randint`, `Generator.integers`, `random.randrange` and `torch.randint` leave the upper

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.bodies import own_nodes
-from trainlint.semantics.guards import guards
+from trainlint.semantics.data import looks
 from trainlint.semantics.kinds import Instance
 from trainlint.semantics.names import Binding
-from trainlint.semantics.parameters import argument
 from trainlint.semantics.tree import Expr
 
 if TYPE_CHECKING:
@@ -22,11 +19,6 @@ _EXCLUSIVE = frozenset({"numpy.random.randint", "random.randrange", "torch.randi
 _INCLUSIVE = frozenset({"random.randint", "numpy.random.random_integers"})
 _GENERATORS = frozenset({"numpy.random.default_rng", "numpy.random.RandomState", "random.Random"})
 _METHODS = {"integers": True, "randint": True, "randrange": True}
-_SIZES = frozenset({"<", "<=", ">", ">=", "==", "!="})
-# What gives a sample another size before something is cut out of it.
-_RESIZES = re.compile(
-    r"pad|resize|scale|tile|repeat|loop|fix_length|interpolat|extend|concat|stack"
-)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,12 +62,14 @@ def starts(file: File) -> Iterator[Start]:
             continue
         base = tree.base_of(sample)
         bindings = file.values.definitions(base)[0] if base is not None else []
-        if _is_one_for_all(sample, bindings) or _is_filtered(function, width):
+        if _is_one_for_all(sample, bindings) or looks.is_filtered(function, width):
             continue
-        if _is_looked_at(function, call, sample, size, width):
+        if looks.is_looked_at(function, call, sample, size, width):
             continue
         given = any(binding.kind == "param" for binding in bindings)
-        if _is_seen_by_callers(file, function, sample):
+        if looks.is_seen_by_callers(file, function, sample) or looks.is_behind_a_resize(
+            file, function
+        ):
             continue
         equal = not (inclusive or one_more)
         yield Start(call, sample, size, width, equal, given)
@@ -86,43 +80,6 @@ def _is_one_for_all(sample: Expr, bindings: list[Binding]) -> bool:
     if isinstance(sample, tree.Attribute) and _is_self(sample.value):
         return True
     return any(b.kind != "param" and tree.function_of(b.node) is None for b in bindings)
-
-
-def _is_filtered(function: tree.FunctionDef, width: Expr) -> bool:
-    """True where another part of the class compares something with the width of the cut."""
-    cls, name = tree.class_of(function), tree.last_name(width)
-    if cls is None or not name:
-        return False
-    return any(
-        isinstance(node, tree.Compare)
-        and not _SIZES.isdisjoint(node.ops)
-        and tree.function_of(node) is not function
-        and name in tree.words_of(node)
-        for node in cls.walk()
-    )
-
-
-def _is_seen_by_callers(file: File, function: tree.FunctionDef, sample: Expr) -> bool:
-    """True where a caller compares what it hands in, or makes it longer."""
-    base = tree.base_of(sample)
-    param = function.param(base.id) if base is not None else None
-    for call, _ in file.values.graph.callers(function):
-        caller = tree.function_of(call)
-        given = argument(function, call, param) if param is not None else None
-        word = tree.dotted(given) if given is not None else None
-        if caller is None or word is None:
-            continue
-        for node in own_nodes(caller):
-            match node:
-                case tree.Compare():
-                    looks = not _SIZES.isdisjoint(node.ops)
-                case tree.Call():
-                    looks = _RESIZES.search(_called(node).lower()) is not None
-                case _:
-                    continue
-            if looks and any(tree.dotted(n) == word for n in node.walk() if isinstance(n, Expr)):
-                return True
-    return False
 
 
 def _inclusive(file: File, call: tree.Call) -> bool | None:
@@ -260,49 +217,3 @@ def _part(binding: Binding) -> Expr | None:
     if path and not isinstance(value, tree.Attribute | tree.Subscript):
         return None
     return value
-
-
-def _is_looked_at(
-    function: tree.FunctionDef, call: tree.Call, sample: Expr, size: Expr, width: Expr
-) -> bool:
-    """True where a test, an error handler or another size keeps the bound from being too small."""
-    words = {tree.dotted(sample), tree.dotted(size)} - {None}
-    tests = [guard.test for guard in guards(call)]
-    for node in own_nodes(function):
-        if node.start >= call.start:
-            continue
-        match node:
-            case tree.If() | tree.While() | tree.Assert() | tree.IfExp():
-                tests.append(node.test)
-            case tree.Assign() if _names(node.targets) & words:
-                if any(_may_resize(c, width) for c in _calls(node.value)):
-                    return True
-            case tree.Call() if _RESIZES.search(_called(node).lower()):
-                if any(tree.dotted(arg.value) in words for arg in node.args):
-                    return True
-            case _:
-                pass
-    named = (tree.dotted(n) for test in tests for n in test.walk() if isinstance(n, tree.Expr))
-    if any(name in words for name in named):
-        return True
-    return any(isinstance(above, tree.Try) for above in call.ancestors())
-
-
-def _may_resize(call: tree.Call, width: Expr) -> bool:
-    """True for what makes a sample longer, by its name or since it is told the width."""
-    if _RESIZES.search(_called(call).lower()):
-        return True
-    wanted = tree.dotted(width)
-    return wanted is not None and any(tree.dotted(arg.value) == wanted for arg in call.args)
-
-
-def _names(targets: list[Expr]) -> set[str | None]:
-    return {tree.dotted(n) for t in targets for n in t.walk() if isinstance(n, tree.Expr)}
-
-
-def _calls(expr: Expr) -> Iterator[tree.Call]:
-    yield from (node for node in expr.walk() if isinstance(node, tree.Call))
-
-
-def _called(call: tree.Call) -> str:
-    return tree.last_name(call.func)
