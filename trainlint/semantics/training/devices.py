@@ -37,7 +37,7 @@ _OF_A_GPU = frozenset(
 # A project without any of these uses no GPU: words for it, and frameworks that find one themselves.
 _WORDS = (
     *("cuda", "gpu", "gpus", "device", "accelerator", "Accelerator", "DataParallel", "Trainer"),
-    *("accelerate", "lightning", "pytorch_lightning", "transformers", "fastai", "ignite"),
+    *("accelerate", "lightning", "pytorch_lightning", "fastai", "ignite"),
 )
 _SPOKEN = re.compile("|".join(_WORDS), re.I)
 QUESTIONS = frozenset({"is_available", "device_count", "current_accelerator"})
