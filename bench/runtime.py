@@ -303,7 +303,8 @@ def measure(task: Task, device: str, seconds: float, clock: Callable[[], float])
             turn += 1
         for way in ways:
             if way.way == "watched" and way.session is not None:
-                times.summary = way.session.summary()
+                with way.watching():  # its time ends here, not after the stretches of others
+                    times.summary = way.session.summary()
                 times.calls = _calls(way)
             if way.wrapper is not None:
                 times.snapshots = way.wrapper.get_statistics()["snapshots"]

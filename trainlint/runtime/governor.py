@@ -12,6 +12,7 @@ INTERVALS = (
     *(499, 631, 797, 1009, 1277, 1597, 2011, 2503, 3163, 3989, 5003, 6301, 7993, 10007),
 )
 KEPT = 5  # intervals whose costs are remembered; their median is what the next one is taken to cost
+LEAST = 0.1  # of the budget is for observed steps, also where counting the others takes all of it
 LOOK = 64  # steps that are only counted, at most, before the hooks look after what else is waiting
 
 
@@ -104,11 +105,13 @@ class Governor:
         self._paces.append(max(0, gone - taken + before) / count)
         cost, pace = _middle(self._costs), _middle(self._paces)
         rest = max(0.0, 1 - self.budget)  # what the shim takes makes the run longer, too
-        room = self.budget * pace - rest * self.passing  # in each step
+        earned, counting = self.budget * pace, rest * self.passing  # in each step
+        excess = max(0.0, counting - (1 - LEAST) * earned)  # that no interval saves
+        room = earned - counting + excess
         if room <= 0:
             self.interval = INTERVALS[-1]
             return
-        owed = max(0.0, taken - free - self.budget * elapsed)
+        owed = max(0.0, taken - free - self.budget * elapsed - self.steps * excess)
         wanted = (owed + rest * cost) / room
         self.interval = INTERVALS[min(bisect_left(INTERVALS, wanted), len(INTERVALS) - 1)]
 
