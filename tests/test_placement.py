@@ -157,6 +157,14 @@ LIKELY["copies of copies, as far as they can be followed"] = (
 )
 LIKELY["copies go to the device, and a model is given it"] = NET + CHOSEN + COPIES.format("device")
 POSSIBLE = {
+    "the GPU is only seeded, and nothing else is known": NET
+    + "if torch.cuda.is_available():\n    torch.cuda.manual_seed_all(1)\n"
+    + "def restore(net, path):\n    net.load_state_dict(torch.load(path))\n",
+    "a file of which a name says that it holds weights": NET
+    + CHOSEN
+    + 'weights = torch.load("bank.pt")\nprint(weights.shape)\n',
+}
+NONE = {
     "weights are trained on and saved nowhere": NET
     + CHOSEN
     + "def fit(net, loader, optimizer, path):\n"
@@ -165,7 +173,7 @@ POSSIBLE = {
     + "        nn.functional.mse_loss(net(x), y).backward()\n"
     + "        optimizer.step()\n",
     "a file of data": NET + CHOSEN + 'graph = torch.load("graph.pt")\nprint(graph.num_nodes)\n',
-    "a helper whose model is the caller's": NET
+    "a helper in a project that never speaks of a GPU": NET
     + "def restore(net, path):\n    net.load_state_dict(torch.load(path))\n",
     "a script that never asks for a GPU, of weights from who knows where": NET
     + 'net = nn.Linear(3, 1)\nnet.load_state_dict(torch.load("net.pt"))\n',
@@ -175,14 +183,9 @@ POSSIBLE = {
     + '    optimizer.load_state_dict(torch.load(path / "optimizer.pt"))\n'
     + "    for epoch in range(3):\n"
     + '        torch.save(net.state_dict(), path / "net.pt")\n',
-    "the GPU is only seeded, and nothing else is known": NET
-    + "if torch.cuda.is_available():\n    torch.cuda.manual_seed_all(1)\n"
-    + "def restore(net, path):\n    net.load_state_dict(torch.load(path))\n",
     "texts under the extension of weights": NET
     + CHOSEN
     + 'titles = torch.load("titles.pth")\nprint([titles[n] for n in range(3)])\n',
-}
-NONE = {
     "nothing but copies goes to the device": NET + CHOSEN + COPIES.format(""),
     "what is called behind it moves each batch to a GPU": NET
     + CHOSEN

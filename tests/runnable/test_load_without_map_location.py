@@ -19,17 +19,19 @@ RESTORE = """
 import torch
 from torch import nn
 
-model = nn.Linear(3, 2)
+device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+model = nn.Linear(3, 2).to(device)
 optimizer = torch.optim.Adam(model.parameters())
 state = torch.load(path)
 model.load_state_dict(state["model"])
 optimizer.load_state_dict(state["optimizer"])
 """
-FEATURES = """
+WEIGHTS = """
 import torch
 
-bank = torch.load(path)
-scores = bank @ torch.ones(3)
+device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+weights = torch.load(path)
+scores = weights @ torch.ones(3)
 """
 
 
@@ -88,10 +90,10 @@ def test_a_file_from_a_gpu_loads_only_after_the_fix(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("on_gpu")
-def test_features_that_are_used_directly_move_to_the_cpu_only_when_asked(tmp_path: Path) -> None:
-    path = tmp_path / "bank.pt"
+def test_weights_that_are_used_directly_move_to_the_cpu_only_when_asked(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pt"
     torch.save(torch.ones(2, 3), path)
-    assert fix_text(RULE, FEATURES, Safety.SAFE) == FEATURES
-    after = _run(fix_text(RULE, FEATURES, Safety.UNSAFE), path)
-    assert after["bank"].device.type == "cpu"
+    assert fix_text(RULE, WEIGHTS, Safety.SAFE) == WEIGHTS
+    after = _run(fix_text(RULE, WEIGHTS, Safety.UNSAFE), path)
+    assert after["weights"].device.type == "cpu"
     assert after["scores"].tolist() == [3.0, 3.0]
