@@ -140,6 +140,33 @@ def test_the_metadata_name_the_python_of_the_last_run(version: Any, python: str)
     assert replaced(source, "1", "2").python == python
 
 
+@pytest.mark.parametrize(
+    ("name", "display", "python"),
+    [
+        ("conda_own_p37", "Environment (conda_own_p37)", "3.7"),
+        ("python37", "", "3.7"),
+        ("conda-env-own_py36-py", "Python [conda env:own-py3.6]", "3.6"),
+        ("own", "own-Xy1-py3.12", "3.12"),
+        ("python3", "Python 3.8.5 64-bit ('own': conda)", "3.8"),
+        ("python38064bit7c1d", None, "3.8"),
+        ("python310", ["Python 3.9"], "3.10"),
+        ("python3", "Python 3 (ipykernel)", ""),
+        ("python364bit", "Python 3 64-bit", ""),
+        ("python27", "Python 2.7", ""),
+        ("python37", "Python 3.9", ""),  # which of the two it was, nobody says
+        ("p3.8xlarge", "group38", ""),
+        ("python3", "Python 3.1", ""),
+    ],
+)
+def test_the_names_of_a_kernel_tell_the_python_that_its_version_does_not(
+    name: str, display: Any, python: str
+) -> None:
+    spec = {"language": "python", "name": name, "display_name": display}
+    assert read(code("x = 1"), metadata={"kernelspec": spec}).python == python
+    newer = {"kernelspec": spec, "language_info": {"name": "python", "version": "3.11.4"}}
+    assert read(code("x = 1"), metadata=newer).python == "3.11"
+
+
 def test_a_cell_of_another_language_is_masked() -> None:
     source = read(code("ls -la\n", metadata={"vscode": {"languageId": "shellscript"}}), code("x"))
     assert source.code.split() == ["x"]

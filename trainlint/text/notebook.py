@@ -147,10 +147,24 @@ def _foreign_language(metadata: Any) -> str:
 
 
 def _python(metadata: Any) -> str:
-    """The release that the kernel told; PyCharm writes Python 2.7.6 below every kernel."""
+    """The release that the kernel told; PyCharm writes Python 2.7.6 below every kernel.
+
+    Where it told none, the one that the names of the kernel agree on.
+    """
     release = _get(metadata, "language_info", "version")
     found = re.match(r"3\.\d+", release) if isinstance(release, str) else None
-    return found[0] if found is not None else ""
+    if found is not None:
+        return found[0]
+    names = [_get(metadata, "kernelspec", key) for key in ("name", "display_name")]
+    minors = {minor for name in names if isinstance(name, str) for minor in _minors(name)}
+    return f"3.{minors.pop()}" if len(minors) == 1 else ""
+
+
+def _minors(name: str) -> list[str]:
+    """Of each Python 3 that a name spells out: ``env_p37``, ``py3.7``, ``python37964bit``."""
+    return re.findall(
+        r"(?<![a-z\d])(?:p|py|python ?)3\.?(1\d|[5-9])(?:\d*64bit|(?![a-z\d]))", name, re.I
+    )
 
 
 def _is_python(language: str) -> bool:
