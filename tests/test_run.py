@@ -457,6 +457,16 @@ def test_the_grounds_of_a_single_file_are_looked_at_too(asked, project, change):
     assert asked("train.py")[1]
 
 
+@pytest.mark.parametrize("folder", ["requirements", "requirements.d"])
+def test_a_changed_list_in_a_folder_of_requirements_is_work(asked, project, folder):
+    (project / folder).mkdir()
+    (project / folder / "base.txt").write_text("torch==1.13\n")
+    asked("train.py")
+    assert not asked("train.py")[1]
+    (project / folder / "base.txt").write_text("torch==1.12.1\n")
+    assert asked("train.py")[1]
+
+
 def test_a_new_neighbour_may_concern_a_single_file(asked, project):
     asked("train.py")
     (project / "other.py").write_text(BAD)

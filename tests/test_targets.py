@@ -718,13 +718,14 @@ def test_requirement_files_go_by_many_names(tmp_path: Path) -> None:
         "reqs.txt require.txt requires.txt reqs_gpu.txt environment.yml environment-gpu.yaml "
         "env.yml conda.yaml conda_env.yml "
         "Pipfile setup.cfg setup.py pyproject.toml Dockerfile Dockerfile.gpu gpu.Dockerfile "
-        "install.sh setup_env.sh requirements/base.txt"
+        "install.sh setup_env.sh requirements/base.txt requirements.d/base.txt"
     ).split()
     others = (
         "request.txt notes.txt train.sh config.yaml Pipfile.lock envelope.yml docker.md required "
-        "requirements.md requirements.lock required.txt"
+        "requirements.md requirements.lock required.txt requirements.d/base.md notes.d/base.txt"
     ).split()
-    (tmp_path / "requirements").mkdir()
+    for folder in ("requirements", "requirements.d", "notes.d"):
+        (tmp_path / folder).mkdir()
     for name in (*read, *others):
         (tmp_path / name).write_text("\n")
     assert sorted(requirement_files(str(tmp_path))) == sorted(read)

@@ -126,12 +126,11 @@ class TargetFinder:
 
 
 def requirement_files(root: str) -> dict[str, str]:
-    """The requirement files of a folder and of its ``requirements`` folder, by name."""
-    lists = os.path.join(root, "requirements")
-    return {
-        **_files(root, "", _REQUIREMENT_FILES),
-        **_files(lists, "requirements/", re.compile(r".*\.txt")),
-    }
+    """The requirement files of a folder and of those in it that hold lists, by name."""
+    found = _files(root, "", _REQUIREMENT_FILES)
+    for folder in ("requirements", "requirements.d"):
+        found |= _files(os.path.join(root, folder), f"{folder}/", re.compile(r".*\.txt"))
+    return found
 
 
 def _files(folder: str, prefix: str, pattern: re.Pattern[str]) -> dict[str, str]:

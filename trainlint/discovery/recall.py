@@ -225,7 +225,7 @@ def _state(folder: str, names: list[str] | None) -> list[list[Any]]:
         path = os.path.join(folder, name)
         if name == ".git" and os.path.isdir(path):
             state.append([name, *(_status(os.path.join(path, "info", "exclude")) or ())])
-        elif name == "requirements" and os.path.isdir(path):
+        elif name.startswith("requirements") and os.path.isdir(path):
             texts = sorted(entry for entry in os.listdir(path) if entry.endswith(".txt"))
             state.append([name])
             state += [
