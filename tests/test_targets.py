@@ -637,6 +637,10 @@ def test_a_dockerfile_names_an_image_or_installs(text: str, torch: str) -> None:
         ("pip uninstall torch==1.5.0", "None"),
         ("pip install git+https://example.org/x.git@v1.0#egg=torch", "None"),
         ("python train.py --name torch==1.5.0", "None"),
+        ("sudo docker pull -q pytorch/pytorch:1.3-cuda10.1", "1.3"),
+        ("docker pull nvcr.io/nvidia/pytorch:22.04-py3", "None"),
+        ("# docker pull pytorch/pytorch:1.3", "None"),
+        ("docker rmi pytorch/pytorch:1.3", "None"),
     ],
 )
 def test_a_script_that_sets_up_a_machine_installs_what_its_commands_say(
@@ -660,6 +664,10 @@ def test_a_script_that_sets_up_a_machine_installs_what_its_commands_say(
         ("- python 3.6 + torchvision 0.5", "1.4"),
         ("First run `pip install torch==1.4.0 rich`, then `python train.py`.", "1.4.0"),
         ("    conda create -n own python=3.6", "..1.10.2"),
+        ("- - $ sudo docker pull pytorch/pytorch:0.4_cuda9_cudnn7", "0.4"),
+        ("Get it by `docker pull pytorch/pytorch:1.3-cuda10.1`.", "1.3"),
+        ("Never `docker pull pytorch/pytorch:1.3-cuda10.1`.", "None"),
+        ("The image pytorch/pytorch:1.3-cuda10.1 is small.", "None"),
         ("- Python 3.6", "None"),
         ("### PyTorch 1.4", "None"),
         ("• PyTorch 1.4", "1.4"),

@@ -12,6 +12,11 @@ _COMMAND = (
     r"\b(?:pip(?:3(?:\.\d+)?)?|conda|mamba|micromamba)(?:[ \t]+-\S+)*[ \t]+"
     r"(?:install|create)[ \t](?P<words>[^\n]*)"
 )
+# The tag of an image begins with the release; NVIDIA's images, for one, count months instead.
+_IMAGE = (
+    r"(?im)^(?:[ \t]*FROM|[^#\n]*\bdocker[ \t]+pull)[ \t]+(?:-\S+[ \t]+)*"
+    r"(?:docker\.io/)?(?:library/)?(?P<image>pytorch/pytorch|python):(?P<release>\d+(?:\.\d+)+)"
+)
 _WORD = r"\"[^\"]*\"|'[^']*'|[^\s\"']+"
 _DISTRIBUTION = (
     r"(?:[\w./-]+::)?([A-Za-z][\w.-]*)(?:\[[^\]]*\])?(?=[=<>~! ])\s*([=<>~!]?[^;]*)(?:;.*)?"
@@ -26,7 +31,12 @@ _WHEEL = (
 
 
 def installed_entries(text: str) -> Iterator[Entry]:
-    """Distribution and specifier of what the commands in a text install in some version."""
+    """Distribution and specifier of what the commands in a text install in some version.
+
+    That is also what the images have installed that they pull or build upon.
+    """
+    for image in re.finditer(_IMAGE, text):
+        yield image["image"].rpartition("/")[2], f"={image['release']}"
     joined = re.sub(r"\\[ \t]*\r?\n", " ", text)
     for command in re.finditer(_COMMAND, joined):
         if "#" in joined[joined.rfind("\n", 0, command.start()) + 1 : command.start()]:

@@ -19,12 +19,6 @@ Entry = tuple[str, str]  # distribution and specifier; an empty specifier is any
 _REQUIREMENT = re.compile(r"([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*\(?([^;()#]*)")
 _CONDA = re.compile(r"(?:[\w./-]+::)?([A-Za-z0-9][\w.-]*)\s*(.*)")
 _ITEM = re.compile(r"(\s*)-\s+(.*)")
-# The tag of an image begins with the release; NVIDIA's images, for one, count months instead.
-_IMAGE = re.compile(
-    r"^[ \t]*FROM[ \t]+(?:--\S+[ \t]+)*(?:docker\.io/)?(?:library/)?"
-    r"(?P<image>pytorch/pytorch|python):(?P<release>\d+(?:\.\d+)+)",
-    re.IGNORECASE | re.MULTILINE,
-)
 
 
 def requirement_entries(file: str, text: str) -> Iterator[Entry]:
@@ -41,9 +35,7 @@ def requirement_entries(file: str, text: str) -> Iterator[Entry]:
         yield from _setup_py(text)
     elif name == "pipfile":
         yield from _pipfile(text)
-    elif "dockerfile" in name:
-        yield from _dockerfile(text)
-    elif name.endswith(".sh"):
+    elif "dockerfile" in name or name.endswith(".sh"):
         yield from _installed(text)
     elif name.startswith("readme"):
         yield from _told(text)
@@ -155,12 +147,6 @@ def _pipfile(text: str) -> Iterator[Entry]:
             yield "python", f"={version}"
     yield from _poetry(_table(data, "packages"))
     yield from _poetry(_table(data, "dev-packages"))
-
-
-def _dockerfile(text: str) -> Iterator[Entry]:
-    for found in _IMAGE.finditer(text):
-        yield found["image"].rpartition("/")[2], f"={found['release']}"
-    yield from _installed(text)
 
 
 def _installed(text: str) -> Iterator[Entry]:
