@@ -145,6 +145,35 @@ class Changes:
         return found
 
 
+def taken_out(name: tree.Name) -> set[str]:
+    """The items that are deleted from a dict right before it is used: ``del state["model"]``."""
+    statement = tree.statement_of(name)
+    if not isinstance(statement, tree.Stmt):
+        return set()
+    block = tree.block_of(statement)
+    found: set[str] = set()
+    for earlier in reversed(block[: block.index(statement)]):
+        keys = _deleted(earlier, name.id)
+        if not keys and name.id in tree.names_in(earlier):
+            break
+        found |= keys
+    return found
+
+
+def _deleted(statement: tree.Stmt, name: str) -> set[str]:
+    """The keys that a statement which does nothing else deletes from a dict."""
+    match statement:
+        case tree.Delete(target=tree.Subscript() as item) if _is_named(item.value, name):
+            key: object = _constant_key(item)
+        case tree.ExprStmt(
+            value=tree.Call(func=tree.Attribute(attr="pop") as func, args=[first, *_])
+        ) if _is_named(func.value, name) and isinstance(first.value, tree.Constant):
+            key = first.value.value
+        case _:
+            return set()
+    return {key} if isinstance(key, str) else set()
+
+
 def _changes(statement: tree.Stmt) -> Iterator[Change]:
     match statement:
         case tree.Assign():

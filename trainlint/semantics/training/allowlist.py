@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
+from trainlint.semantics.changes import taken_out
 from trainlint.semantics.kinds import (
     ClassValue,
     Computed,
@@ -142,9 +143,11 @@ class Refused:
 
 def refused(file: File, saved: Expr) -> list[Refused]:
     """What the loader refuses in a saved expression, one for each of its items."""
+    gone = taken_out(saved) if isinstance(saved, tree.Name) else set()
     found: dict[Expr, Refused] = {}
     for one in _Search(file).within(saved, None, None, _DEPTH):
-        found.setdefault(one.item, one)
+        if one.key not in gone:
+            found.setdefault(one.item, one)
     return list(found.values())
 
 
