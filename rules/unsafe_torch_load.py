@@ -6,7 +6,8 @@ target is a torch below 2.6, whose default is the same, or where `pickle`, `dill
 is given as the `pickle_module`, with which it is the default of every release. With `--pedantic`
 also where more than states is loaded (data sets, whole models), which cannot be read otherwise, and
 where no call and no setting of the project lets a run get to the load. It is silent where the same
-run has saved the file before, and for a second try after a load of plain weights has failed.
+run has saved the file before, for a cache that is made and saved where it is missing, and for a
+second try after a load of plain weights has failed.
 
 ## Why is this bad?
 A full load unpickles: a file can name any function and have it called with any arguments, before a
@@ -64,6 +65,7 @@ from trainlint.api import (
     checkpoints,
     is_dead,
     plain_saves,
+    provenance,
     rewrite,
     skipped,
     tree,
@@ -93,6 +95,8 @@ def check(file: File) -> Iterator[Finding]:
         if given is not None and file.values.literal(given) is not False:
             continue
         if is_dead(load) or written.saved_before(file, load) is not None:
+            continue
+        if provenance.is_cache(file, load):
             continue
         if any(True for _ in plain_saves.second_tries(file, load)):
             continue

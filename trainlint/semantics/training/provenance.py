@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
+from trainlint.semantics.data import loading
 from trainlint.semantics.kinds import Instance
 from trainlint.semantics.training import skipped, titles, written
 from trainlint.semantics.training.checkpoints import Restored
@@ -107,12 +109,37 @@ def saves(file: File) -> list[tree.Call]:
     return file.calls_to("torch.save")
 
 
+def is_cache(file: File, load: tree.Call) -> bool:
+    """True where a branch loads a file that is there, and the other one makes and saves it."""
+    path = load.arg(0, "f")
+    return path is not None and any(
+        isinstance(choice, tree.If) and _asks_for(file, choice.test, path)
+        for choice in _else_saved(file, load)
+    )
+
+
+def _asks_for(file: File, test: Expr, path: Expr) -> bool:
+    """True for a test that asks whether there is a file: ``os.path.exists(path)``."""
+    for node in test.walk():
+        if not isinstance(node, tree.Call) or not loading.is_test(node):
+            continue
+        asked = node.args[0].value if node.args else getattr(node.func, "value", None)
+        if asked is not None and written.same_path(file, asked, path):
+            return True
+    return False
+
+
 def _is_made_where_missing(file: File, load: tree.Call) -> bool:
     """True for a cache: one branch loads the file, and the other one saves it."""
+    return any(True for _ in _else_saved(file, load))
+
+
+def _else_saved(file: File, load: tree.Call) -> Iterator[tree.If | tree.Try]:
+    """The choices of which one branch loads a file, and another one saves it."""
     path = load.arg(0, "f")
     for above in load.ancestors():
         if isinstance(above, tree.FunctionDef | tree.ClassDef):
-            return False
+            return
         if not isinstance(above, tree.If | tree.Try) or path is None:
             continue
         for save in saves(file):
@@ -120,8 +147,8 @@ def _is_made_where_missing(file: File, load: tree.Call) -> bool:
             if target is None or _block(above, save) in {None, _block(above, load)}:
                 continue
             if written.same_path(file, path, target):
-                return True
-    return False
+                yield above
+                break
 
 
 def _block(statement: tree.If | tree.Try, node: tree.Node) -> str | None:
