@@ -87,3 +87,23 @@ def test_a_loss_that_is_learnt_from_is_reported(text: str) -> None:
     (finding,) = check_text(RULE, NET + text)
     assert finding.confidence is not Confidence.LOW
     assert "teaches nothing" in finding.message
+
+
+def test_a_loss_that_is_built_with_and_without_a_gpu_is_told_of_once() -> None:
+    text = """
+import torch
+from torch import nn
+
+
+class Trainer:
+    def __init__(self, gpu):
+        self.net = nn.Sequential(nn.Linear(3, 1), nn.Sigmoid())
+        if gpu:
+            self.loss = nn.BCELoss().cuda()
+        else:
+            self.loss = nn.BCELoss()
+
+    def step(self, x, y):
+        self.loss(self.net(x), y).backward()
+"""
+    assert len(check_text(RULE, text)) == 1

@@ -99,7 +99,10 @@ def faults(
 def once_each(
     file: File, found: Iterable[tuple[LossEvaluation, list[Origin]]]
 ) -> Iterator[tuple[LossEvaluation, list[Origin]]]:
-    """For each source in front of a criterion one evaluation, one that trains where there is."""
+    """For each source in front of a criterion one evaluation, one that trains where there is.
+
+    An evaluation of which several criteria can be the one (built with and without a GPU) is one.
+    """
     chosen: dict[object, tuple[LossEvaluation, list[Origin]]] = {}
     for evaluation, origins in found:
         if not origins:
@@ -109,7 +112,10 @@ def once_each(
         known = chosen.get(fault)
         if known is None or forms_no_gradient(file, known[0].call):
             chosen[fault] = (evaluation, origins)
-    yield from chosen.values()
+    told: dict[object, tuple[LossEvaluation, list[Origin]]] = {}
+    for evaluation, origins in chosen.values():
+        told.setdefault((evaluation.call, evaluation.name), (evaluation, origins))
+    yield from told.values()
 
 
 def forms_no_gradient(file: File, evaluated: tree.Call) -> bool:
