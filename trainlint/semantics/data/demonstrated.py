@@ -58,7 +58,7 @@ def is_one_of_two_ways(file: File, node: Node, maker: str) -> bool:
 
 
 def _only_makes(file: File, block: list[tree.Stmt], maker: str) -> bool:
-    calls = [node for one in block for node in one.walk() if isinstance(node, tree.Call)]
+    calls = [call for one in block for call in tree.within(one, tree.Call)]
     if any(tree.word_of(call.func).startswith("fit_") for call in calls):
         return False
     made = (file.names.qualified(call.func) or "" for call in calls)

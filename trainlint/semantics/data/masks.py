@@ -63,9 +63,8 @@ def takes_a_split(file: File, loop: tree.Node) -> bool:
     The mask may stand in a function that the loop calls, or be given to the one it stands in.
     """
     for node in _bodies(file, loop):
-        for each in node.walk():
-            if isinstance(each, tree.Subscript) and any(map(of_index, each.index)):
-                return True
+        if any(of_index(i) for each in tree.within(node, tree.Subscript) for i in each.index):
+            return True
     function = tree.function_of(loop)
     if not isinstance(function, tree.FunctionDef):
         return False
@@ -78,11 +77,10 @@ def takes_a_split(file: File, loop: tree.Node) -> bool:
 
 def _bodies(file: File, loop: tree.Node) -> Iterator[tree.Node]:
     yield loop
-    for call in loop.walk():
-        if isinstance(call, tree.Call):
-            for value in file.values.callees(call):
-                if isinstance(value, FunctionValue):
-                    yield value.function
+    for call in tree.within(loop, tree.Call):
+        for value in file.values.callees(call):
+            if isinstance(value, FunctionValue):
+                yield value.function
 
 
 def _word(node: tree.Node) -> str | None:
