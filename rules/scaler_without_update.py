@@ -2,7 +2,8 @@
 
 ## What it does
 Finds `scaler.step(optimizer)` in a loop in which no `scaler.update()` of a `GradScaler` follows,
-neither in the loop nor in a function that it calls. One update serves all optimizers of a round.
+neither in the loop nor in a function that it calls; `scaler.update` without its parentheses is
+none. One update serves all optimizers of a round.
 
 ## Why is this bad?
 `step` remembers for each optimizer that it has stepped, and only `update` forgets it. The second
@@ -41,8 +42,9 @@ def train(model, loader, optimizer, criterion):
 ```
 
 ## Fix safety
-The fix puts `scaler.update()` behind the last step of the scaler in the round. It is unsafe: a run
-that ended in the second round now goes on. There is no fix where
+The fix puts `scaler.update()` behind the last step of the scaler in the round, or calls the update
+that is named there. It is unsafe: a run that ended in the second round now goes on. There is no fix
+where
 
 - the scaler steps in several blocks of the loop, so that no place comes once after all of them;
 - the step stands in a function that the loop calls, which others may call too;
@@ -109,6 +111,8 @@ def _finding(
     trail = [Step(loop, "this loop comes round to the step again")]
     if outside is not None:
         trail.append(Step(outside.site, "the scaler is updated only here"))
+    if last.named is not None:
+        trail.append(Step(last.named, "the update is named here, and not called"))
     fixes: tuple[Fix, ...] = ()
     try:
         fixes = (_update(file, scaler, steps),)
@@ -138,5 +142,9 @@ def _update(file: File, scaler: str, steps: Sequence[unrenewed.UnrenewedStep]) -
         raise Unfixable("the scaler steps in several blocks of the loop")
     if any(tree.block_of(place) is not tree.block_of(places[0]) for place in places):
         raise Unfixable("the scaler steps in several blocks of the loop")
-    edits = rewrite.insert_after(file, places[-1], [f"{scaler}.update()"])
+    named = steps[-1].named
+    if named is not None and named in tree.block_of(places[-1]) and named.start > places[-1].start:
+        edits = rewrite.replace(file, named.value, f"{scaler}.update()")
+    else:
+        edits = rewrite.insert_after(file, places[-1], [f"{scaler}.update()"])
     return Fix(f"Update `{scaler}` at the end of each round", edits, Safety.UNSAFE)

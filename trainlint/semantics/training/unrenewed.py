@@ -26,7 +26,7 @@ class UnrenewedStep:
     """A step of a scaler that the next round of ``loop`` repeats without an update between them.
 
     ``certain`` tells that the scaler is known by what made it, ``outside`` is the update that
-    follows only behind the loop.
+    follows only behind the loop, and ``named`` an update in the loop that is named and not called.
     """
 
     step: Event
@@ -34,6 +34,7 @@ class UnrenewedStep:
     loop: tree.Loop
     certain: bool
     outside: Event | None
+    named: tree.ExprStmt | None
 
 
 def unrenewed(file: File) -> Iterator[UnrenewedStep]:
@@ -89,7 +90,8 @@ def _judged(
         return None
     certain = all(isinstance(v, Instance | Literal) for v in file.values.of(expr))
     outside = next((e for e in updates if e.site.start > loop.start), None)
-    return UnrenewedStep(step, expr, loop, certain, outside)
+    named = next((s for s in _named(file, expr) if loop in s.ancestors()), None)
+    return UnrenewedStep(step, expr, loop, certain, outside, named)
 
 
 def _is_of_other(file: File, update: Event, scaler: Expr) -> bool:
@@ -171,13 +173,25 @@ def _is_made_in(file: File, expr: Expr, region: tree.Node) -> bool:
 
 def _is_kept(file: File, expr: Expr) -> bool:
     """True where the method itself is kept or handed on: ``update = scaler.update``."""
-    name = tree.last_name(expr)
     return any(
-        member.attr == "update"
-        and tree.last_name(member.value) == name
+        not isinstance(member.parent, tree.ExprStmt)
         and not (isinstance(member.parent, tree.Call) and member.parent.func is member)
-        for member in file.all(tree.Attribute)
+        for member in _updates_of(file, expr)
     )
+
+
+def _named(file: File, expr: Expr) -> Iterator[tree.ExprStmt]:
+    """The statements that name the update and do not call it: ``scaler.update``."""
+    for member in _updates_of(file, expr):
+        if isinstance(member.parent, tree.ExprStmt):
+            yield member.parent
+
+
+def _updates_of(file: File, expr: Expr) -> Iterator[tree.Attribute]:
+    name = tree.last_name(expr)
+    for member in file.all(tree.Attribute):
+        if member.attr == "update" and tree.last_name(member.value) == name:
+            yield member
 
 
 def _is_updated_elsewhere(file: File, expr: tree.Attribute) -> bool:
