@@ -2,10 +2,11 @@
 
 ## What it does
 Finds a `DataLoader` with `shuffle=True` over a validation or test split that feeds an evaluation
-pass and no training loop, and the same in `val_dataloader` and its kin of a Lightning module. A
-loader with a sampler or over an iterable data set, a pass that ends early (a few pictures to look
-at, where the order decides which), and one that takes samples one by one and writes each result
-under the name of its sample are left out.
+pass and no training loop, and the same in `val_dataloader` and its kin of a Lightning module. The
+arguments may stand in a dict (`**options`) that nothing changes. A loader with a sampler or over an
+iterable data set, a pass that ends early (a few pictures to look at, where the order decides
+which), and one that takes samples one by one and writes each result under the name of its sample
+are left out.
 
 ## Why is this bad?
 Predictions come in another order each time: they do not fit the rows of the data set, the ids of a
@@ -46,7 +47,8 @@ def evaluate(model, val_set):
 
 ## Fix safety
 The fix is unsafe: the order of the samples changes, and with it all that is drawn from the global
-random state afterwards. There is none where `shuffle` is not written as `True` at the loader.
+random state afterwards. There is none where `shuffle` is not written as `True` at the loader, or
+where a loader for training is made at the same place.
 
 ## Since
 0.1.0
@@ -71,7 +73,6 @@ from trainlint.api import (
     all_of,
     rewrite,
     shuffling,
-    tree,
 )
 
 RULE = Rule(
@@ -87,20 +88,25 @@ RULE = Rule(
 def check(file: File) -> Iterator[Finding]:
     for found in shuffling.shuffled_evaluations(file):
         fixes, why = _fix(file, found)
+        trail = [Step(found.used, "its batches are evaluated here")]
+        if found.maker is not None:
+            trail.insert(0, Step(found.maker, "it is asked for here"))
         yield Finding(
             found.loader,
             "This loader is only evaluated and shuffles its samples: the predictions come in "
             f"another order each time, which is not that of the data{why}",
-            trail=(Step(found.used, "its batches are evaluated here"),),
+            trail=tuple(trail),
             fixes=fixes,
         )
 
 
 def _fix(file: File, found: shuffling.Ordered) -> tuple[tuple[Fix, ...], str]:
     try:
-        if not isinstance(found.shuffle, tree.Constant):
+        if found.maker is not None:
+            raise Unfixable("the function that makes it makes one that is trained on, too")
+        if found.written is None:
             raise Unfixable("`shuffle` is set elsewhere")
-        edits = rewrite.replace(file, found.shuffle, "False")
+        edits = rewrite.replace(file, found.written, "False")
     except Unfixable as error:
         return (), f" (no fix is offered: {error.reason})"
     return (Fix("Keep the order of the data", edits, Safety.UNSAFE),), ""

@@ -69,7 +69,6 @@ from trainlint.api import (
     all_of,
     rewrite,
     shuffling,
-    tree,
 )
 
 RULE = Rule(
@@ -99,8 +98,8 @@ def _fix(file: File, found: shuffling.Ordered) -> tuple[tuple[Fix, ...], str]:
     try:
         if found.shuffle is None:
             edits = rewrite.add_argument(file, found.loader, "shuffle", "True")
-        elif isinstance(found.shuffle, tree.Constant):
-            edits = rewrite.replace(file, found.shuffle, "True")
+        elif found.written is not None:
+            edits = rewrite.replace(file, found.written, "True")
         else:
             raise Unfixable("`shuffle` is set elsewhere")
     except Unfixable as error:

@@ -153,7 +153,7 @@ def shuffled_by_position(program: Program) -> Iterator[Fault]:
         size = keyword(call, "batch_size")
         first = program.source(call.args[0])
         if size is not None and len(call.args) == 1 and len(call.keywords) == 1:
-            text = f"DataLoader({first}, {program.source(size.value)}, True)"
+            text = f"{program.source(call.func)}({first}, {program.source(size.value)}, True)"
             yield Fault((program.replaced(call, text),), at=program.start(call))
 
 
@@ -163,7 +163,7 @@ def shuffled_by_options(program: Program) -> Iterator[Fault]:
         if len(call.args) == 1 and len(call.keywords) == 1:
             size = program.source(call.keywords[0].value)
             line = f'options = {{"batch_size": {size}, "shuffle": True}}'
-            text = f"DataLoader({program.source(call.args[0])}, **options)"
+            text = f"{program.source(call.func)}({program.source(call.args[0])}, **options)"
             changes = (program.before(call, line), program.replaced(call, text))
             yield Fault(changes, at=program.start(call))
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.kinds import Instance, Method, Object, Part, Value
+from trainlint.semantics.spread import spread
 from trainlint.semantics.training.counting import unwrapped
 from trainlint.semantics.tree import Expr
 
@@ -26,24 +27,35 @@ _MAX_DEPTH = 4
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """A loader that a loop takes batches from; ``taken`` is what the loop's header calls it."""
+    """A loader that a loop takes batches from; ``taken`` is what the loop's header calls it.
+
+    ``shared`` are the arguments that its constructor gets from a dict.
+    """
 
     loader: Instance
     taken: Expr
+    shared: Mapping[str, Expr]
 
     def argument(self, name: str) -> Expr | None:
         """An argument of the loader's constructor, None where it is not written."""
-        return self.loader.call.arg(_POSITIONS.get(name), name)
+        given = self.loader.call.arg(_POSITIONS.get(name), name)
+        return given if given is not None else self.shared.get(name)
 
 
-def feeds(file: File, loop: tree.Loop) -> list[Feed]:
+def feed(file: File, loader: Instance, taken: Expr) -> Feed:
+    """A loader as it is taken somewhere, with what a dict gives its constructor."""
+    return Feed(loader, taken, spread(file, loader.call, loader.frame) or {})
+
+
+def feeds(file: File, loop: tree.Loop | tree.Comprehension) -> list[Feed]:
     """The loaders that are known to feed a loop, each once; unknown ones are left out."""
-    if not isinstance(loop, tree.For):
+    if isinstance(loop, tree.While):
         return []
     found: dict[tree.Call, Feed] = {}
-    for taken in _iterated(file, loop.iter):
-        for loader in loaders(file, taken):
-            found.setdefault(loader.call, Feed(loader, taken))
+    for over in loop.generators if isinstance(loop, tree.Comprehension) else [loop]:
+        for taken in _iterated(file, over.iter):
+            for loader in loaders(file, taken):
+                found.setdefault(loader.call, feed(file, loader, taken))
     return list(found.values())
 
 
@@ -53,16 +65,16 @@ def loaders(file: File, taken: Expr) -> list[Instance]:
         loader
         for value in file.values.of(taken)
         for loader in _behind(file, value, _MAX_DEPTH)
-        if _is_written(loader.call)
+        if _is_written(file, loader)
     ]
 
 
-def _is_written(call: tree.Call) -> bool:
+def _is_written(file: File, loader: Instance) -> bool:
     """Whether a loader's arguments are known; beside a sampler ``**kwargs`` can hold no other."""
-    if not call.has_star:
+    sampler = loader.call.arg(None, "sampler")
+    if sampler is not None and not tree.is_none(sampler):
         return True
-    sampler = call.arg(None, "sampler")
-    return sampler is not None and not tree.is_none(sampler)
+    return not loader.call.has_star or spread(file, loader.call, loader.frame) is not None
 
 
 def is_only_loaders(file: File, taken: Expr) -> bool:

@@ -37,6 +37,10 @@ _SPELLS = re.compile(
     r"^(join|joinpath|split|rsplit|splitext|basename|strip|replace|format|str|Path|with_suffix|"
     r"with_name|removesuffix|item|int|zfill|decode)$"
 )
+# What goes over all that a generator gives.
+_TAKE_ALL = frozenset(
+    f"builtins.{name}" for name in "sum list tuple set dict max min sorted".split()
+)
 _MAX_STEPS = 80
 
 
@@ -47,31 +51,48 @@ class Ordered:
     loader: tree.Call
     used: tree.Node
     shuffle: Expr | None
+    maker: tree.Call | None = None  # the call of the function that makes it, beside others
+
+    @property
+    def written(self) -> tree.Constant | None:
+        """The word on ``shuffle`` that stands at the loader itself, and serves no other one."""
+        given = self.shuffle
+        if not isinstance(given, tree.Constant) or self.maker is not None:
+            return None
+        return given if self.loader in given.ancestors() else None
 
 
 def shuffled_evaluations(file: File) -> Iterator[Ordered]:
     """The loaders of a validation or test split that shuffle, and that nothing trains on."""
     trained = {
-        feed.loader.call
+        (feed.loader.call, _maker(feed))
         for found in file.script.training_loops
         for feed in feeding.feeds(file, found.loop)
     }
-    told: set[tree.Call] = set(trained)
+    learned_from = {call for call, _ in trained}
+    told: set[tree.Call] = {call for call, maker in trained if maker is None}
     for found in evaluation.passes(file):
-        if isinstance(found.loop, tree.Comprehension) or _takes_some(found.loop):
+        if _takes_some(file, found.loop):
             continue
         for feed in feeding.feeds(file, found.loop):
-            call = feed.loader.call
+            call, maker = feed.loader.call, _maker(feed)
             shuffle = feed.argument("shuffle")
             if call in told or shuffle is None or not _is(file, feed, shuffle, True):
                 continue
-            if _has_sampler(feed) or _is_iterable(file, feed) or not _is_held_out(file, call):
+            if (call, maker) in trained or (maker is None and call in learned_from):
+                continue
+            if _has_sampler(feed) or _is_iterable(file, feed) or not _is_held_out(file, feed):
                 continue
             if _is_kept_by_name(file, feed, found.loop):
                 continue
             told.add(call)
-            yield Ordered(call, found.loop, shuffle)
-    yield from _returned(file, told)
+            yield Ordered(call, found.loop, shuffle, maker if call in learned_from else None)
+    yield from _returned(file, told | learned_from)
+
+
+def _maker(feed: Feed) -> tree.Call | None:
+    """The call of the function in which a loader is made, where it is known."""
+    return feed.loader.frame.call if feed.loader.frame is not None else None
 
 
 def _returned(file: File, told: set[tree.Call]) -> Iterator[Ordered]:
@@ -86,7 +107,7 @@ def _returned(file: File, told: set[tree.Call]) -> Iterator[Ordered]:
         for statement in file.values.graph.returns(function):
             assert statement.value is not None
             for loader in feeding.loaders(file, statement.value):
-                feed = Feed(loader, statement.value)
+                feed = feeding.feed(file, loader, statement.value)
                 shuffle = feed.argument("shuffle")
                 if shuffle is None or loader.call in told or _has_sampler(feed):
                     continue
@@ -125,11 +146,12 @@ def _is(file: File, feed: Feed, given: Expr, wanted: bool) -> bool:
     return file.values.literal(given, feed.loader.frame) is wanted
 
 
-def _is_kept_by_name(file: File, feed: Feed, loop: tree.Loop) -> bool:
+def _is_kept_by_name(file: File, feed: Feed, loop: evaluation.Rounds) -> bool:
     """Whether batches of one are written to files, each under a name that its sample brings."""
-    size, taken = feed.argument("batch_size"), counting.taken(file, loop)
+    size = feed.argument("batch_size")
     if size is not None and file.values.literal(size, feed.loader.frame) != 1:
         return False
+    taken = counting.taken(file, loop) if isinstance(loop, tree.For) else None
     if taken is None or not isinstance(loop, tree.For):
         return False
     brought = {name.id for name in loop.target.walk() if isinstance(name, tree.Name)}
@@ -176,9 +198,25 @@ def _builds_text(value: Expr) -> bool:
     )
 
 
-def _takes_some(loop: tree.Loop) -> bool:
-    """Whether a loop ends early, so that the order decides which samples it sees."""
+def _takes_some(file: File, loop: evaluation.Rounds) -> bool:
+    """Whether a loop may end early, so that the order decides which samples it sees."""
+    if isinstance(loop, tree.Comprehension):
+        taker = loop.parent.parent if isinstance(loop.parent, tree.Arg) else None
+        whole = isinstance(taker, tree.Call) and file.names.qualified(taker.func) in _TAKE_ALL
+        if loop.kind == "generator" and not whole:
+            return True
+        return any(_is_cut(file, generator.iter) for generator in loop.generators)
+    if isinstance(loop, tree.For) and _is_cut(file, loop.iter):
+        return True
     return any(isinstance(node, tree.Break | tree.Return) for node in loop.walk())
+
+
+def _is_cut(file: File, header: Expr) -> bool:
+    """Whether batches are zipped with others, which pairs them, or ends before they do."""
+    return any(
+        isinstance(node, tree.Call) and file.names.qualified(node.func) == "builtins.zip"
+        for node in header.walk()
+    )
 
 
 def _is_iterable(file: File, feed: Feed) -> bool:
@@ -189,16 +227,14 @@ def _is_iterable(file: File, feed: Feed) -> bool:
     )
 
 
-def _is_held_out(file: File, loader: tree.Call) -> bool:
+def _is_held_out(file: File, feed: Feed) -> bool:
     """Whether all that tells it says that a loader is of a validation or test split."""
-    parent = loader.parent
-    expr: Expr = loader
-    if isinstance(parent, tree.Assign) and isinstance(parent.targets[0], tree.Name):
-        expr = parent.targets[0]
-    feds = file.loaders.of(Use(loader))
-    roles = {fed.split for fed in feds}
-    if None in roles and isinstance(expr, tree.Name):
-        roles = {of_name(expr.id) if role is None else role for role in roles}
+    loader, maker = feed.loader.call, _maker(feed)
+    roles = {fed.split for fed in file.loaders.of(Use(loader, feed.loader.frame))}
+    for made in (loader, maker) if None in roles else ():
+        target = next(iter(tree.targets_of(made.parent if made is not None else None)), None)
+        if isinstance(target, tree.Name):
+            roles = {of_name(target.id) if role is None else role for role in roles}
     return bool(roles) and roles <= {VALIDATION, TEST}
 
 

@@ -274,7 +274,7 @@ def telling(file: File, found: Unshuffled) -> Telling:
     known = feeding.is_only_loaders(file, loader)
     drawn: list[Value | None] = []
     for one in feeding.loaders(file, loader):
-        drawn += feeding.samplers(file, Feed(one, loader)) or [None]
+        drawn += feeding.samplers(file, feeding.feed(file, one, loader)) or [None]
     return _told(f"{file.text(loader)}.sampler", epoch, drawn, known)
 
 
