@@ -1,13 +1,14 @@
 """`torch.load` runs whatever code its file holds.
 
 ## What it does
-Finds calls of `torch.load` with `weights_only=False`, and those without the argument where the
-target is a torch below 2.6, whose default is the same, or where `pickle`, `dill` or `cloudpickle`
-is given as the `pickle_module`, with which it is the default of every release. With `--pedantic`
-also where more than states is loaded (data sets, whole models), which cannot be read otherwise, and
-where no call and no setting of the project lets a run get to the load. It is silent where the same
-run has saved the file before, for a cache that is made and saved where it is missing, and for a
-second try after a load of plain weights has failed.
+Finds calls of `torch.load` with `weights_only=False` (written out, in a dict that is spread by
+`**`, or bound by `functools.partial`), and those without the argument where the target is a torch
+below 2.6, whose default is the same, or where `pickle`, `dill` or `cloudpickle` is given as the
+`pickle_module`, with which it is the default of every release. With `--pedantic` also where more
+than states is loaded (data sets, whole models), which cannot be read otherwise, and where no call
+and no setting of the project lets a run get to the load. It is silent where the same run has saved
+the file before, for a cache that is made and saved where it is missing, and for a second try after
+a load of plain weights has failed.
 
 ## Why is this bad?
 A full load unpickles: a file can name any function and have it called with any arguments, before a
@@ -49,7 +50,7 @@ below torch 1.13, which does not know the argument.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from trainlint.api import (
     Confidence,
@@ -66,8 +67,10 @@ from trainlint.api import (
     is_dead,
     plain_saves,
     provenance,
+    references,
     rewrite,
     skipped,
+    spread,
     tree,
     written,
 )
@@ -89,38 +92,61 @@ _FIRST = (1, 13)  # weights_only can be given from here on
 def check(file: File) -> Iterator[Finding]:
     old = file.target("torch").known and file.target("torch").wholly_below(_SINCE)
     for load in file.calls_to("torch.load"):
-        given = load.arg(None, "weights_only")
-        if given is None and (not (old or _is_pickled(file, load)) or load.has_star):
+        shared = spread.arguments(file, load)
+        given = _given(load, shared or {})
+        if given is None and (not (old or _is_pickled(file, load)) or shared is None):
             continue
-        if given is not None and file.values.literal(given) is not False:
+        if given is None or file.values.literal(given) is False:
+            yield from _finding(file, load, [load], given)
+    for bound in file.calls_to("functools.partial"):
+        if not bound.args or file.names.qualified(bound.args[0].value) != "torch.load":
             continue
-        if is_dead(load) or written.saved_before(file, load) is not None:
-            continue
-        if provenance.is_cache(file, load):
-            continue
-        if any(True for _ in plain_saves.second_tries(file, load)):
-            continue
-        yield _finding(file, load, given)
+        given = _given(bound, spread.arguments(file, bound) or {})
+        if given is not None and file.values.literal(given) is False:
+            loads = references.calls_of(file, bound)
+            own = [one for one in loads or () if _given(one, {}) is None]
+            if loads is None or own:
+                yield from _finding(file, bound, own, given)
 
 
-def _finding(file: File, load: tree.Call, given: tree.Expr | None) -> Finding:
-    restored = checkpoints.restored(file, load)
-    states = bool(restored.states)
-    pickled = _is_pickled(file, load)
-    what = f"`{file.text(load.func)}` {_how(file, load, given, pickled)}"
-    writers = plain_saves.writers(file, load) if states else []
+def _given(call: tree.Call, shared: Mapping[str, tree.Expr]) -> tree.Expr | None:
+    given = call.arg(None, "weights_only")
+    return given if given is not None else shared.get("weights_only")
+
+
+def _is_own(file: File, load: tree.Call) -> bool:
+    """True where a load does not run, gets what the run has saved, or is a second try."""
+    if is_dead(load) or written.saved_before(file, load) is not None:
+        return True
+    return provenance.is_cache(file, load) or any(
+        True for _ in plain_saves.second_tries(file, load)
+    )
+
+
+def _finding(
+    file: File, call: tree.Call, loads: list[tree.Call], given: tree.Expr | None
+) -> Iterator[Finding]:
+    """The finding at a call that loads, or at the ``partial`` through which the others do."""
+    foreign = [load for load in loads if not _is_own(file, load)]
+    if (loads and not foreign) or is_dead(call):
+        return
+    states = [one for load in foreign for one in checkpoints.restored(file, load).states]
+    pickled = _is_pickled(file, call)
+    what = f"`{file.text(call.func)}` {_how(file, call, given, pickled)}"
+    if call not in loads:
+        what = "`torch.load`, to which `weights_only=False` is bound here,"
+    writers = [one for load in foreign for one in plain_saves.writers(file, load) if states]
     refused = [one for writer in writers for one in writer.refused]
-    fixes, why = _fixes(file, load, writers, states)
-    trail = [Step(call, "the states in it are restored here") for call in restored.states[:2]]
+    fixes, why = _fixes(file, call, writers, bool(states))
+    trail = [Step(restored, "the states in it are restored here") for restored in states[:2]]
     trail += [Step(one.item, f"{one.what} is saved here") for one in refused[:2]]
-    return Finding(
-        load,
+    runs = any(not skipped.is_skipped(file, load) for load in foreign)
+    yield Finding(
+        call,
         f"{what} runs any code that the file holds, as soon as it is loaded{why}",
         trail=tuple(trail),
         fixes=fixes,
-        confidence=Confidence.HIGH
-        if states and not skipped.is_skipped(file, load)
-        else Confidence.LOW,
+        confidence=Confidence.HIGH if states and runs else Confidence.LOW,
         target=None if given is not None or pickled else "torch < 2.6",
     )
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _DEPTH = 3
 
 
-def spread(file: File, call: tree.Call, frame: Frame | None = None) -> Mapping[str, Expr] | None:
+def arguments(file: File, call: tree.Call, frame: Frame | None = None) -> Mapping[str, Expr] | None:
     """The arguments in the dicts that a call spreads; None where they, or a ``*``, may be any."""
     found: dict[str, Expr] = {}
     for arg in call.args:

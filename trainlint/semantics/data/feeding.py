@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trainlint.semantics import tree
+from trainlint.semantics import spread, tree
 from trainlint.semantics.kinds import Instance, Method, Object, Part, Value
-from trainlint.semantics.spread import spread
 from trainlint.semantics.training.counting import unwrapped
 from trainlint.semantics.tree import Expr
 
@@ -44,7 +43,7 @@ class Feed:
 
 def feed(file: File, loader: Instance, taken: Expr) -> Feed:
     """A loader as it is taken somewhere, with what a dict gives its constructor."""
-    return Feed(loader, taken, spread(file, loader.call, loader.frame) or {})
+    return Feed(loader, taken, spread.arguments(file, loader.call, loader.frame) or {})
 
 
 def feeds(file: File, loop: tree.Loop | tree.Comprehension) -> list[Feed]:
@@ -74,7 +73,7 @@ def _is_written(file: File, loader: Instance) -> bool:
     sampler = loader.call.arg(None, "sampler")
     if sampler is not None and not tree.is_none(sampler):
         return True
-    return not loader.call.has_star or spread(file, loader.call, loader.frame) is not None
+    return not loader.call.has_star or spread.arguments(file, loader.call, loader.frame) is not None
 
 
 def is_only_loaders(file: File, taken: Expr) -> bool:
