@@ -146,3 +146,24 @@ def test_a_class_is_replaced_with_all_that_it_holds() -> None:
 )
 def test_what_may_be_used_or_kept_is_not_replaced(code: str) -> None:
     assert _dead(code) == [False]
+
+
+def test_what_follows_a_statement_that_leaves_its_block_never_runs() -> None:
+    code = """
+        def first(rows):
+            for row in rows:
+                if row:
+                    continue
+                    probe()
+                probe()
+                break
+                probe()
+            return rows
+            with rows:
+                probe()
+        def second(rows):
+            if rows:
+                return rows
+            probe()
+    """
+    assert _dead(code) == [True, False, True, True, False]

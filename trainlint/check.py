@@ -20,7 +20,7 @@ from trainlint.edits import Fix
 from trainlint.rule import Finding, Rule
 from trainlint.semantics import tokens, tree
 from trainlint.semantics.facts import File, SuppressionFault, Surroundings
-from trainlint.semantics.replaced import in_replaced
+from trainlint.semantics.flow import is_dead
 from trainlint.semantics.trail import Step
 from trainlint.semantics.view import View
 from trainlint.text import bounds, syntax
@@ -107,7 +107,7 @@ def _check(
                 for check in rule.checks
                 for finding in check(seen)
                 if tree.module_of(finding.node) is file.module  # another file reports its own
-                and not in_replaced(finding.node)
+                and not is_dead(finding.node)
             ]
         except Exception as error:  # a rule's own defect must not silence the others
             text = " ".join(str(error).split()) or "no message"

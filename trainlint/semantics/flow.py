@@ -219,8 +219,11 @@ def truth(expr: tree.Expr) -> bool | None:
 
 
 def is_dead(node: Node) -> bool:
-    """True below ``if False`` and the like, and in a definition that a later one replaces."""
-    if in_replaced(node):
+    """True below ``if False`` and the like, behind a ``return`` or its kind, and where replaced.
+
+    A definition is replaced by a later one of its name.
+    """
+    if in_replaced(node) or _follows_an_end(node):
         return True
     below = node
     for ancestor in node.ancestors():
@@ -231,4 +234,17 @@ def is_dead(node: Node) -> bool:
             if constant is True and any(below is s for s in ancestor.orelse):
                 return True
         below = ancestor
+    return False
+
+
+def _follows_an_end(node: Node) -> bool:
+    """True where a statement of the same block, or of one around it, always leaves it before."""
+    for above in (node, *node.ancestors()):
+        if not isinstance(above, Stmt) or above.parent is None:
+            continue
+        for earlier in tree.block_of(above):
+            if earlier is above:
+                break
+            if isinstance(earlier, tree.Return | tree.Raise | tree.Break | tree.Continue):
+                return True
     return False
