@@ -277,7 +277,7 @@ class _Follow:
         by_place = isinstance(base, tree.Attribute) and base.attr == "iloc"
         if isinstance(base, tree.Attribute) and base.attr in {"loc", "iloc"}:
             base = base.value
-        if len(expr.index) == 1 and isinstance(key, tree.Compare | tree.BinOp | tree.UnaryOp):
+        if len(expr.index) == 1 and _is_mask(key):
             return base if not by_place else expr  # some of the rows
         if len(expr.index) == 2 and not _is_full(expr.index[0]):
             return expr
@@ -497,6 +497,13 @@ def _holds(file: File, column: Column, table: _Table) -> bool:
     if column < 0:
         return high is None and (low is None or low >= 0)
     return 0 <= (low or 0) <= column and (high is None or high > column)
+
+
+def _is_mask(key: Expr) -> bool:
+    """True for conditions on rows; a sum is one of lists of columns."""
+    if isinstance(key, tree.BinOp):
+        return key.op in {"&", "|", "^"}
+    return isinstance(key, tree.Compare | tree.UnaryOp)
 
 
 def _is_full(index: Expr) -> bool:
