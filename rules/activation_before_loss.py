@@ -71,8 +71,8 @@ def sigmoid_before_bce(file: File) -> Iterator[Finding]:
     Finds `nn.BCELoss` and `F.binary_cross_entropy` whose input is known to be a sigmoid's output,
     through methods, attributes, containers and returned dicts. Under autocast AMP001 speaks. A loss
     that is only looked at (under `no_grad`, or in an evaluation pass) forms no gradient, and is
-    reported with `--pedantic` only. It is silent where another term of the loss needs the same
-    probabilities.
+    reported with `--pedantic` only. It is silent where another term of the loss, or the weight of
+    this one (as of a focal loss), needs the same probabilities.
 
     ## Why is this bad?
     For a logit beyond about 17 in float32 the sigmoid is exactly 1 (beyond about -104 exactly 0).
@@ -115,7 +115,11 @@ def sigmoid_before_bce(file: File) -> Iterator[Finding]:
     """
     evaluations = losses.loss_evaluations(file, losses.BCE)
     for evaluation, origins in settled.faults(file, evaluations, {tensors.SIGMOID}):
-        if _shared(file, evaluation) or _overlaps(file, evaluation):
+        if (
+            _shared(file, evaluation)
+            or _overlaps(file, evaluation)
+            or _is_weighed(file, evaluation)
+        ):
             continue
         regions = contexts.entered(file, evaluation.call, contexts.is_autocast)
         if any(region is not None for region in regions):
@@ -313,6 +317,39 @@ def _overlaps(file: File, evaluation: losses.LossEvaluation) -> bool:
     return any(node.op == "*" and _is_product(file, node, mine, theirs) for node in joined) and any(
         node.op == "+" and any(_is_value_of(file, part, evaluation.call) for part in node.walk())
         for node in joined
+    )
+
+
+def _is_weighed(file: File, evaluation: losses.LossEvaluation) -> bool:
+    """True where this loss is multiplied by what the same probabilities give, as in a focal one."""
+    given, function = evaluation.input, tree.function_of(evaluation.call)
+    if not isinstance(given, tree.Name) or function is None:
+        return False
+    mine = _made_by(file, given)
+    return any(
+        any(_is_value_of(file, part, evaluation.call) for part in one.walk())
+        and _is_computed_from(file, other, mine, evaluation.call)
+        for node in function.walk()
+        if isinstance(node, tree.BinOp) and node.op == "*"
+        for one, other in ((node.left, node.right), (node.right, node.left))
+    )
+
+
+def _is_computed_from(
+    file: File, expr: tree.Expr, mine: set[tree.Node], loss: tree.Call, hops: int = 3
+) -> bool:
+    """True where an expression takes some values by another way than the loss of them."""
+    if not hops or any(node is loss for node in expr.walk()):
+        return False
+    names = [node for node in expr.walk() if isinstance(node, tree.Name)]
+    return any(
+        not mine.isdisjoint(_made_by(file, name))
+        or any(
+            isinstance(value := binding.value, tree.Expr)
+            and _is_computed_from(file, value, mine, loss, hops - 1)
+            for binding in file.values.definitions(name)[0]
+        )
+        for name in names
     )
 
 
