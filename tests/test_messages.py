@@ -52,3 +52,25 @@ def test_a_message_is_true_of_its_own_case(code: str, text: str, said: str) -> N
     found = [one.message for one in check_text(RULES[code], text + "\n")]
     assert len(found) == 1
     assert said in found[0]
+
+
+def test_the_handler_that_is_shown_is_the_one_that_skips_the_batch() -> None:
+    text = """
+def mean_loss(loader, criterion):
+    total = 0.0
+    for batch in loader:
+        try:
+            try:
+                batch.pop("names")
+            except KeyError:
+                print("no names")
+            loss = criterion(batch)
+            total += loss.item()
+        except RuntimeError:
+            print("skipped")
+    return total / len(loader)
+"""
+    (found,) = check_text(RULES["MET006"], "import torch" + text)
+    assert (
+        found.related[0].location.line == text[: text.index("except RuntimeError")].count("\n") + 1
+    )

@@ -14,9 +14,13 @@ def skip(mean: Mean) -> tree.Node | None:
     header = flow.point(loop)
     adds = {flow.point(statement) for statement, _ in mean.adds}
     counts = {flow.point(statement) for statement in mean.counts}
-    for node in loop.walk():
-        if not isinstance(node, tree.Handler | tree.If) or tree.enclosing_loop(node) is not loop:
-            continue
+    ways = [
+        node
+        for node in loop.walk()
+        if isinstance(node, tree.Handler | tree.If) and tree.enclosing_loop(node) is loop
+    ]
+    handled = {flow.point(node.body[0]) for node in ways if isinstance(node, tree.Handler)}
+    for node in ways:
         if isinstance(node, tree.Handler):
             start = flow.point(node.body[0])
             if _ends_run(node) or _is_scored(node) or not _may_fail_before(node, mean):
@@ -25,7 +29,8 @@ def skip(mean: Mean) -> tree.Node | None:
             start = flow.point(node.body[0])
         else:
             continue
-        leaves = start in flow.before[header] or flow.reaches(start, [header], adds | counts)
+        stops = adds | counts | (handled - {start})  # what fails behind a handler is another's
+        leaves = start in flow.before[header] or flow.reaches(start, [header], stops)
         if not leaves or start in adds | counts:
             continue
         if _is_met(flow, header, start, adds):
