@@ -45,7 +45,7 @@ There is no fix: which of the two is meant, only the author knows.
 ## References
 - `rules/migrations/*.json`, made by `scripts/make_tables.py` from the releases
 - `trainlint/config/needs.py`, made by `scripts/make_requirements.py` from the metadata of the
-  releases, and `rules/requirements_by_hand.json`, with a source for each row
+  releases, and `trainlint/config/told_needs.py`, with a source for each row
 """
 
 from __future__ import annotations
@@ -93,8 +93,7 @@ TABLES = migrations.Tables(lambda name: (_FOLDER / f"{name}.json").read_text(enc
 @lru_cache(maxsize=1)
 def table() -> conflicts.Requirements:
     """What releases require of each other."""
-    by_hand = Path(__file__).with_name("requirements_by_hand.json").read_text(encoding="utf-8")
-    return conflicts.Requirements.of(by_hand)
+    return conflicts.Requirements.of()
 
 
 @RULE.check

@@ -4,9 +4,9 @@
     python scripts/make_requirements.py --output trainlint/config/needs.py --check 30
 
 A row is a span of releases that ask the same (`Requires-Dist`) of one of the other libraries; what
-holds only for an extra is left out, and what differs by Python is widened. The oldest Python is
-that of `Requires-Python`, or of the tags where a release has wheels for single Pythons only.
-What no metadata says stands in `rules/requirements_by_hand.json`.
+holds only for an extra is left out, and what differs by Python is widened. The Pythons are
+those of `Requires-Python`, or of the tags where a release has wheels for single Pythons only.
+What no metadata says stands in `trainlint/config/told_needs.py`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from packaging.version import Version
 from pip._internal.exceptions import PipError
 from pip._internal.network.lazy_wheel import LazyZipOverHTTP
 from tables.registry import CHUNK, Registry, _published, _registry
-from tables.releases import Artifact, Wanted, oldest_python, pick_artifacts, plain
+from tables.releases import Artifact, Wanted, pick_artifacts, plain, pythons
 
 from trainlint.config.targets import library_name
 
@@ -46,9 +46,9 @@ ASKED = {
     "pytorch-lightning": ("1.0", "torch numpy torchmetrics"),
     "scikit-learn": ("0.21", "numpy scipy"),
     "scipy": ("1.4", "numpy"),
-    "tensorflow": ("2.8", "numpy"),
+    "tensorflow": ("1.0", "numpy"),
     "timm": ("0.4", "torch"),
-    "torch": ("1.0", ""),
+    "torch": ("0.3", ""),
     "torchaudio": ("0.8", "torch"),
     "torchmetrics": ("0.2", "torch numpy"),
     "torchtext": ("0.9", "torch"),
@@ -127,7 +127,7 @@ def _check(path: Path, count: int) -> int:
 
 
 def _artifacts(registry: Registry, distribution: str) -> list[Artifact]:
-    """Return one file of each release, with the oldest Python that any of its files is for."""
+    """Return one file of each release, with the Pythons that its files are for."""
     since = Version(ASKED[distribution][0])
     published = _published(registry, distribution)
     files: dict[Version, list[Artifact]] = {}
@@ -135,7 +135,7 @@ def _artifacts(registry: Registry, distribution: str) -> list[Artifact]:
         files.setdefault(item.version, []).append(item)
     wheels = [item for item in published if item.filename.endswith(".whl")]
     picked = pick_artifacts(wheels or published, Wanted(distribution, distribution, since))
-    return [replace(item, python=oldest_python(files[item.version])) for item in picked]
+    return [replace(item, python=pythons(files[item.version])) for item in picked]
 
 
 def _required(registry: Registry, distribution: str) -> Iterator[tuple[str, dict[str, str]]]:

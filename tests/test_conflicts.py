@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -20,11 +19,9 @@ MADE = [
     Need("a", "2.0", "2.1", "-", "b", ">=2"),
     Need("c", "1.0", "1.1", "1.2", "b", "<2"),
     Need("c", "1.5", "1.6", "-", "b", "<2"),
+    Need("d", "1", "2.2", "2.3", "b", "<2"),
 ]
-BY_HAND = json.dumps(
-    {"rows": [{"library": "d", "from": "1", "until": "2.3", "needs": "b", "in": "<2"}]}
-)
-TABLE = Requirements.of(BY_HAND, MADE)
+TABLE = Requirements.of(MADE)
 
 ENVIRONMENT, LISTED = "environment.yml", "requirements.txt"
 
@@ -55,7 +52,7 @@ def test_releases_that_ask_for_nothing_lie_between_two_spans() -> None:
     assert found(c="==1.5.2", b=">=2") == [("c", "b")]
 
 
-def test_rows_by_hand_hold_until_a_release() -> None:
+def test_a_span_holds_until_a_release() -> None:
     assert found(d="==2.2.2", b="==2.0") == [("d", "b")]
     assert found(d=">=2.2", b="==2.0") == []
 

@@ -22,9 +22,9 @@ from tables.releases import (  # noqa: E402
     Artifact,
     Wanted,
     artifact_of,
-    oldest_python,
     open_releases,
     pick_artifacts,
+    pythons,
 )
 from tables.signatures import read_module  # noqa: E402
 from tables.surface import Surface  # noqa: E402
@@ -391,14 +391,15 @@ def test_scheduler_verbose_is_gone(name: str) -> None:
 @pytest.mark.parametrize(
     ("files", "asked", "expected"),
     [
-        (["tune-1.0-cp39-cp39-any.whl", "tune-1.0-cp310-cp310-any.whl"], ">=3.8.0", ">=3.9"),
+        (["tune-1.0-cp39-cp39-any.whl", "tune-1.0-cp310-cp310-any.whl"], ">=3.8.0", ">=3.9,<3.11"),
         (["tune-1.0-cp39-cp39-any.whl", "tune-1.0.tar.gz"], ">=3.8.0", ">=3.8"),
         (["tune-1.0-cp310-cp310-any.whl"], ">=3.10,<3.13", ">=3.10,<3.13"),
         (["tune-1.0-py3-none-any.whl"], "!=3.0.*,>=2.7", ">=2.7"),
-        (["tune-1.0-cp36-cp36m-any.whl"], "", ">=3.6"),
+        (["tune-1.0-cp36-cp36m-any.whl"], "", ">=3.6,<3.7"),
+        (["tune-1.0-cp36-abi3-any.whl"], "", ">=3.6"),
         (["tune-1.0.tar.gz"], "", ""),
     ],
 )
-def test_the_oldest_python_of_a_release(files: list[str], asked: str, expected: str) -> None:
+def test_the_pythons_of_a_release(files: list[str], asked: str, expected: str) -> None:
     found = [Artifact(Version("1.0"), name, python=asked) for name in files]
-    assert oldest_python(found) == expected
+    assert pythons(found) == expected

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainlint.cli import main
-from trainlint.config import companions
+from trainlint.config import companions, told_needs
 from trainlint.config.companions import Need, bounded
 from trainlint.config.installs import TOOLKIT, installed_entries
 from trainlint.config.requirements import requirement_entries
@@ -470,6 +470,15 @@ def test_an_old_python_bounds_librosa() -> None:
         ("torch==1.13.1\ntorchmetrics>=0.11\n", "torchmetrics", "0.11..1.5.2"),
         ("torch==1.13.1\ntorchmetrics==1.8.0\n", "torchmetrics", "1.8.0"),
         ("torch==1.13.1\ntorchvision>=0.9\n", "torchvision", "0.9..0.14"),
+        ("torch==1.3.1\n", "numpy", "..1.21.6"),  # there are wheels up to Python 3.7
+        ("torch==1.3.1\n", "sklearn", "..1.0.2"),
+        ("torch==0.4.1\n", "pillow", "..9.5.0"),
+        ("torch==2.2.2\n", "numpy", "<2"),  # to which it cannot hand tensors
+        ("torch==2.3.0\nnumpy>=1.20\n", "numpy", ">=1.20"),
+        ("torch>=1.3\n", "numpy", "None"),
+        ("tensorflow==1.14.0\n", "pandas", "..1.3.5"),
+        ("tensorflow-gpu==1.4.0\n", "numpy", "..1.19.5"),
+        ("tensorflow==2.4.1\n", "numpy", "<1.20"),
         ("torch>=1.13.1\n", "torchmetrics", "None"),
         ("torch<3\n", "torchmetrics", "None"),
         ("torch==1.13.1\n", "opencv-python", "None"),
@@ -495,7 +504,7 @@ def test_a_library_is_no_newer_than_what_it_needs_allows(
         ("pytorch-lightning==1.1.0\n", "torch", "None"),
         ("lightning==2.1.0\n", "torch", "None"),  # it allows all that is known
         ("tensorflow==2.12.1\n", "numpy", "..1.24.3"),
-        ("tensorflow==2.13.1\n", "numpy", "None"),  # a release of which the table has nothing
+        ("tensorflow==2.13.1\n", "numpy", "..2.4.6"),  # it names none: the newest for Python 3.11
         ("tensorflow==2.12.0\n", "pandas", "..2.3.3"),  # the newest with the NumPy of that one
     ],
 )
@@ -553,6 +562,7 @@ def test_releases_that_ask_for_nothing_end_a_bound(monkeypatch: pytest.MonkeyPat
 
 
 def test_the_table_of_needs_is_sound() -> None:
+    assert all("https://" in source for source in told_needs.SOURCES.values())
     rows = companions.read_needs()
     for row in rows:
         first, last = parse_version(row.first), parse_version(row.last)

@@ -105,19 +105,25 @@ def artifact_of(filename: str, location: str = "", sha256: str | None = None) ->
     return Artifact(version, filename, location, sha256)
 
 
-def oldest_python(files: Sequence[Artifact]) -> str:
-    """Return what a release asks of Python, "" for nothing: by its tags if it has no sdist."""
+def pythons(files: Sequence[Artifact]) -> str:
+    """Return what a release asks of Python, "" for nothing.
+
+    Without an sdist it needs a Python that one of its wheels is for.
+    """
     told = re.sub(r"(\d+\.\d+)\.[.\d]+", r"\1", plain(SpecifierSet(files[0].python)))
     if not all(item.filename.endswith(".whl") for item in files):
         return told
-    tags = {tag.interpreter for item in files for tag in parse_wheel_filename(item.filename)[3]}
-    numbers = [re.fullmatch(r"cp(\d)(\d+)", tag) for tag in tags]
-    oldest = min(f"{n[1]}.{n[2]:>02}" if n is not None else "" for n in numbers)
-    if not oldest:
+    tags = {tag for item in files for tag in parse_wheel_filename(item.filename)[3]}
+    numbers = [re.fullmatch(r"cp(\d)(\d+)", tag.interpreter) for tag in tags]
+    series = sorted((int(n[1]), int(n[2])) for n in numbers if n is not None)
+    if len(series) < len(numbers):
         return told
-    series = ".".join(str(int(part)) for part in oldest.split("."))
-    *_, asked = sorted([*re.findall(r">=([\d.]+)", told), series], key=Version)
-    return ",".join([f">={asked}", *re.findall(r"<[\d.]+", told)])
+    (major, oldest), (last_major, newest) = series[0], series[-1]
+    *_, asked = sorted([*re.findall(r">=([\d.]+)", told), f"{major}.{oldest}"], key=Version)
+    tops = re.findall(r"<[\d.]+", told)
+    if not tops and all(tag.abi != "abi3" for tag in tags):
+        tops = [f"<{last_major}.{newest + 1}"]
+    return ",".join([f">={asked}", *tops])
 
 
 def plain(specifier: SpecifierSet) -> str:

@@ -121,8 +121,9 @@ class Need(NamedTuple):
 def read_needs() -> Sequence[Need]:
     """What releases of libraries require of each other and of Python, oldest first."""
     from trainlint.config.needs import ROWS  # only where a project names releases
+    from trainlint.config.told_needs import SOURCES
 
-    return [Need._make(line.split(" ", 5)) for line in ROWS.splitlines()]
+    return [Need._make(line.split(" ", 5)) for line in (*SOURCES, *ROWS.splitlines())]
 
 
 @lru_cache(maxsize=1)

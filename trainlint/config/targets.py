@@ -46,6 +46,8 @@ _ALIASES = {
     "pytorch-cpu": "torch",
     "pytorch-gpu": "torch",
     "scikit-learn": "sklearn",
+    "tensorflow-cpu": "tensorflow",
+    "tensorflow-gpu": "tensorflow",
 }
 _SUFFIX = r"(?:[-._]?(?:a|b|c|rc|alpha|beta|pre|preview|post|rev|r|dev)[-._]?\d*)*(?:\+[\w.]+)?"
 # Expressions stay text until they are used: starting up must cost nothing.

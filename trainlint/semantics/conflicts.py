@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -71,14 +70,10 @@ class Requirements:
         self.spans = spans
 
     @staticmethod
-    def of(by_hand: str, made: Iterable[Need] | None = None) -> Requirements:
-        """Those that were written by hand, and those of a table: the one from the metadata."""
-        written = (
-            Need(raw["library"], raw["from"], "", raw["until"], raw["needs"], raw["in"])
-            for raw in json.loads(by_hand)["rows"]
-        )
+    def of(made: Iterable[Need] | None = None) -> Requirements:
+        """Those of a table: the one that is known of the libraries, or another."""
         found: dict[tuple[str, str], list[Span]] = {}
-        for need in (*(read_needs() if made is None else made), *written):
+        for need in read_needs() if made is None else made:
             try:
                 allowed = Range.parse(need.allowed)
             except ValueError:
