@@ -820,6 +820,40 @@ def test_a_notebook_runs_on_the_torch_that_it_installs(cell: str, torch: str) ->
     assert _target("train.ipynb", _notebook(cell)) == torch
 
 
+CHAINER = "import chainer\nimport chainer.functions as F\n"
+TENSORFLOW = "import tensorflow as tf\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "stated", "numpy"),
+    [
+        (CHAINER, None, "<2"),
+        ("from chainer import links\n", None, "<2"),
+        (CHAINER, Range.parse(">=1.15"), ">=1.15,<2"),
+        (CHAINER, Range.parse("==2.0.1"), "2.0.1"),  # somebody must know better
+        ("import theano.tensor as T\n", None, "<1.22"),
+        (f"{TENSORFLOW}x = tf.placeholder(tf.float32, [None, 8])\n", None, "<1.19.0"),
+        (f"{TENSORFLOW}cell = tf.contrib.rnn.LSTMCell(8)\n", None, "<1.19.0"),
+        ("from tensorflow import Session\nwith Session() as session:\n    pass", None, "<1.19.0"),
+        # What runs on a newer one, too.
+        ("import chainerx_own\n# as in chainer\n", None, "any"),
+        ("try:\n    import chainer\nexcept ImportError:\n    chainer = None\n", None, "any"),
+        (f"{TENSORFLOW}x = tf.compat.v1.placeholder(tf.float32, [None, 8])\n", None, "any"),
+        ("import tensorflow.compat.v1 as tf\nx = tf.placeholder(tf.float32, [8])\n", None, "any"),
+        (f"{TENSORFLOW}if tf.__version__ < '2':\n    tf.Session()\n", None, "any"),
+        (f"{TENSORFLOW}model = tf.keras.Sequential()\n", None, "any"),
+        ("import own as tf\n# no tensorflow\nx = tf.placeholder([8])\n", None, "any"),
+    ],
+)
+def test_what_has_no_newer_releases_holds_back_what_goes_with_it(
+    text: str, stated: Range | None, numpy: str
+) -> None:
+    source = decode("train.py", text.encode())
+    targets = {} if stated is None else {"numpy": stated}
+    file = File(source, lower.parse(source.code), Surroundings(targets, {}))
+    assert str(file.target("numpy")) == numpy
+
+
 def _kept(python: str, *cells: str) -> bytes:
     """A notebook as it was kept after a run on a release of Python."""
     book = json.loads(_notebook(*cells))

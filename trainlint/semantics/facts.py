@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -105,6 +105,7 @@ class File:
 
         What the file itself asks for bounds what was stated for it, and goes before what is only
         installed beside trainlint. What nobody asks for is as old as the Python of a notebook.
+        What the file cannot do without holds back the rest.
         """
         stated = self.surroundings.targets.get(library, ANY_RELEASE)
         from trainlint.semantics import pins
@@ -115,6 +116,9 @@ class File:
         asked = stated if own is None else own
         if own is not None and stated.known:
             asked = stated.narrow(own) or stated
+        held = self.once(pins.held_back).get(library)
+        if held is not None:
+            asked = replace(asked.narrow(held) or asked, known=asked.known)
         ran = None if asked.known else self.once(pins.run_on).get(library)
         return asked if ran is None else asked.narrow(ran) or ran
 

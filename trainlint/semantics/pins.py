@@ -1,4 +1,4 @@
-"""The releases that a file itself tells of: by installs, by its Python, by tests that end it.
+"""The releases that a file itself tells of: by installs, imports, its Python, tests that end it.
 
 Only what stands at the level of the module holds for all that is below it. A test of another form,
 or one that only chooses between two ways, says nothing here.
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from trainlint.text.source import Source
 
 _LIBRARY = "torch"
+_ENDED = r"\b(?:chainer|mxnet|tensorflow|theano)\b"
 _INSTALL = r"(?m)^[^\n]*\b(?:install|create)[ \t](?:[^\n]*\\[ \t]*\n)*[^\n]*$"
 
 
@@ -41,6 +42,15 @@ def installed(file: File) -> Mapping[str, Range]:
     if not commands:
         return {}
     return bounded(beside_companions(stated_ranges(installed_entries(commands))))
+
+
+def held_back(file: File) -> Mapping[str, Range]:
+    """The releases of libraries that go with what a file imports and has newer ones no more."""
+    if re.search(_ENDED, file.source.text) is None:
+        return {}
+    from trainlint.semantics import ended
+
+    return ended.held_back(file)
 
 
 def run_on(file: File) -> Mapping[str, Range]:
