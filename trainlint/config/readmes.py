@@ -15,13 +15,24 @@ from trainlint.config.installs import Entry, installed_entries
 _BULLET = r"^[\s>]*(?:[-*+•]\s+|\d+[.)]\s*)?"
 _MARKUP = r"[*`]|</?(?:br|li|p|b|code)\s*/?>|[\[\]]"
 _COMMENT = r"(?:^|\s)#.*|\((?!\s*[<>=~]*\s*v?\d)[^)]*\)"
-_NEXT = r"\s*[,;&]\s*|\s+\+\s+|\s+and\s+(?!above|later|newer|higher|up\b)"
+_NEXT = r"\s*[,;&]\s*|\s+\+\s+|\s+and\s+(?!above|later|newer|higher|up\b)|\s+with\s+"
+_RELEASE = r"v?\d+(?:\.\d+)+(?:\.[x*])?(?:\+[a-z]\w*)?"
+# Of a line in which one blank at most stands between two words.
 _ITEM = (
-    r"(?P<name>[A-Za-z][\w.-]*(?: (?!version|v\d)[A-Za-z][\w-]*)?)\s*(?:[:|]|\bversion\b)?\s*\(?\s*"
-    r"(?P<op>[=~]=|[<>]=?|=)?\s*v?(?P<release>\d+(?:\.\d+)+)(?:\.[x*])?"
-    r"(?P<newer>\s*\+|\s*(?:and|or)\s+(?:above|later|newer|higher|up|greater))?\s*\)?[.]?"
+    r"(?P<name>[A-Za-z][\w.-]*(?: (?!version|v\d)[A-Za-z][\w-]*)?)(?: version\b)? ?[:|]? ?\(? ?"
+    r"(?P<op>[=~]=|[<>]=?|=)? ?"
+    rf"(?P<releases>{_RELEASE}(?: ?(?:/|\bor\b) ?{_RELEASE})*)"
+    r"(?P<newer> ?\+| (?:and|or) (?:above|later|newer|higher|up|greater))? ?\)?[.:]?"
 )
-_LEAD = r"^(?:\w+\s+){0,4}tested\s+(?:with|on|under|using|in)\s+"
+_NAME = r"[A-Za-z][\w.-]*"  # alone, in a list of which others have releases
+_LEAD = (
+    r"^(?:(?:\w+\s+){0,4}tested\s+(?:with|on|under|using|in)|requires?|needs?|(?:pre)?requisites?:"
+    r"|requirements?:|dependenc(?:y|ies):|environment:|install)\s+"
+)
+_ROW = r"\|?([^|\d]+\|[^|]+)\|(?!.*\d\.\d)"  # and then a column of words, none of numbers
+_BADGE = r"shields\.io/badge/(?P<told>[^?)\s\"'>]+)-\w+(?:\.svg|\.png)?(?=[?)\s\"'>]|$)"
+# No end, where it stands beside a Python: "3.6 (or newer)".
+_OPEN = r"[>≥]|\d\+|\b(?:above|later|newer|higher|up|greater|least|min\w*|superior|upwards?)\b"
 # What is said not to work, and sections that tell of other releases than the one that was run.
 _DENIED = (
     r"n['’]t\b|\b(?:not|never|avoid|errors?|fail\w*|break\w*|broken|in\w*compatible|unsupported)\b"
@@ -42,8 +53,16 @@ def told_entries(text: str) -> Iterator[Entry]:
     lines = [line for line in _own(shown) if not re.search(_DENIED, line, re.I)]
     yield from installed_entries("\n".join(lines).replace("`", "\n"))
     for line in lines:
+        for badge in re.finditer(_BADGE, line) if "shields.io" in line else ():
+            yield from _listed(_of_badge(badge["told"]))
         if len(line) <= _LONGEST and re.search(r"\d\.\d", line):
             yield from _listed(line)
+
+
+def _of_badge(told: str) -> str:
+    """What a badge shows: ``python-3.6%20%7C%203.7`` is Python 3.6 or 3.7."""
+    spelled = re.sub(r"%([\dA-F]{2})", lambda code: chr(int(code[1], 16)), told, flags=re.I)
+    return re.sub(r"[_-]+", " ", spelled).replace("|", " or ").strip()
 
 
 def _own(text: str) -> Iterator[str]:
@@ -60,16 +79,21 @@ def _own(text: str) -> Iterator[str]:
 
 def _listed(line: str) -> list[Entry]:
     """The packages of a line, where it names a release for each and says nothing else."""
-    bare = re.sub(_COMMENT, "", re.sub(_MARKUP, "", re.sub(_BULLET, "", line))).strip(" \t|")
+    row = re.match(_ROW, line.strip())
+    bare = re.sub(_MARKUP, "", re.sub(_BULLET, "", line if row is None else row[1]))
+    bare = " ".join(re.sub(_COMMENT, "", bare).strip(" \t|").split())
     bare = re.sub(_LEAD, "", bare, flags=re.I)
     entries: list[Entry] = []
-    for item in re.split(_NEXT, bare) if bare else ():
+    items = re.split(_NEXT, bare) if bare else []
+    for item in items:
         found = re.fullmatch(_ITEM, item, re.I)
+        if found is None and re.fullmatch(_NAME, item) and len(items) > 1:
+            continue
         if found is None:
             return []
         op = found["op"] or (">=" if found["newer"] else "=")
         name = "-".join(found["name"].split())
-        # Nobody means by "Python 3.6" that a newer one will not do.
-        if name.lower() != "python" or found["op"] in ("==", "="):
-            entries.append((name, f"{op}{found['release']}"))
+        releases = re.findall(r"\d+(?:\.\d+)+", found["releases"])
+        if name.lower() != "python" or op != "=" or not re.search(_OPEN, line, re.I):
+            entries.append((name, "||".join(f"{op}{release}" for release in releases)))
     return entries
