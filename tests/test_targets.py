@@ -15,6 +15,7 @@ from trainlint.config import companions, told_needs
 from trainlint.config.companions import Need, bounded
 from trainlint.config.installs import TOOLKIT, installed_entries
 from trainlint.config.requirements import requirement_entries
+from trainlint.config.settings import Settings
 from trainlint.config.targets import (
     NEWEST,
     Range,
@@ -25,7 +26,7 @@ from trainlint.config.targets import (
     parse_version,
     requirement_ranges,
 )
-from trainlint.discovery.project_files import requirement_files
+from trainlint.discovery.project_files import TargetFinder, requirement_files
 from trainlint.semantics import lower, pins
 from trainlint.semantics.facts import File, Surroundings
 from trainlint.text.source import decode
@@ -615,6 +616,10 @@ def test_the_dependencies_that_uv_is_given_are_read() -> None:
     [
         ("FROM pytorch/pytorch:1.13.1-cuda11.6-cudnn8-runtime AS base\n", "1.13.1"),
         ("from --platform=linux/amd64 docker.io/pytorch/pytorch:2.1.0-cuda12.1\n", "2.1.0"),
+        ('ARG TORCH="1.5.1"\nFROM pytorch/pytorch:${TORCH}-cuda10.1-devel\n', "1.5.1"),
+        ("ARG PYTHON_VERSION=3.7\nFROM python:$PYTHON_VERSION-slim\n", "..1.13.1"),
+        ("ARG TORCH\nFROM pytorch/pytorch:${TORCH}-devel\n", "None"),
+        ("FROM tensorflow/tensorflow:1.15.0-gpu-py3\n", "..1.13.1"),
         ("FROM nvcr.io/nvidia/pytorch:22.04-py3\n", "None"),
         ("FROM pytorch/pytorch:latest\n", "None"),
         ("FROM ubuntu:20.04\nRUN pip3 install --no-cache-dir torch==1.10.0+cu113\n", "1.10.0"),
@@ -754,17 +759,89 @@ def test_requirement_files_go_by_many_names(tmp_path: Path) -> None:
         "reqs.txt require.txt requires.txt reqs_gpu.txt environment.yml environment-gpu.yaml "
         "env.yml conda.yaml conda_env.yml "
         "Pipfile setup.cfg setup.py pyproject.toml Dockerfile Dockerfile.gpu gpu.Dockerfile "
-        "install.sh setup_env.sh requirements/base.txt requirements.d/base.txt"
+        "install.sh setup_env.sh requirements/base.txt requirements.d/base.txt docker/Dockerfile "
+        "requierments.txt requirments.txt Pipfile.lock poetry.lock uv.lock requirements.lock "
+        ".python-version runtime.txt"
     ).split()
     others = (
-        "request.txt notes.txt train.sh config.yaml Pipfile.lock envelope.yml docker.md required "
-        "requirements.md requirements.lock required.txt requirements.d/base.md notes.d/base.txt"
+        "request.txt notes.txt train.sh config.yaml Cargo.lock envelope.yml docker.md required "
+        "requirements.md required.txt requirements.d/base.md notes.d/base.txt docker/install.sh"
     ).split()
-    for folder in ("requirements", "requirements.d", "notes.d"):
+    for folder in ("requirements", "requirements.d", "notes.d", "docker"):
         (tmp_path / folder).mkdir()
     for name in (*read, *others):
         (tmp_path / name).write_text("\n")
     assert sorted(requirement_files(str(tmp_path))) == sorted(read)
+
+
+LOCKED = """\
+[[package]]
+name = "torch"
+version = "2.4.1+cu121"
+dependencies = [
+    { name = "numpy" },
+]
+
+[[package]]
+name = "numpy"
+version = "1.26.4"
+
+[[package]]
+name = "numpy"
+version = "2.0.2"
+"""
+PIPENV = {"default": {"numpy": {"version": "==2.0.2"}, "torch": {"version": "==2.4.1"}, "own": {}}}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("uv.lock", LOCKED),
+        ("poetry.lock", LOCKED.replace("\n", "\r\n")),
+        ("Pipfile.lock", json.dumps(PIPENV)),
+        ("requirements.lock", "# by pip-compile\nnumpy==2.0.2\ntorch==2.4.1\n"),
+    ],
+)
+def test_nothing_newer_is_run_than_what_a_lock_file_fixes(name: str, text: str) -> None:
+    declared = "[project]\ndependencies = ['torch>=2.1', 'numpy', 'pandas>=1.5']\n"
+    found = requirement_ranges({"pyproject.toml": declared, name: text})
+    assert {library: str(each) for library, each in found.items()} == {
+        "numpy": "..2.0.2",
+        "pandas": ">=1.5",
+        "torch": "2.1..2.4.1",
+    }
+
+
+def test_a_lock_file_goes_before_a_declaration_that_it_contradicts() -> None:
+    files = {"pyproject.toml": "[project]\ndependencies = ['torch>=2.8']\n", "uv.lock": LOCKED}
+    assert str(requirement_ranges(files)["torch"]) == "..2.4.1"
+
+
+@pytest.mark.parametrize("text", ["", "[", "[]", '{"default": [1], "develop": {"torch": 1}}'])
+def test_a_lock_file_that_is_none_fixes_nothing(text: str) -> None:
+    assert requirement_ranges({"Pipfile.lock": text, "uv.lock": text}) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "torch"),
+    [
+        (".python-version", "3.7.9\n", "..1.13.1"),
+        (".python-version", "own-env\n", "None"),
+        ("runtime.txt", "python-3.7.9", "..1.13.1"),
+        ("runtime.txt", "3.7\n1.2\n", "None"),
+    ],
+)
+def test_a_file_that_names_the_python_bounds_torch(name: str, text: str, torch: str) -> None:
+    assert str(asked_for({name: text}).get("torch")) == torch
+
+
+def test_a_dockerfile_in_its_own_folder_is_asked_as_one_above(tmp_path: Path) -> None:
+    files = {"docker/Dockerfile": "FROM pytorch/pytorch:1.7.0\n", "src/train.py": ""}
+    for name, text in {**files, "setup.py": ""}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    find = TargetFinder(lambda folder: Settings(root=str(tmp_path)))
+    assert str(find(str(tmp_path / "src"))["torch"]) == "1.7.0"
 
 
 def test_a_frozen_list_without_an_extension_is_read_by_its_lines() -> None:

@@ -15,8 +15,10 @@ _COMMAND = (
 # The tag of an image begins with the release; NVIDIA's images, for one, count months instead.
 _IMAGE = (
     r"(?im)^(?:[ \t]*FROM|[^#\n]*\bdocker[ \t]+pull)[ \t]+(?:-\S+[ \t]+)*"
-    r"(?:docker\.io/)?(?:library/)?(?P<image>pytorch/pytorch|python):(?P<release>\d+(?:\.\d+)+)"
+    r"(?:docker\.io/)?(?:library/)?"
+    r"(?P<image>pytorch/pytorch|tensorflow/tensorflow|python):(?P<release>\d+(?:\.\d+)+)"
 )
+_GIVEN = r"(?im)^[ \t]*(?:ARG|ENV)[ \t]+(\w+)[= ][\"']?([\w.-]+)[\"']?[ \t]*$"
 _WORD = r"\"[^\"]*\"|'[^']*'|[^\s\"']+"
 _DISTRIBUTION = (
     r"(?:[\w./-]+::)?([A-Za-z][\w.-]*)(?:\[[^\]]*\])?(?=[=<>~! ])\s*([=<>~!]?[^;]*)(?:;.*)?"
@@ -35,7 +37,7 @@ def installed_entries(text: str) -> Iterator[Entry]:
 
     That is also what the images have installed that they pull or build upon.
     """
-    for image in re.finditer(_IMAGE, text):
+    for image in re.finditer(_IMAGE, _filled(text)):
         yield image["image"].rpartition("/")[2], f"={image['release']}"
     joined = re.sub(r"\\[ \t]*\r?\n", " ", text)
     for command in re.finditer(_COMMAND, joined):
@@ -55,6 +57,14 @@ def installed_entries(text: str) -> Iterator[Entry]:
                 yield beside_condas_torch(entry) if with_torch else entry
             if ended:
                 break
+
+
+def _filled(text: str) -> str:
+    """The text of a Dockerfile, with the images named that it spells by its arguments."""
+    if not re.search(r"(?m)^FROM[^\n]*\$", text):
+        return text
+    given = dict(re.findall(_GIVEN, text))
+    return re.sub(r"\$(?:(\w+)|\{(\w+)\})", lambda m: given.get(m[1] or m[2], m[0]), text)
 
 
 def beside_condas_torch(entry: Entry) -> Entry:

@@ -19,6 +19,8 @@ Entry = tuple[str, str]  # distribution and specifier; an empty specifier is any
 _REQUIREMENT = re.compile(r"([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*\(?([^;()#]*)")
 _CONDA = re.compile(r"(?:[\w./-]+::)?([A-Za-z0-9][\w.-]*)\s*(.*)")
 _ITEM = re.compile(r"(\s*)-\s+(.*)")
+_LOCKED = re.compile(r"^name = \"([\w.-]+)\"\r?\nversion = \"(\d[^\"]*)\"", re.M)
+_PYTHON = re.compile(r"^(?:python-)?(\d+\.\d+(?:\.\d+)?)\s*$", re.M)
 
 
 def requirement_entries(file: str, text: str) -> Iterator[Entry]:
@@ -35,6 +37,12 @@ def requirement_entries(file: str, text: str) -> Iterator[Entry]:
         yield from _setup_py(text)
     elif name == "pipfile":
         yield from _pipfile(text)
+    elif name == "pipfile.lock":
+        yield from _pipfile_lock(text)
+    elif name in ("poetry.lock", "uv.lock"):
+        yield from ((found[1], f"=={found[2]}") for found in _LOCKED.finditer(text))
+    elif name == ".python-version" or (name == "runtime.txt" and text.startswith("python-")):
+        yield from (("python", f"={found[1]}") for found in _PYTHON.finditer(text))
     elif "dockerfile" in name or name.endswith(".sh"):
         yield from _installed(text)
     elif name.startswith("readme"):
@@ -147,6 +155,20 @@ def _pipfile(text: str) -> Iterator[Entry]:
             yield "python", f"={version}"
     yield from _poetry(_table(data, "packages"))
     yield from _poetry(_table(data, "dev-packages"))
+
+
+def _pipfile_lock(text: str) -> Iterator[Entry]:
+    import json
+
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        return
+    for section in ("default", "develop"):
+        for name, locked in _table(data, section).items():
+            version = locked.get("version") if isinstance(locked, dict) else None
+            if isinstance(version, str):
+                yield name, version
 
 
 def _installed(text: str) -> Iterator[Entry]:

@@ -193,15 +193,20 @@ def requirement_ranges(files: Mapping[str, str]) -> dict[str, Range]:
     """The ranges that a project's requirement files, given by name, ask for.
 
     A library without a version is left out, entries that disagree are widened, and what cannot be
-    read is passed over. Torch is bound by its companions in a file.
+    read is passed over. Torch is bound by its companions in a file. What a lock file fixes is the
+    newest that is run, whatever the others allow.
     """
     from trainlint.config.companions import beside_companions
     from trainlint.config.requirements import requirement_entries
 
     ranges: dict[str, Range] = {}
+    locked: dict[str, Range] = {}
     for name in sorted(files):
         asked = stated_ranges(requirement_entries(name, files[name]))
-        _widen(ranges, beside_companions(asked))
+        _widen(locked if name.endswith(".lock") else ranges, beside_companions(asked))
+    for library, fixed in locked.items():
+        top = replace(fixed, low=None)
+        ranges[library] = ranges.get(library, top).narrow(top) or top
     return ranges
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from trainlint.config.settings import Settings, SettingsError, parse_settings
@@ -18,15 +18,24 @@ from trainlint.config.targets import (
 )
 
 SETTINGS_FILES = ("trainlint.toml", "pyproject.toml")
+_DOCKERFILES = r"[Dd]ockerfile(?:[-_.].*)?|.*\.[Dd]ockerfile"
 _REQUIREMENT_FILES = re.compile(
-    r"pyproject\.toml|setup\.(?:cfg|py)|Pipfile"
-    r"|(?i:(?:.*[-_.])?requirements?.*\.txt|(?:requires?|reqs?)(?:[-_.].*)?\.txt|requirements?)"
+    r"pyproject\.toml|setup\.(?:cfg|py)|Pipfile(?:\.lock)?|(?:poetry|uv)\.lock"
+    r"|\.python-version|runtime\.txt|requirements?(?:[-_.].*)?\.lock"
+    r"|(?i:(?:.*[-_.])?requi\w*ments?.*\.txt|(?:requires?|reqs?)(?:[-_.].*)?\.txt|requirements?)"
     r"|(?:.*[-_.])?(?:env|environment|conda)(?:[-_.].*)?\.ya?ml"
-    r"|Dockerfile(?:[-_.].*)?|.*\.[Dd]ockerfile"
+    rf"|{_DOCKERFILES}"
     r"|.*(?:install|setup|env).*\.sh"  # the other scripts, which run something, are many
 )
 # How a machine is set up, for a project whose own files may stand elsewhere.
-_MACHINE_FILES = re.compile(r"Dockerfile(?:[-_.].*)?|.*\.[Dd]ockerfile|.*\.sh")
+_MACHINE_FILES = re.compile(rf"(?:docker/)?(?:{_DOCKERFILES})|.*\.sh")
+_LISTS = re.compile(r".*\.txt")
+# Folders in which requirement files stand for the one that holds them.
+_INNER = {
+    "docker": re.compile(_DOCKERFILES),
+    "requirements": _LISTS,
+    "requirements.d": _LISTS,
+}
 _READMES = re.compile(r"readme(?:\.(?:md|markdown|rst|txt))?", re.I)
 _LARGEST = 1 << 20
 
@@ -105,7 +114,7 @@ class TargetFinder:
 
     def _said(self, directory: str) -> Mapping[str, Range]:
         if directory not in self._told:
-            readmes = requirement_ranges(_files(directory, "", _READMES))
+            readmes = requirement_ranges(_files(directory, "", _names(directory), _READMES))
             self._told[directory] = beside_readmes(self._asked(directory), readmes)
         return self._told[directory]
 
@@ -126,19 +135,26 @@ class TargetFinder:
 
 
 def requirement_files(root: str) -> dict[str, str]:
-    """The requirement files of a folder and of those in it that hold lists, by name."""
-    found = _files(root, "", _REQUIREMENT_FILES)
-    for folder in ("requirements", "requirements.d"):
-        found |= _files(os.path.join(root, folder), f"{folder}/", re.compile(r".*\.txt"))
+    """The requirement files of a folder and of those in it that only hold such, by name."""
+    names = _names(root)
+    found = _files(root, "", names, _REQUIREMENT_FILES)
+    for name in _INNER.keys() & names:
+        folder = os.path.join(root, name)
+        found |= _files(folder, f"{name}/", _names(folder), _INNER[name])
     return found
 
 
-def _files(folder: str, prefix: str, pattern: re.Pattern[str]) -> dict[str, str]:
-    """The texts of the files of a folder whose names match."""
+def _names(folder: str) -> list[str]:
     try:
-        names = sorted(os.listdir(folder))
+        return sorted(os.listdir(folder))
     except OSError:
-        return {}
+        return []
+
+
+def _files(
+    folder: str, prefix: str, names: Iterable[str], pattern: re.Pattern[str]
+) -> dict[str, str]:
+    """The texts of the files of a folder whose names match."""
     found = {
         name: data
         for name in names
