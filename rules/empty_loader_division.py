@@ -2,8 +2,10 @@
 
 ## What it does
 Finds a sum over a loop that is divided by a count which grows only under a test, or where no error
-occurs, and one that is divided by the length of a `DataLoader` with `drop_last=True`. It is silent
-where anything looks at the count, or at the data, before: a test, an `assert`, `max(count, 1)`.
+occurs (or by the length of a list that is filled so), and one that is divided by the length of a
+`DataLoader` with `drop_last=True`. It is silent where anything looks at the count, or at the data,
+before: a test, an `assert`, `max(count, 1)`; and where the test is one for all rounds, or one that
+the first round passes (`step % 10 == 0`, a best value so far).
 
 ## Why is this bad?
 With a small data set, or where every batch fails the test, the divisor is zero: a ZeroDivisionError
@@ -100,7 +102,7 @@ def check(file: File) -> Iterator[Finding]:
             outcome = "with fewer samples than one batch"
         else:
             reason = "only what gets by here is counted"
-            outcome = "where no batch gets by"
+            outcome = "where no round gets by"
         yield Finding(
             mean.division,
             f"`{divisor}` is 0 {outcome}: the division raises a ZeroDivisionError, or gives NaN "

@@ -4,7 +4,7 @@
 Finds `MSELoss`, `L1Loss`, `SmoothL1Loss`, `HuberLoss` and their functions where the one side surely
 is `[B, 1]` (the output of `nn.Linear(n, 1)`, `view(-1, 1)`) and the other one `[B]` (one number for
 each sample of a data set, a column of a table, `view(-1)`), through models, loaders and data sets
-of the project. It is silent where a shape is not known.
+of the project. It is silent where a shape is not known, and for batches of one sample.
 
 ## Why is this bad?
 The two are broadcast to `[B, B]`: every prediction is compared with the target of every sample. The
@@ -91,7 +91,6 @@ RULE = Rule(
     here=losses.WORDS,
     fix=Safety.UNSAFE,
 )
-_ONES = frozenset({vectors.Shape.COLUMN, vectors.Shape.ENDS_IN_ONE})
 
 
 @RULE.check
@@ -104,7 +103,7 @@ def check(file: File) -> Iterator[Finding]:
         target = vectors.known(file, loss.target, loss.frame) if given is not None else None
         if given is None or target is None:
             continue
-        if given.shape in _ONES and target.shape is vectors.Shape.VECTOR:
+        if given.shape in vectors.ENDS and target.shape is vectors.Shape.VECTOR:
             column = loss.input
         elif given.shape is vectors.Shape.VECTOR and target.shape is vectors.Shape.COLUMN:
             column = loss.target

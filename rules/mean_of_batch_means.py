@@ -2,9 +2,10 @@
 
 ## What it does
 Finds a loss with torch's mean reduction that is added up over a `DataLoader` and divided by
-`len(loader)`, where the loader keeps a last batch that may be smaller than the others. It is silent
-with `drop_last=True`, with a batch size of 1, where the data set is known to be a multiple of the
-batch size, and where each batch is weighted by its size.
+`len(loader)`, by the number of batches, or by the length of the list of the means, where the loader
+keeps a last batch that may be smaller than the others. It is silent with `drop_last=True`, with a
+batch size of 1, where the data set is known to be a multiple of the batch size, where each batch is
+weighted by its size, and where batches are left out.
 
 ## Why is this bad?
 The samples of the last batch count for more than the others, up to as much as a whole batch for
@@ -50,8 +51,8 @@ def evaluate(model, dataset):
 
 ## Fix safety
 `unsafe`: each batch is multiplied by the size of its target, and the sum divided by the size of the
-data set; the reported number changes. Preconditions: the target has a name in the loop, the loader
-has no sampler, nothing else reads the sum.
+data set; the reported number changes. Preconditions: the sum is divided by `len(loader)`, the
+target has a name in the loop, the loader has no sampler, nothing else reads the sum.
 
 ## Since
 0.1.0
@@ -85,7 +86,7 @@ RULE = Rule(
     "MET004",
     "mean-of-batch-means",
     Severity.INFO,
-    needs=all_of("DataLoader", "len", any_of("+=", ".append"), any_of("Loss", "loss", "entropy")),
+    needs=all_of("DataLoader", any_of("+=", ".append"), any_of("Loss", "loss", "entropy")),
     fix=Safety.UNSAFE,
 )
 

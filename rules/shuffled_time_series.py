@@ -1,10 +1,11 @@
 """A split shuffles what is ordered in time.
 
 ## What it does
-Finds a shuffled split (`train_test_split`, `random_split`, `KFold(shuffle=True)`, `ShuffleSplit`)
-of overlapping windows of a series (`series[i:i + n]` for each `i`, in a loop or in the
-`__getitem__` of a data set), and of the rows of a table that is ordered by time and whose features
-look back (`shift`, `rolling`). It is silent with `shuffle=False`, where windows do not overlap, and
+Finds a shuffled split (`train_test_split`, `random_split`, `KFold(shuffle=True)`, `ShuffleSplit`,
+also as the `cv` of a cross validation) of overlapping windows of a series (`series[i:i + n]` for
+each `i`, in a loop or in the `__getitem__` of a data set) or of their numbers
+(`range(len(windows))`), and of the rows of a table that is ordered by time and whose features look
+back (`shift`, `rolling`). It is silent with `shuffle=False`, where windows do not overlap, and
 where nothing says that the order of the rows is that of time.
 
 ## Why is this bad?
@@ -81,12 +82,12 @@ RULE = Rule(
 def check(file: File) -> Iterator[Finding]:
     for found in timeorder.shuffled(file):
         data = " ".join(file.text(found.data).split())
-        split = f"`{found.split.name}`" if found.split.name != "split" else "the split into folds"
+        split = f"`{found.split}`" if found.split != "split" else "the split into folds"
         if found.windows is not None:
             home = file.home(found.windows)
             made = home.text(found.windows)
             yield Finding(
-                found.split.node,
+                found.node,
                 f"`{data}` holds overlapping windows (`{made}`) and {split} shuffles them: windows "
                 "of the held-out part share most of their values with windows of the "
                 "training part",
@@ -95,7 +96,7 @@ def check(file: File) -> Iterator[Finding]:
         elif found.back is not None and found.ordered is not None:
             looks = " ".join(file.text(found.back).split())
             yield Finding(
-                found.split.node,
+                found.node,
                 f"The rows of `{data}` are ordered by time and look back (`{looks}`), and {split} "
                 "shuffles them: the model learns from days after those that it is measured on",
                 trail=(

@@ -93,8 +93,10 @@ _HITS = re.compile(
 @RULE.check
 def check(file: File) -> Iterator[Finding]:
     for mean in means.means(file):
-        if _HITS.search(mean.total.lower()) or any(
-            isinstance(value, tree.Constant) for _, value in mean.adds
+        if (
+            mean.nested
+            or _HITS.search(mean.total.lower())
+            or any(isinstance(value, tree.Constant) for _, value in mean.adds)
         ):
             continue
         skip = lost_rounds.skip(mean)

@@ -3,9 +3,10 @@
 ## What it does
 Finds a fit (of scikit-learn, XGBoost, LightGBM, CatBoost, Keras, or a `TensorDataset`) whose labels
 are one column of a table, `df["price"]`, and whose features are the same table, or columns of it,
-with that column still there. Copies, `drop`, lists of columns, slices by place, scalers and
-`train_test_split` are followed. It is silent where a step between is not known, where the label is
-moved in time (`shift`), where columns are chosen inside a pipeline (`ColumnTransformer`), and where
+with that column still there. Copies, `drop`, lists of columns, slices by place, scalers,
+`train_test_split`, the rows of folds and functions of the file are followed. It is silent where a
+step between is not known, where features and labels are of other rows, where the label is moved in
+time (`shift`), where columns are chosen inside a pipeline (`ColumnTransformer`), and where
 the program draws all rows at random itself: their label is a rule that is made up on purpose.
 
 ## Why is this bad?

@@ -1,19 +1,20 @@
 """Which columns of a table a model learns from, and whether the one that it predicts is among them.
 
-A table is followed back through names, copies and selections of columns, as long as each step is
-known; what is taken out in place under one of its names counts as gone everywhere.
+A table is followed back through names, copies, selections of columns and functions of the file, as
+long as each step is known; what is taken out in place under one of its names counts as gone
+everywhere. Features and labels are of the same rows where the same keys selected them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from trainlint.semantics import tree
+from trainlint.semantics import parameters, tree
 from trainlint.semantics.data.learners import TABLES_OF_TREES
 from trainlint.semantics.data.splits import CROSS_VALIDATIONS
-from trainlint.semantics.kinds import FunctionValue, Instance, Object, Symbol
+from trainlint.semantics.kinds import FunctionValue, Instance, Method, Object, Symbol, Value
 from trainlint.semantics.names import Binding
 from trainlint.semantics.tree import Expr
 
@@ -49,8 +50,11 @@ _NO_LEARNERS = tuple(
 )
 _LIBRARIES = ("sklearn.", "xgboost.", "lightgbm.", "catboost.", "keras.", "tensorflow.")
 _FILLS = frozenset({"fit_transform", "transform"})
+_KEEP_COLUMNS = ("sklearn.preprocessing.", "sklearn.impute.")
+_RESAMPLED = "fit_resample"
 _CHANGES = frozenset("append extend remove insert pop clear sort".split())
 _MAX_STEPS = 30
+_CALLERS = 8  # of one function, that are told apart
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,13 +71,17 @@ class Leak:
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """A table under a name: what of it is ``left`` (None for all but ``lost``), and where."""
+    """A table under a name: what of it is ``left`` (None for all but ``lost``), and where.
+
+    ``rows`` are the keys that select of its rows, the last one first.
+    """
 
     key: Key
     name: tree.Name
     lost: frozenset[str]
     left: frozenset[str] | None
     places: Places | None
+    rows: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -84,6 +92,7 @@ class _Way:
     lost: set[str] = field(default_factory=set)
     only: set[str] | None = None
     places: Places | None = None
+    rows: list[str] = field(default_factory=list)
 
 
 def leaks(file: File) -> Iterator[Leak]:
@@ -92,9 +101,22 @@ def leaks(file: File) -> Iterator[Leak]:
         return  # columns are chosen on the way
     for call in file.calls:
         for data, labels, certain in _learned(file, call):
-            found = _Follow(file).leak(data, labels)
+            ways = (_Follow(file, calls).leak(data, labels) for calls in _ways(file, data, labels))
+            found = next((leak for leak in ways if leak is not None), None)
             if found is not None:
                 yield Leak(call, data, labels, *found, certain)
+
+
+def _ways(file: File, data: Expr, labels: Expr) -> Iterator[dict[tree.FunctionDef, tree.Call]]:
+    """The calls that a fit may be under: none, or one for each caller of its function."""
+    yield {}
+    function = tree.function_of(data)
+    names = tree.names_in(data) | tree.names_in(labels)
+    if isinstance(function, tree.FunctionDef) and names & {p.name for p in function.params}:
+        callers = [call for call, owner in file.values.graph.callers(function) if owner is None]
+        for call in callers if len(callers) <= _CALLERS else ():
+            if file.home(call) is file:
+                yield {function: call}
 
 
 def _learned(file: File, call: tree.Call) -> Iterator[tuple[Expr, Expr, bool]]:
@@ -139,8 +161,11 @@ def _is_learner(file: File, model: Expr) -> bool | None:
 
 
 class _Follow:
-    def __init__(self, file: File) -> None:
-        self.file = file
+    """``calls`` are those by which a function is, or was, entered on the way."""
+
+    def __init__(self, file: File, calls: dict[tree.FunctionDef, tree.Call]) -> None:
+        self.file, self.calls = file, calls
+        self.rows: list[str] = []  # that the labels are taken of
 
     def leak(self, data: Expr, labels: Expr) -> tuple[Column, Expr] | None:
         """The column that is among the features, and where the labels take it."""
@@ -149,8 +174,8 @@ class _Follow:
             return None
         column, table, where = taken
         way = self._way(data)
-        keys = {found.key for found in self._way(table).tables}
-        met = next((found for found in way.tables if found.key in keys), None)
+        keys = {(found.key, found.rows) for found in self._way(table, self.rows).tables}
+        met = next((found for found in way.tables if (found.key, found.rows) in keys), None)
         if (
             met is None
             or not _holds(self.file, column, met)
@@ -195,10 +220,27 @@ class _Follow:
                 case tree.Call() if (given := self._converted(expr)) is not None:
                     expr = given
                 case tree.Subscript():
-                    return self._column(expr)
+                    rows = self._rows(expr)
+                    if rows is None:
+                        return self._column(expr)
+                    self.rows.append(rows[0])
+                    expr = rows[1]
                 case _:
                     return None
         return None
+
+    def _rows(self, expr: tree.Subscript) -> tuple[str, Expr] | None:
+        """Which rows are selected and of what: ``X.iloc[rows]``, ``X[rows]`` in a fold."""
+        base, key = expr.value, expr.index[0]
+        if len(expr.index) != 1 or not isinstance(key, tree.Name):
+            return None
+        if isinstance(base, tree.Attribute) and base.attr in {"loc", "iloc"}:
+            return key.id, base.value
+        bindings, unbound = self.file.values.definitions(key)
+        one = bindings[0] if len(bindings) == 1 and not unbound else None
+        if one is None or one.kind != "each" or not isinstance(one.value, tree.Call):
+            return None
+        return (key.id, base) if tree.last_name(one.value.func) in {"split", "enumerate"} else None
 
     def _column(self, expr: tree.Subscript) -> tuple[Column, Expr, Expr] | None:
         base, key = expr.value, expr.index[-1]
@@ -224,9 +266,9 @@ class _Follow:
 
     # Features
 
-    def _way(self, expr: Expr) -> _Way:
+    def _way(self, expr: Expr, rows: Sequence[str] = ()) -> _Way:
         """The tables behind an expression, as far as each step is known."""
-        way = _Way([])
+        way = _Way([], rows=list(rows))
         for _ in range(_MAX_STEPS):
             inner = self._step(way, expr)
             if inner is expr:
@@ -268,11 +310,16 @@ class _Follow:
         way.lost |= gone
         left = frozenset(way.only - way.lost) if way.only is not None else None
         key = (binding.node, binding.path)
-        way.tables.append(_Table(key, name, frozenset(way.lost), left, way.places))
+        rows = tuple(way.rows)
+        way.tables.append(_Table(key, name, frozenset(way.lost), left, way.places, rows))
         inner = self._given(name)
         return name if inner is None else inner
 
     def _selected(self, way: _Way, expr: tree.Subscript) -> Expr:
+        rows = self._rows(expr)
+        if rows is not None:
+            way.rows.append(rows[0])
+            return rows[1]
         base, key = expr.value, expr.index[-1]
         by_place = isinstance(base, tree.Attribute) and base.attr == "iloc"
         if isinstance(base, tree.Attribute) and base.attr in {"loc", "iloc"}:
@@ -281,6 +328,8 @@ class _Follow:
             return base if not by_place else expr  # some of the rows
         if len(expr.index) == 2 and not _is_full(expr.index[0]):
             return expr
+        if len(expr.index) == 2 and _is_full(key):
+            return base
         if len(expr.index) == 2 and isinstance(key, tree.Slice):
             if key.step is not None or way.places is not None or way.lost or way.only:
                 return expr
@@ -303,9 +352,9 @@ class _Follow:
             case tree.Constant(value=str() as name):
                 return {name}, set()
             case tree.Sequence():
-                names = [self.file.values.literal(item) for item in expr.elts]
-                known = {name for name in names if isinstance(name, str)}
-                return (known, set()) if len(known) == len(names) else None
+                parts = [self._listed(item, table, hops) for item in expr.elts]
+                named = [part[0] for part in parts if part is not None and part[0] is not None]
+                return (set().union(*named), set()) if len(named) == len(parts) else None
             case tree.Name():
                 inner = self._given(expr) if not self._is_list_changed(expr) else None
                 return self._columns(inner, table, hops - 1) if inner is not None else None
@@ -332,6 +381,12 @@ class _Follow:
                 return self._filtered(elt, each, table, hops)
             case _:
                 return None
+
+    def _listed(self, item: Expr, table: Expr, hops: int) -> Chosen | None:
+        if isinstance(item, tree.Starred):
+            return self._columns(item.value, table, hops - 1)
+        name = self.file.values.literal(item)
+        return ({name}, set()) if isinstance(name, str) else None
 
     def _filtered(self, elt: str, each: tree.Generator, table: Expr, hops: int) -> Chosen | None:
         """``[c for c in table.columns if c not in ("id", "price")]``."""
@@ -370,20 +425,57 @@ class _Follow:
     def _given(self, name: tree.Name) -> Expr | None:
         """What a name is given, its part where it is one of a split or of a tuple."""
         binding = self._binding(name)
-        if binding is None or binding.kind != "assign" or binding.value is None:
+        if binding is None:
             return None
+        if isinstance(binding.node, tree.Param):
+            return self._passed(binding.node)
         value, path = binding.value, binding.path
+        if binding.kind != "assign" or value is None:
+            return None
         if not path:
-            return value
+            made = self._returned(value) if isinstance(value, tree.Call) else None
+            return value if made is None else made
         index = path[0] if len(path) == 1 else None
         if not isinstance(index, int):
             return None
+        if isinstance(value, tree.Call):
+            if self.file.names.qualified(value.func) == _SPLIT:
+                index, made = index // 2, None
+            elif tree.last_name(value.func) == _RESAMPLED:
+                made = None
+            else:
+                value = made = self._returned(value)
+            if isinstance(value, tree.Call) and made is None:
+                given = value.positional
+                return given[index] if index < len(given) else None
         if isinstance(value, tree.Sequence) and index < len(value.elts):
             return value.elts[index]
-        if isinstance(value, tree.Call) and self.file.names.qualified(value.func) == _SPLIT:
-            given = value.positional
-            return given[index // 2] if index // 2 < len(given) else None
         return None
+
+    def _passed(self, param: tree.Param) -> Expr | None:
+        """What the call that is looked at gives a parameter of its function."""
+        function = param.parent
+        call = self.calls.get(function) if isinstance(function, tree.FunctionDef) else None
+        if call is None or not isinstance(function, tree.FunctionDef):
+            return None
+        return parameters.argument(function, call, param)
+
+    def _returned(self, call: tree.Call) -> Expr | None:
+        """What a function of the file gives, where one place returns it.
+
+        A function that two calls enter on the way may give two things: nothing is known of them.
+        """
+        values = self.file.values.callees(call)
+        only = values[0] if len(values) == 1 else None
+        if not isinstance(only, FunctionValue) or not isinstance(only.function, tree.FunctionDef):
+            return None
+        function = only.function
+        returns = self.file.values.graph.returns(function)
+        if self.file.home(function) is not self.file or len(returns) != 1:
+            return None
+        if function.decorators or self.calls.setdefault(function, call) is not call:
+            return None
+        return returns[0].value
 
     def _converted(self, call: tree.Call) -> Expr | None:
         """What a conversion, a scaler or an encoder is given."""
@@ -396,13 +488,21 @@ class _Follow:
             short = name.rpartition(".")[2]
             return given[0] if known and short in _CONVERSIONS and len(given) == 1 else None
         if isinstance(func, tree.Attribute) and func.attr in _FILLS:
-            values = self.file.values.of(func.value)
             scales = [
-                isinstance(v, Instance) and v.name.startswith("sklearn.preprocessing.")
-                for v in values
+                isinstance(v, Instance) and v.name.startswith(_KEEP_COLUMNS)
+                for v in self._fitted(func.value)
             ]
             return given[0] if scales and all(scales) else None
         return None
+
+    def _fitted(self, scaler: Expr) -> Iterator[Value]:
+        """What an object is, behind a ``fit`` that hands it back."""
+        for value in self.file.values.of(scaler):
+            match value:
+                case Method(name="fit"):
+                    yield from self.file.values.of(value.receiver)
+                case _:
+                    yield value
 
     def _dropped(self, call: tree.Call) -> set[str] | None:
         """The columns that ``drop`` takes out, none for rows; None where they are not known."""
@@ -445,6 +545,7 @@ class _Follow:
                 case tree.Arg(parent=tree.Call(parent=tree.ExprStmt()) as call) if (
                     self.file.names.qualified(call.func) is None
                     and not isinstance(call.func, tree.Attribute)
+                    and not self._only_reads(call)
                 ):
                     found = None
                 case tree.Arg(parent=tree.Call() as call) if self._takes_out(call):
@@ -455,6 +556,23 @@ class _Follow:
                 return None
             gone |= found
         return gone
+
+    def _only_reads(self, call: tree.Call) -> bool:
+        """True for functions of the file that take no columns out, nor call what may do so."""
+        values = self.file.values.callees(call)
+        if not values or self._takes_out(call):
+            return False
+        return all(
+            isinstance(value, FunctionValue)
+            and not any(
+                isinstance(node, tree.ExprStmt)
+                and isinstance(node.value, tree.Call)
+                and isinstance(node.value.func, tree.Name)
+                and self.file.names.qualified(node.value.func) is None
+                for node in value.function.walk()
+            )
+            for value in values
+        )
 
     def _takes_out(self, call: tree.Call) -> bool:
         """True for a function of the project that takes columns out of what it is handed."""

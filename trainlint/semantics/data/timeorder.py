@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.backward import Use
-from trainlint.semantics.data.splits import Split
+from trainlint.semantics.data.splits import CROSS_VALIDATIONS, Split
+from trainlint.semantics.flow import is_dead
 from trainlint.semantics.kinds import Instance, Object
 from trainlint.semantics.tree import Expr
 
@@ -34,19 +35,22 @@ _FITTED = frozenset({"fit_transform", "transform"})
 _LOOKS_BACK = frozenset({"shift", "rolling", "ewm", "expanding", "pct_change"})
 _TIME = re.compile(r"(^|_|\b)(date|datetime|time|timestamp|day|month|year)(_|\b|$)", re.I)
 _WINDOWS = "numpy.lib.stride_tricks.sliding_window_view"
+_COUNTING = frozenset({"builtins.range", "builtins.list", "numpy.arange", "numpy.array"})
 _MAX_USES = 300
+_MAX_HOPS = 6
 _More = Callable[[Use], Iterator[Use]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shuffled:
-    """A split that shuffles ``data``.
+    """A split, by the name of ``split``, that shuffles ``data`` at a ``node``.
 
     ``windows`` is the expression that makes overlapping windows; else ``back`` is what looks back
     along the rows, and ``ordered`` what says that their order is that of time.
     """
 
-    split: Split
+    node: tree.Node
+    split: str
     data: Expr
     windows: Expr | None
     back: tree.Call | None = None
@@ -55,18 +59,54 @@ class Shuffled:
 
 def shuffled(file: File) -> Iterator[Shuffled]:
     """The splits of a file that tear apart what is ordered in time."""
-    for split in file.splits.all:
-        if not is_shuffled(file, split):
-            continue
-        data = split.inputs[0]
+    for node, split, data in _shuffling(file):
         walk = _Walk(file)
         windows = walk.windows(data)
+        counted = _counted(file, data) if windows is None else None
+        if counted is not None:
+            windows = walk.windows(counted)
         if windows is not None:
-            yield Shuffled(split, data, windows)
-        elif split.name != "random_split":
+            yield Shuffled(node, split, data, windows)
+        elif split != "random_split":
             back, ordered = walk.series(data)
             if back is not None and ordered is not None:
-                yield Shuffled(split, data, None, back, ordered)
+                yield Shuffled(node, split, data, None, back, ordered)
+
+
+def _shuffling(file: File) -> Iterator[tuple[tree.Node, str, Expr]]:
+    """What shuffles data into parts: splits, and scores over shuffled folds."""
+    for split in file.splits.all:
+        if is_shuffled(file, split):
+            yield split.node, split.name, split.inputs[0]
+    for call in file.calls:
+        name = file.names.qualified(call.func)
+        folds, data = call.arg(None, "cv"), call.arg(1, "X")
+        if name not in CROSS_VALIDATIONS or folds is None or data is None:
+            continue
+        if not is_dead(call) and _are_shuffled(file, folds):
+            yield call, name.rpartition(".")[2], data
+
+
+def _counted(file: File, data: Expr) -> Expr | None:
+    """Whose items are counted off: ``list(range(len(windows)))``."""
+    for _ in range(_MAX_HOPS):
+        match data:
+            case tree.Name():
+                bindings, unbound = file.values.definitions(data)
+                one = bindings[0] if len(bindings) == 1 and not unbound else None
+                if one is None or one.kind != "assign" or one.path or one.value is None:
+                    return None
+                data = one.value
+            case tree.Call(args=[only]) if only.keyword is None and not only.star:
+                name = file.names.qualified(data.func)
+                if name == "builtins.len":
+                    return only.value
+                if name not in _COUNTING:
+                    return None
+                data = only.value
+            case _:
+                return None
+    return None
 
 
 def is_shuffled(file: File, split: Split) -> bool:
@@ -82,7 +122,11 @@ def is_shuffled(file: File, split: Split) -> bool:
         return True
     if split.name != "split" or not isinstance(call.func, tree.Attribute):
         return False
-    values = file.values.of(call.func.value)
+    return _are_shuffled(file, call.func.value)
+
+
+def _are_shuffled(file: File, folds: Expr) -> bool:
+    values = file.values.of(folds)
     return bool(values) and all(
         isinstance(v, Instance) and _is_shuffling(file, v.name, v.call) for v in values
     )

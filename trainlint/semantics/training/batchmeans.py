@@ -38,7 +38,7 @@ class BatchMean:
 
 def batch_means(file: File) -> Iterator[BatchMean]:
     """The means of a file that take each batch for as large as the others."""
-    found = [m for m in means.means(file) if m.kind == means.LENGTH and len(m.adds) == 1]
+    found = [m for m in means.means(file) if _counts_batches(file, m)]
     if not found:
         return
     evaluations = {each.call: each for each in losses.loss_evaluations(file, losses.KNOWN)}
@@ -52,6 +52,32 @@ def batch_means(file: File) -> Iterator[BatchMean]:
                 sized = not any(value.call.arg(None, k) for k in ("sampler", "batch_sampler"))
                 yield BatchMean(mean, loss, value, added, _size(mean, loss), sized)
                 break
+
+
+def _counts_batches(file: File, mean: means.Mean) -> bool:
+    """True where one thing is added in a round, and the divisor is the number of the rounds."""
+    if mean.nested or len(mean.adds) != 1 or mean.kind == means.SAMPLES:
+        return False
+    if mean.kind == means.LENGTH:
+        return True
+    added = mean.adds[0][0]
+    match mean.counts:
+        case [tree.AugAssign(value=tree.Constant(value=1)) as count]:
+            beside = count.parent is added.parent
+        case [only]:
+            beside = only is added
+        case _:
+            return False
+    return beside and means.begins_at_zero(file, mean) and _is_in_each_round(mean.loop, added)
+
+
+def _is_in_each_round(loop: tree.For, statement: tree.Stmt) -> bool:
+    """True for what stands in no test, in a loop that goes to its end."""
+    above = statement.parent
+    while isinstance(above, tree.With):
+        above = above.parent
+    leaves = (tree.Break, tree.Return, tree.Continue)
+    return above is loop and not any(isinstance(node, leaves) for node in loop.walk())
 
 
 def _made(file: File, expr: Expr) -> tree.Call | None:

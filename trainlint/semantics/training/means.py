@@ -1,8 +1,8 @@
 """Means over the rounds of a loop: what is added up in it, and what the sum is divided by.
 
 A mean is found where a sum (``total += loss.item()``, ``losses.append(...)``) is divided behind its
-loop, in the same body, by the length of what the loop goes over or by a count that is kept beside
-it.
+loop, in the same body, by the length of what the loop goes over, by a count that is kept beside it,
+or by the length of the list that is summed.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 LENGTH, SAMPLES, COUNT = "length", "samples", "count"
 _NUMBERS = frozenset({"builtins.float", "builtins.int"})
 _SUMS = frozenset({"builtins.sum", "numpy.sum", "torch.sum"})
+_FILLS = frozenset({"extend", "insert", "appendleft", "clear", "pop", "remove"})
+_READERS = ("builtins.", "numpy.", "torch.", "statistics.")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,7 +33,8 @@ class Mean:
 
     ``adds`` are the statements of the loop that add to the sum, each with what it adds. ``kind``
     tells the divisor: the length of the source, the samples behind it, or a count, in which case
-    ``counts`` are the statements that count.
+    ``counts`` are the statements that count: those that add, where it is the length of a list.
+    ``nested`` tells that the sum goes on over the rounds of a loop around this one.
     """
 
     division: tree.Node
@@ -41,17 +44,30 @@ class Mean:
     adds: tuple[tuple[tree.Stmt, Expr], ...]
     divisor: Expr
     kind: str
-    counts: tuple[tree.AugAssign, ...] = ()
+    counts: tuple[tree.Stmt, ...] = ()
+    nested: bool = False
 
     @property
     def flow(self) -> Flow:
         return flow_in(tree.body_of(self.loop))
+
+    @property
+    def is_list(self) -> bool:
+        """True where the sum is that of a list, and its length counts."""
+        return bool(self.counts) and not isinstance(self.counts[0], tree.AugAssign)
 
 
 def divisor(file: File, mean: Mean) -> str:
     """What a sum is divided by, in words of the code (a formatted string hides its own)."""
     if isinstance(mean.divisor, tree.Name):
         return mean.divisor.id
+    match mean.counts:
+        case [tree.AugAssign(target=tree.Name(id=count)), *_]:
+            return count
+        case [_, *_]:
+            return f"len({mean.total})"
+        case _:
+            pass
     source = file.text(mean.source)
     return f"len({source}.dataset)" if mean.kind == SAMPLES else f"len({source})"
 
@@ -94,7 +110,8 @@ def _in_body(file: File, body: Body) -> Iterator[Mean]:
         if total is None or total not in added or is_dead(division):
             continue
         adds = [a for a in added[total] if isinstance(a[0], tree.AugAssign) is not is_list]
-        mean = _mean(file, division, total, adds, right, added)
+        whole = is_list and len(adds) == len(added[total]) and not _is_filled(file, body, total)
+        mean = _mean(file, division, total, adds, right, added, whole)
         if mean is not None:
             yield mean
 
@@ -126,45 +143,68 @@ def _mean(
     adds: list[tuple[tree.Stmt, Expr]],
     divided: Expr,
     added: dict[str, list[tuple[tree.Stmt, Expr]]],
+    is_list: bool,
 ) -> Mean | None:
     loops = {tree.enclosing_loop(statement) for statement, _ in adds}
     loop = loops.pop() if len(loops) == 1 else None
-    if not isinstance(loop, tree.For) or loop in division.ancestors():
-        return None
-    if not _is_emptied(loop, total):
+    around: tree.Loop | None = loop
+    while around is not None and not _is_emptied(around, total):
+        around = tree.enclosing_loop(around)
+    if not isinstance(loop, tree.For) or around is None or around in division.ancestors():
         return None
     source = iterated(file, loop)
-    found = _divisor(file, divided, loop, source, added)
+    listed = (total, tuple(statement for statement, _ in adds)) if is_list else None
+    found = _divisor(file, divided, loop, source, added, listed)
     if found is None:
         return None
     kind, counts = found
-    mean = Mean(division, total, loop, source, tuple(adds), divided, kind, counts)
+    nested = around is not loop
+    if nested and kind != COUNT:
+        return None
+    mean = Mean(division, total, loop, source, tuple(adds), divided, kind, counts, nested)
     flow = mean.flow
     if not flow.holds(division) or not flow.reaches(flow.point(loop), [flow.point(division)]):
         return None
     return mean
 
 
-def _is_emptied(loop: tree.For, total: str) -> bool:
+def _is_emptied(loop: tree.Loop, total: str) -> bool:
     """True where the sum begins anew each time that the loop does."""
-    blocks: list[tree.Stmt] = list(tree.block_of(loop))
-    for statement in blocks[: blocks.index(loop)]:
-        for node in statement.walk():
-            if isinstance(node, tree.Assign) and any(
-                isinstance(name, tree.Name) and name.id == total
-                for target in node.targets
-                for name in target.walk()
-            ):
+    below: tree.Node | None = loop
+    while isinstance(below, tree.Loop | tree.With | tree.If | tree.Try):
+        blocks: list[tree.Stmt] = list(tree.block_of(below))
+        for statement in blocks[: blocks.index(below)]:
+            if any(_sets(node, total) for node in statement.walk()):
                 return True
-    above = loop.parent
-    if not isinstance(above, tree.With | tree.If | tree.Try):
-        return False
-    return any(
-        isinstance(target, tree.Name) and target.id == total
-        for statement in tree.block_of(above)
-        if statement.end <= above.start and isinstance(statement, tree.Assign)
-        for target in statement.targets
-    )
+        below = below.parent if not isinstance(below.parent, tree.Loop) else None
+    return False
+
+
+def _sets(node: tree.Node, name: str) -> bool:
+    match node:
+        case tree.Assign(targets=targets):
+            return any(name in tree.names_in(target) for target in targets)
+        case tree.AnnAssign(target=tree.Name(id=found)):
+            return found == name and node.value is not None
+        case _:
+            return False
+
+
+def _is_filled(file: File, body: Body, name: str) -> bool:
+    """True where a list is changed by other means than ``append``, or handed to what may do so."""
+    for node in own_nodes(body):
+        match node:
+            case tree.Name() if node.id != name:
+                pass
+            case tree.Name(parent=tree.Attribute(attr=attr, parent=tree.Call())) if attr in _FILLS:
+                return True
+            case tree.Name(parent=tree.Arg(parent=tree.Call() as call)) if tree.enclosing_loop(
+                call
+            ) is not None and not (file.names.qualified(call.func) or "").startswith(_READERS):
+                return True
+            case _:
+                pass
+    return False
 
 
 def iterated(file: File, loop: tree.For) -> Expr:
@@ -197,8 +237,9 @@ def _divisor(
     loop: tree.For,
     source: Expr,
     added: dict[str, list[tuple[tree.Stmt, Expr]]],
-) -> tuple[str, tuple[tree.AugAssign, ...]] | None:
-    """The kind of a divisor, and what counts where it is a count."""
+    listed: tuple[str, tuple[tree.Stmt, ...]] | None,
+) -> tuple[str, tuple[tree.Stmt, ...]] | None:
+    """The kind of a divisor, and what counts where it is a count, or the length of a list."""
     while isinstance(divided, tree.Call) and file.names.qualified(divided.func) in _NUMBERS:
         if not divided.positional:
             return None
@@ -218,6 +259,8 @@ def _divisor(
     if file.names.qualified(divided.func) != "builtins.len":
         return None
     sized, text = divided.positional[0], tree.dotted(source)
+    if listed is not None and isinstance(sized, tree.Name) and sized.id == listed[0]:
+        return COUNT, listed[1]
     if text is None:
         return None
     if tree.dotted(sized) == text:
@@ -225,3 +268,40 @@ def _divisor(
     if isinstance(sized, tree.Attribute) and sized.attr == "dataset":
         return (SAMPLES, ()) if tree.dotted(sized.value) == text else None
     return None
+
+
+def begins_at_zero(file: File, mean: Mean) -> bool:
+    """True for a count that is zero, or a list that is empty, before its loop."""
+    counter = _counter(mean)
+    if counter is None:
+        return False
+    found = False
+    for binding in file.values.definitions(counter)[0]:
+        value = binding.value
+        if binding.kind != "assign":
+            continue
+        if binding.path and isinstance(value, tree.Sequence) and isinstance(binding.path[0], int):
+            value = value.elts[binding.path[0]]
+        match value:
+            case (
+                tree.Sequence(kind="list", elts=[]) | tree.Call(func=tree.Name(id="list"), args=[])
+            ):
+                found = mean.is_list
+            case tree.Constant(value=0):
+                found = not mean.is_list
+            case _:
+                return False
+    return found
+
+
+def _counter(mean: Mean) -> tree.Name | None:
+    """The count, or the list whose length counts, where it is first made larger."""
+    match mean.counts[0]:
+        case tree.AugAssign(target=tree.Name() as counter):
+            return counter
+        case tree.ExprStmt(
+            value=tree.Call(func=tree.Attribute(value=tree.Name() as listed, attr="append"))
+        ):
+            return listed
+        case _:
+            return None
