@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.bodies import own_statements
+from trainlint.semantics.bodies import own
 from trainlint.semantics.classes import Classes
 
 if TYPE_CHECKING:
@@ -37,9 +37,7 @@ class CallGraph(Classes):
         """The ``return`` statements with a value, inner functions left out."""
         if function not in self._returns:
             self._returns[function] = [
-                node
-                for node in own_statements(function)
-                if isinstance(node, tree.Return) and node.value is not None
+                node for node in own(function, tree.Return) if node.value is not None
             ]
         return self._returns[function]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from trainlint.semantics import tree
-from trainlint.semantics.bodies import own_statements
+from trainlint.semantics.bodies import own
 from trainlint.semantics.tree import Body, Expr
 
 _ALTERS = frozenset("append insert extend add_module register_module pop update clear".split())
@@ -131,14 +131,14 @@ def _assignments(cls: tree.ClassDef) -> Iterator[tuple[str, Assignment]]:
             if isinstance(statement.target, tree.Name):
                 yield statement.target.id, Assignment(statement.value, (), None, statement)
         elif isinstance(statement, tree.FunctionDef):
-            for node in own_statements(statement):
-                if isinstance(node, tree.Assign):
-                    for target in node.targets:
-                        for name, path in _self_targets(target, statement, ()):
-                            yield name, Assignment(node.value, path, statement, node)
-                elif isinstance(node, tree.AnnAssign) and node.value is not None:
-                    for name, path in _self_targets(node.target, statement, ()):
+            for node in own(statement, tree.Assign):
+                for target in node.targets:
+                    for name, path in _self_targets(target, statement, ()):
                         yield name, Assignment(node.value, path, statement, node)
+            for annotated in own(statement, tree.AnnAssign):
+                if annotated.value is not None:
+                    for name, path in _self_targets(annotated.target, statement, ()):
+                        yield name, Assignment(annotated.value, path, statement, annotated)
 
 
 def _self_targets(

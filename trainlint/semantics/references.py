@@ -32,15 +32,25 @@ class Reference:
 def references(file: File, wanted: Container[str]) -> list[Reference]:
     """The places that read one of the names (or, as an attribute, set it), in source order."""
     found = list(_of_star(file, wanted))
-    for expr in file.once(_on_imports):
-        if not any(name in wanted for name in file.names.candidates(expr)):
-            continue
+    exprs = {
+        expr: None for name, named in file.once(_named).items() if name in wanted for expr in named
+    }
+    for expr in exprs:
         if isinstance(expr, tree.Name) and is_bound_by(expr):
             continue
         reference = _resolve(file, expr, wanted)
         if reference is not None:
             found.append(reference)
     return sorted(found, key=lambda reference: reference.expr.start)
+
+
+def _named(file: File) -> dict[str | None, list[tree.Name | tree.Attribute]]:
+    """What stands for each qualified name; most names stand in many places."""
+    found: dict[str | None, list[tree.Name | tree.Attribute]] = {}
+    for expr in _on_imports(file):
+        for name in file.names.candidates(expr):
+            found.setdefault(name, []).append(expr)
+    return found
 
 
 def _on_imports(file: File) -> list[tree.Name | tree.Attribute]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.bodies import own_nodes
+from trainlint.semantics.bodies import own
 from trainlint.semantics.data import occurrence
 from trainlint.semantics.guards import guards
 from trainlint.semantics.kinds import Display
@@ -149,8 +149,8 @@ def _is_shown(file: File, labels: Expr | None, matrix: tree.Call, at: Node) -> b
         return True
     tests = [guard.test for guard in guards(at)]
     body = tree.body_of(matrix)
-    for node in own_nodes(body) if tree.body_of(at) is body else ():
-        if isinstance(node, tree.If) and matrix.start < node.start < at.start:
+    for node in own(body, tree.If) if tree.body_of(at) is body else ():
+        if matrix.start < node.start < at.start:
             tests.append(node.test)  # it may make the matrix larger
     return any(
         _is_size(node) and any(_shows(file, name, matrix) for name in node.walk())

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.bodies import own_nodes
+from trainlint.semantics.bodies import own, own_nodes
 from trainlint.semantics.data import loading, samples
 from trainlint.semantics.data.loading import Failure
 from trainlint.semantics.tree import Expr
@@ -76,8 +76,8 @@ def _methods(file: File, cls: tree.ClassDef, getitem: tree.FunctionDef) -> list[
     found = [getitem]
     for _ in range(_MAX_HOPS):
         for method in tuple(found):
-            for node in own_nodes(method):
-                if not isinstance(node, tree.Call) or not _is_own_call(node, method):
+            for node in own(method, tree.Call):
+                if not _is_own_call(node, method):
                     continue
                 called = file.values.graph.method(cls, tree.word_of(node.func))
                 if called is None or called in found:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.bodies import own_nodes
+from trainlint.semantics.bodies import own
 from trainlint.semantics.tree import Expr
 
 if TYPE_CHECKING:
@@ -111,8 +111,8 @@ def is_identity(part: tuple[str, Expr]) -> bool:
 
 def _is_filled(function: tree.FunctionDef, name: str) -> bool:
     keys = 0
-    for node in own_nodes(function):
-        if isinstance(node, tree.Assign) and isinstance(node.targets[0], tree.Subscript):
+    for node in own(function, tree.Assign):
+        if isinstance(node.targets[0], tree.Subscript):
             target = node.targets[0].value
             keys += isinstance(target, tree.Name) and target.id == name
     return keys > 1

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.bodies import own_nodes
+from trainlint.semantics.bodies import own
 from trainlint.semantics.kinds import Frame, Instance, Method, Object, Value
 from trainlint.semantics.tree import Expr
 
@@ -261,8 +261,8 @@ class Transformers:
             method = graph.method(cls, name)
             if method is None:
                 continue
-            for node in own_nodes(method):
-                if isinstance(node, tree.Call) and isinstance(node.func, tree.Attribute):
+            for node in own(method, tree.Call):
+                if isinstance(node.func, tree.Attribute):
                     attr = node.func.attr
                     if attr in STATISTICS:
                         return f"`{attr}` of what it is fitted on"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.backward import Use
-from trainlint.semantics.bodies import own_nodes
+from trainlint.semantics.bodies import own
 from trainlint.semantics.contents import Assignment
 from trainlint.semantics.kinds import Instance, Object
 from trainlint.semantics.tree import Expr
@@ -75,8 +75,8 @@ def _transforms(
     file: File, methods: list[tree.FunctionDef]
 ) -> Iterator[tuple[tree.ClassDef, list[tree.FunctionDef]]]:
     for method in methods:
-        for node in own_nodes(method):
-            func = node.func if isinstance(node, tree.Call) else None
+        for node in own(method, tree.Call):
+            func = node.func
             if not isinstance(func, tree.Attribute) or not _is_own(func, method):
                 continue
             for value in file.values.of(func):
@@ -135,8 +135,8 @@ def _called(file: File, cls: tree.ClassDef, names: tuple[str, ...]) -> list[tree
     methods = [m for name in names if (m := cls.method(name)) is not None]
     for _ in range(_MAX_HOPS):
         for method in tuple(methods):
-            for node in own_nodes(method):
-                called = node.func if isinstance(node, tree.Call) else None
+            for node in own(method, tree.Call):
+                called = node.func
                 if isinstance(called, tree.Attribute) and _is_own(called, method):
                     inner = file.values.graph.method(cls, called.attr)
                     if inner is not None and inner not in methods:
@@ -149,8 +149,8 @@ def _draws(
 ) -> Iterator[tuple[tree.Attribute, tree.FunctionDef]]:
     """The reads of a kept generator in what gives a sample."""
     for method in methods:
-        for node in own_nodes(method):
-            if not isinstance(node, tree.Attribute) or node.attr not in kept:
+        for node in own(method, tree.Attribute):
+            if node.attr not in kept:
                 continue
             if _is_own(node, method) and _is_drawn_from(node):
                 yield node, method

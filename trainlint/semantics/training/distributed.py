@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import contexts, tree
 from trainlint.semantics.backward import Use
-from trainlint.semantics.bodies import own_nodes
+from trainlint.semantics.bodies import own
 from trainlint.semantics.data import feeding
 from trainlint.semantics.data.feeding import Feed
 from trainlint.semantics.guards import guards
@@ -116,11 +116,10 @@ def _is_for_inputs(run: tree.Call, backward: tree.Node) -> bool:
     """Whether a backward is there for the gradient of an input: ``x.requires_grad_()``."""
     given = {node.id for arg in run.args for node in arg.walk() if isinstance(node, tree.Name)}
     return any(
-        isinstance(node, tree.Attribute)
-        and node.attr in {"requires_grad_", "requires_grad"}
+        node.attr in {"requires_grad_", "requires_grad"}
         and isinstance(node.value, tree.Name)
         and node.value.id in given
-        for node in own_nodes(tree.body_of(backward))
+        for node in own(tree.body_of(backward), tree.Attribute)
     )
 
 
@@ -145,8 +144,7 @@ def _is_run_by_callee(file: File, call: tree.Call, model: Expr) -> bool:
         for param in function.params:
             if argument(function, call, param) is model and any(
                 isinstance(node.func, tree.Name) and node.func.id == param.name
-                for node in own_nodes(function)
-                if isinstance(node, tree.Call)
+                for node in own(function, tree.Call)
             ):
                 return True
     return False

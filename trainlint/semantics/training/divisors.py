@@ -12,7 +12,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.bodies import own_nodes
+from trainlint.semantics.bodies import own
 from trainlint.semantics.kinds import Applied, Frame, FunctionValue, Instance, Object, Part
 from trainlint.semantics.training.boundary import definition, same, spelled
 from trainlint.semantics.tree import Expr, Node
@@ -77,10 +77,9 @@ def _length(window: AccumulationWindow, given: Expr) -> By:
     """``len(chunks)`` is a window where its items are what is accumulated."""
     if not isinstance(given, tree.Name):
         return By.OTHER
-    for node in own_nodes(window.body):
-        if isinstance(node, tree.For) and spelled(window.file, node.iter) == given.id:
-            return By.OTHER
-    return By.NOTHING
+    loops = own(window.body, tree.For)
+    is_counted = any(spelled(window.file, loop.iter) == given.id for loop in loops)
+    return By.OTHER if is_counted else By.NOTHING
 
 
 def rescales_gradients(window: AccumulationWindow) -> bool:

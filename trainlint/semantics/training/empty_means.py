@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.bodies import own_nodes
+from trainlint.semantics.bodies import own
 from trainlint.semantics.guards import guards
 from trainlint.semantics.kinds import Instance
 from trainlint.semantics.training.means import COUNT, LENGTH, Mean, begins_at_zero, divisor
@@ -107,6 +107,7 @@ def _is_guarded(file: File, mean: Mean) -> bool:
     if source is not None:
         words |= {source, source.rpartition(".")[2]}
     tests = [guard.test for guard in guards(mean.division)]
+<<<<<<< HEAD
     body, behind = tree.body_of(mean.loop), mean.division.start
     tests += [n.test for n in own_nodes(body) if isinstance(n, tree.Assert) and n.start < behind]
     tests += [
@@ -114,6 +115,14 @@ def _is_guarded(file: File, mean: Mean) -> bool:
         for n in own_nodes(body)
         if isinstance(n, tree.If) and mean.loop not in n.ancestors()
         if mean.loop.end < n.start < behind and not _is_remainder(n.test)
+=======
+    body = tree.body_of(mean.loop)
+    tests += [n.test for n in own(body, tree.Assert)]
+    tests += [
+        n.test
+        for n in own(body, tree.If)
+        if mean.loop not in n.ancestors() and n.start > mean.loop.end
+>>>>>>> 9844bad (Bodies: what stands in one, by its class, is looked up and not walked; names of libraries are gathered once for all rules)
     ]
     tests += [n.test for n in own_nodes(body) if isinstance(n, tree.While) and n.start < behind]
     named = (tree.dotted(n) for test in tests for n in test.walk() if isinstance(n, tree.Expr))

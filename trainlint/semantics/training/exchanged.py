@@ -31,6 +31,7 @@ _NORMS = frozenset(
 )
 _ADAPTERS = frozenset({"peft.get_peft_model"})
 _METHODS = frozenset({"resize_token_embeddings", "reset_classifier"})
+_WORDS = {name.rpartition(".")[2] for name in _NORMS | _ADAPTERS} | _METHODS
 _DEPTH = 4
 
 
@@ -92,7 +93,8 @@ def _exchanges(file: File, names: Collection[str | None]) -> Iterator[Exchange]:
             yield from _at_calls(file, assign, target, whole=False)
         if tree.dotted(target) in names and _makes_model(file, assign.value, target):
             yield from _at_calls(file, assign, target, whole=True)
-    for call in file.calls:
+    code = file.source.code
+    for call in file.calls if any(word in code for word in _WORDS) else ():
         owner = _exchanged_by(file, call)
         if owner is not None:
             yield from _at_calls(file, call, owner, whole=False)

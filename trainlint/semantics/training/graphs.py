@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.backward import Backward, Use
-from trainlint.semantics.bodies import own_nodes
+from trainlint.semantics.bodies import own
 from trainlint.semantics.kinds import Applied, Instance, Path, Value
 from trainlint.semantics.training.script import BACKWARD, Event
 from trainlint.semantics.tree import Expr, Node
@@ -247,8 +247,8 @@ def _returned_to_lightning(file: File) -> Iterator[Event]:
         lineage = file.values.graph.lineage(cls)
         if any(_optimizes_itself(node) for item in lineage for node in item.walk()):
             continue
-        for node in own_nodes(function):
-            if isinstance(node, tree.Return) and node.value is not None:
+        for node in own(function, tree.Return):
+            if node.value is not None:
                 loss = _under_loss(node.value)
                 if loss is not None:
                     yield Event(BACKWARD, node, node, loss, by="lightning")

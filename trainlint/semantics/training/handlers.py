@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.bodies import own_nodes
+from trainlint.semantics.bodies import own
 from trainlint.semantics.data import loading
 from trainlint.semantics.guards import EXITS
 from trainlint.semantics.training import evaluation
@@ -310,18 +310,16 @@ def _ends_in_value(handler: Handler) -> bool:
 def _starts_afresh(file: File, loop: tree.Loop) -> bool:
     """True when each round makes its own optimizer: a sweep, whose next run starts afresh."""
     reached: set[tree.FunctionDef] = set()
-    nodes: list[tree.Node] = [node for statement in loop.body for node in statement.walk()]
+    nodes = [call for statement in loop.body for call in tree.within(statement, tree.Call)]
     while nodes:
         node = nodes.pop()
-        if not isinstance(node, tree.Call):
-            continue
         if _makes_optimizer(file, node):
             return True
         for value in file.values.callees(node):
             function = getattr(value, "function", None)
             if isinstance(function, tree.FunctionDef) and function not in reached:
                 reached.add(function)
-                nodes.extend(own_nodes(function))
+                nodes.extend(own(function, tree.Call))
     return False
 
 

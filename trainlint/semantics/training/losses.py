@@ -68,10 +68,13 @@ def loss_evaluations(file: File, names: frozenset[str]) -> list[LossEvaluation]:
     if not any(word in file.source.code for word in wanted):
         return []
     found: list[LossEvaluation] = []
-    for call in file.calls:
-        if _may_be_criterion(file, call):
-            found.extend(_evaluations(file, call, names))
+    for call in file.once(_candidates):
+        found.extend(_evaluations(file, call, names))
     return found
+
+
+def _candidates(file: File) -> list[tree.Call]:
+    return [call for call in file.calls if _may_be_criterion(file, call)]
 
 
 def _may_be_criterion(file: File, call: tree.Call) -> bool:

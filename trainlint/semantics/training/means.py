@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import bars, tree
-from trainlint.semantics.bodies import own_nodes
+from trainlint.semantics.bodies import own
 from trainlint.semantics.flow import Flow, is_dead
 from trainlint.semantics.links import flow_in
 from trainlint.semantics.tree import Body, Expr
@@ -88,30 +88,34 @@ def _means(file: File) -> list[Mean]:
 def _in_body(file: File, body: Body) -> Iterator[Mean]:
     divisions: list[tuple[tree.Node, Expr, Expr]] = []
     added: dict[str, list[tuple[tree.Stmt, Expr]]] = {}
-    for node in own_nodes(body):
-        match node:
-            case tree.BinOp(op="/", left=left, right=right):
-                divisions.append((node, left, right))
-            case tree.AugAssign(op=op, target=tree.Name() as target, value=value):
-                if op.startswith("/"):
-                    divisions.append((node, target, value))
-                elif op.startswith("+"):
-                    added.setdefault(target.id, []).append((node, value))
-            case tree.ExprStmt(
-                value=tree.Call(
-                    func=tree.Attribute(value=tree.Name(id=name), attr="append"), args=[arg]
-                )
+    for division in own(body, tree.BinOp):
+        if division.op == "/":
+            divisions.append((division, division.left, division.right))
+    for change in own(body, tree.AugAssign):
+        if isinstance(change.target, tree.Name):
+            if change.op.startswith("/"):
+                divisions.append((change, change.target, change.value))
+            elif change.op.startswith("+"):
+                added.setdefault(change.target.id, []).append((change, change.value))
+    for statement in own(body, tree.ExprStmt):
+        match statement.value:
+            case tree.Call(
+                func=tree.Attribute(value=tree.Name(id=name), attr="append"), args=[arg]
             ):
-                added.setdefault(name, []).append((node, arg.value))
+                added.setdefault(name, []).append((statement, arg.value))
             case _:
                 pass
-    for division, left, right in divisions if added else ():
+    for node, left, right in divisions if added else ():
         total, is_list = _total(file, left)
-        if total is None or total not in added or is_dead(division):
+        if total is None or total not in added or is_dead(node):
             continue
         adds = [a for a in added[total] if isinstance(a[0], tree.AugAssign) is not is_list]
+<<<<<<< HEAD
         whole = is_list and len(adds) == len(added[total]) and not _is_filled(file, body, total)
         mean = _mean(file, division, total, adds, right, added, whole)
+=======
+        mean = _mean(file, node, total, adds, right, added)
+>>>>>>> 9844bad (Bodies: what stands in one, by its class, is looked up and not walked; names of libraries are gathered once for all rules)
         if mean is not None:
             yield mean
 

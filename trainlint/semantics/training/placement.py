@@ -17,7 +17,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.bodies import own_nodes, own_statements
+from trainlint.semantics.bodies import own, own_statements
 from trainlint.semantics.kinds import FunctionValue
 from trainlint.semantics.training import (
     devices,
@@ -172,7 +172,7 @@ def _fails_behind(file: File, site: Node) -> bool:
     """True where what follows a place needs a GPU, and no branch leads past that."""
     body = tree.body_of(site)
     calls = file.contents.calls_in.get(body, ())
-    left = [node.start for node in own_nodes(body) if isinstance(node, tree.Return | tree.Raise)]
+    left = [node.start for kind in (tree.Return, tree.Raise) for node in own(body, kind)]
     return not file.once(devices.is_spread) and any(
         call.start > site.start
         and not _is_chosen(call, body, set(site.ancestors()))

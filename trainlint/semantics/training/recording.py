@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import contexts, tree
-from trainlint.semantics.bodies import own_nodes
+from trainlint.semantics.bodies import own, own_nodes
 from trainlint.semantics.kinds import FunctionValue, Instance, Symbol, Unknown, Value
 from trainlint.semantics.training import evaluation, models, unrecorded
 from trainlint.semantics.training.evaluation import EvaluationPass
@@ -182,8 +182,8 @@ def _is_of_all(file: File, call: tree.Call) -> bool:
 
 def _takes_all(method: tree.FunctionDef) -> bool:
     """True for a method that takes all parameters of its object, or hands on to its base."""
-    for node in own_nodes(method):
-        if not isinstance(node, tree.Call) or not isinstance(node.func, tree.Attribute):
+    for node in own(method, tree.Call):
+        if not isinstance(node.func, tree.Attribute):
             continue
         owner, name = node.func.value, node.func.attr
         if name in {"parameters", "named_parameters", "requires_grad_", "freeze", "unfreeze"} and (
@@ -326,7 +326,7 @@ def other_use(file: File, function: tree.FunctionDef) -> str:
     """Why a function may also be used in training; empty where every use of it is known."""
     if file.view.is_imported(file):
         return f"other files may call `{function.name}` in training"
-    if any(isinstance(node, tree.Yield) for node in own_nodes(function)):
+    if any(own(function, tree.Yield)):
         return f"`{function.name}` hands out what it computes one by one"
     callers = [call for call, _owner in file.values.graph.callers(function)]
     called = {call.func for call in callers}

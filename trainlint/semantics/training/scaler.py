@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import contexts, tree
-from trainlint.semantics.bodies import own_nodes
+from trainlint.semantics.bodies import own
 from trainlint.semantics.flow import EXIT
 from trainlint.semantics.guards import guards, required
 from trainlint.semantics.kinds import FunctionValue, Instance, Method, Part
@@ -152,8 +152,8 @@ class ScalerBody:
     def _is_scale_read(self) -> bool:
         """Whether the body reads the scale, to unscale by itself or to scale the limit."""
         return any(
-            isinstance(node, tree.Attribute) and node.attr in {"get_scale", "_scale", "inv_scale"}
-            for node in own_nodes(self.body)
+            node.attr in {"get_scale", "_scale", "inv_scale"}
+            for node in own(self.body, tree.Attribute)
         )
 
     def _is_foreign(self, optimizer: Expr) -> bool:
@@ -166,14 +166,12 @@ class ScalerBody:
 
     def _is_passed_on(self, scaled: ScaledBackward) -> bool:
         """Whether a function that is not in this file is given the scaler."""
-        for node in own_nodes(self.body):
-            if not isinstance(node, tree.Call):
-                continue
+        for node in own(self.body, tree.Call):
             if not any(self.file.text(arg.value) == scaled.scaler for arg in node.args):
                 continue
             name = self.file.names.qualified(node.func) or ""
-            own = all(isinstance(v, FunctionValue) for v in self.file.values.callees(node))
-            if not own and not name.startswith("builtins."):
+            known = all(isinstance(v, FunctionValue) for v in self.file.values.callees(node))
+            if not known and not name.startswith("builtins."):
                 return True
         return False
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.bodies import own_nodes
+from trainlint.semantics.bodies import own
 from trainlint.semantics.flow import Flow, is_dead
 from trainlint.semantics.guards import guards
 from trainlint.semantics.kinds import ClassValue, FunctionValue, Instance, is_none
@@ -118,8 +118,8 @@ class EarlyStep:
 
 def early_steps(file: File) -> Iterator[EarlyStep]:
     """The schedules whose first step comes before the first step of their optimizer."""
-    for body, own in file.script.own_events.items():
-        for schedule in own:
+    for body, events in file.script.own_events.items():
+        for schedule in events:
             if schedule.kind != SCHEDULE or is_dead(schedule.call):
                 continue
             given = _optimizer_of(file, schedule)
@@ -233,8 +233,8 @@ def _is_one_of(file: File, optimizer: Expr, made: list[Instance]) -> bool:
 
 def _may_step_before(file: File, body: Body, schedule: Event, optimizer: list[Instance]) -> bool:
     """True when what is not known is given the optimizer ahead of the schedule's step."""
-    for node in own_nodes(body):
-        if not isinstance(node, tree.Call) or node.end > schedule.call.start:
+    for node in own(body, tree.Call):
+        if node.end > schedule.call.start:
             continue
         if all(isinstance(value, FunctionValue) for value in file.values.callees(node)):
             continue

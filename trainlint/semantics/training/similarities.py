@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.bodies import own_nodes
+from trainlint.semantics.bodies import own
 from trainlint.semantics.kinds import Instance
 from trainlint.semantics.training.losses import CROSS_ENTROPY
 from trainlint.semantics.tree import Expr, Node
@@ -68,8 +68,9 @@ def _contrasts(file: File, function: tree.FunctionDef) -> Iterator[Contrast]:
     text = file.text(function)
     if not any(word in text for word in _MULTIPLIES):
         return
-    nodes = list(own_nodes(function))
-    for node in nodes:
+    calls = list(own(function, tree.Call))
+    nodes = (*own(function, tree.BinOp), *own(function, tree.AugAssign), *calls)
+    for node in sorted(nodes, key=lambda node: node.start):
         scaled = _scaled(file, node)
         product = _over_temperature(file, node) if scaled is None else scaled
         operands = _operands(file, product) if product is not None else None
@@ -78,7 +79,7 @@ def _contrasts(file: File, function: tree.FunctionDef) -> Iterator[Contrast]:
         given = [_params(file, operand, function) for operand in operands]
         if not all(given):
             continue
-        ends = (end for end in nodes if isinstance(end, tree.Call) and _normalises(file, end))
+        ends = (end for end in calls if _normalises(file, end))
         leads = _takes if scaled is not None else _leads_to
         if any(leads(file, end, node) for end in ends):
             params = tuple(p for p in function.params if any(p in some for some in given))
@@ -273,8 +274,8 @@ def moves_features(file: File, contrast: Contrast) -> tree.Call | None:
         for node in operand.walk()
         if isinstance(node, tree.Call)
     }
-    for node in own_nodes(contrast.function):
-        if not isinstance(node, tree.Call) or node in transposes:
+    for node in own(contrast.function, tree.Call):
+        if node in transposes:
             continue
         short = _short_name(file, node)
         if short not in _MOVES_LAST or file.values.literal(_last_argument(node)) == -1:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.bodies import own_nodes
+from trainlint.semantics.bodies import own
 from trainlint.semantics.flow import Flow
 from trainlint.semantics.kinds import FunctionValue, Instance, Literal, Unknown, Value
 from trainlint.semantics.training.script import BACKWARD, ENGINES, SCALERS, STEP, UPDATE, Event
@@ -213,9 +213,7 @@ def _is_out_of_sight(file: File, body: Body, expr: Expr) -> bool:
     """True when a function that is not known is given the scaler, or the object that holds it."""
     name = tree.last_name(expr)
     owned = isinstance(expr, tree.Attribute) and tree.dotted(expr.value) == "self"
-    for node in own_nodes(body):
-        if not isinstance(node, tree.Call):
-            continue
+    for node in own(body, tree.Call):
         given = {tree.last_name(arg.value) for arg in node.args}
         reached = name in given or (owned and ("self" in given or _is_inherited(file, node)))
         called = file.names.qualified(node.func) or ""
