@@ -108,6 +108,7 @@ _SINCE = (2, 6)  # the default of weights_only is True from here on
 _FIRST = (1, 13)  # weights_only can be given from here on
 _ALLOWS = ("safe_globals", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD")
 _ALLOWING = ("add_safe_globals", "safe_globals")
+_SETS_LOAD = re.compile(r"\.load\s*=")
 _MAX_NAMED = 4
 _CALLS = {allowlist.SCALAR: "float", allowlist.NAMESPACE: "vars", allowlist.PATH: "str"}
 
@@ -154,7 +155,7 @@ def _is_allowed(file: File) -> bool:
 
 def _is_replaced(file: File) -> bool:
     """True where `torch.load` itself is given another default."""
-    return any(
+    return _SETS_LOAD.search(file.source.text) is not None and any(
         file.names.qualified(target) == "torch.load"
         for assign in file.all(tree.Assign)
         for target in assign.targets

@@ -79,7 +79,7 @@ def uses(file: File, libraries: Mapping[str, Library]) -> list[Use]:
         *_members(file, libraries),
         *_overrides(file, libraries),
     ]
-    own = set(_set_here(file))
+    own = set(_set_here(file)) if found else ()
     kept = [use for use in found if use.name not in own and not _is_guarded(file, use)]
     return sorted(kept, key=lambda use: use.node.start)
 
@@ -333,11 +333,14 @@ def _callees(
 
 def _members(file: File, libraries: Mapping[str, Library]) -> Iterator[Use]:
     """The methods of a library's objects, where their class is known."""
-    for expr in file.all(tree.Attribute):
-        wanted = [one for one in libraries.items() if expr.attr in one[1].members]
-        if not wanted or not _is_asked(expr) or file.names.qualified(expr) is not None:
+    wanted: dict[str, list[tuple[str, Library]]] = {}
+    for package, library in libraries.items():
+        for attr in library.members:
+            wanted.setdefault(attr, []).append((package, library))
+    for expr in file.all(tree.Attribute) if wanted else ():
+        if expr.attr not in wanted or not _is_asked(expr) or file.names.qualified(expr) is not None:
             continue
-        for package, library in wanted:
+        for package, library in wanted[expr.attr]:
             change = _member(file, expr, library)
             if change is not None:
                 call = expr.parent if isinstance(expr.parent, tree.Call) else None

@@ -79,10 +79,13 @@ def _candidates(file: File) -> list[tree.Call]:
 
 def _may_be_criterion(file: File, call: tree.Call) -> bool:
     """Cheap test before values are followed: a known loss takes an input, a target and options."""
-    if not (2 <= len(call.args) <= 8 or call.has_star) or isinstance(call.parent, tree.ExprStmt):
+    if isinstance(call.parent, tree.ExprStmt) or not call.args:
         return False
-    if any(arg.keyword is not None and arg.keyword not in _KEYWORDS for arg in call.args):
+    if not 2 <= len(call.args) <= 8 and not call.has_star:
         return False
+    for arg in call.args:
+        if arg.keyword is not None and arg.keyword not in _KEYWORDS:
+            return False
     if any(isinstance(given, _NO_TENSOR) for given in call.positional[:2]):
         return False
     name = file.names.qualified(call.func)

@@ -60,13 +60,16 @@ class Resume:
 
 def resumes(file: File) -> list[Resume]:
     """The loads of a file that resume a run and bring back less than it was, one for each model."""
-    if any(tree.word_of(call.func) in _WHOLE for call in file.calls if _is_method(call)):
+    loads = [load for load in file.calls_to("torch.load") if not is_dead(load)]
+    if not loads or any(tree.word_of(c.func) in _WHOLE for c in file.calls if _is_method(c)):
         return []
     restored = _restored_kinds(file)
-    kept, written_keys = list(_kept(file)), {one.key for one in _all_keys(file)}
+    displays = list(_displays(file))
+    kept = list(_kept(file, displays))
+    known = {one.key for display in displays for one in _entries(file, display)}
     found: dict[tuple[Node, str], Resume] = {}
-    for load in file.calls_to("torch.load"):
-        one = None if is_dead(load) else _resume(file, load, restored, kept, written_keys)
+    for load in loads:
+        one = _resume(file, load, restored, kept, known)
         if one is not None and one.why is not None:
             found[one.why, file.text(one.weights.func)] = one
     by_reason: dict[Node, Resume] = {}
@@ -114,7 +117,7 @@ def _is_method(call: tree.Call) -> bool:
 # What is saved
 
 
-def _displays(file: File) -> Iterator[tuple[tree.Dict, Node]]:
+def _displays(file: File) -> Iterator[tree.Dict]:
     """The dicts that a file saves, by ``torch.save`` or a helper that is called so."""
     seen: set[Node] = set()
     for call in file.calls:
@@ -130,12 +133,12 @@ def _displays(file: File) -> Iterator[tuple[tree.Dict, Node]]:
                 display = value.expr if isinstance(value, Display) else None
                 if isinstance(display, tree.Dict) and display not in seen:
                     seen.add(display)
-                    yield display, call
+                    yield display
 
 
-def _kept(file: File) -> Iterator[Kept]:
+def _kept(file: File, displays: list[tree.Dict]) -> Iterator[Kept]:
     """The states of a run that a file saves, where it saves weights beside them."""
-    for display, _ in _displays(file):
+    for display in displays:
         found = list(_entries(file, display))
         states = [one for one in found if one.kind]
         if any(not one.kind for one in found):
@@ -145,11 +148,6 @@ def _kept(file: File) -> Iterator[Kept]:
         key = file.values.literal(target.index[0]) if isinstance(target, tree.Subscript) else None
         if owner is not None and isinstance(key, str) and (kind := _kind(file, owner)):
             yield Kept(kind, key, owner, assign)
-
-
-def _all_keys(file: File) -> Iterator[Kept]:
-    for display, _ in _displays(file):
-        yield from _entries(file, display)
 
 
 def _entries(file: File, display: tree.Dict) -> Iterator[Kept]:

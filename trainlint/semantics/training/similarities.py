@@ -68,18 +68,20 @@ def _contrasts(file: File, function: tree.FunctionDef) -> Iterator[Contrast]:
     text = file.text(function)
     if not any(word in text for word in _MULTIPLIES):
         return
-    calls = list(own(function, tree.Call))
-    nodes = (*own(function, tree.BinOp), *own(function, tree.AugAssign), *calls)
+    kinds = (tree.BinOp, tree.AugAssign, tree.Call)
+    nodes = [node for kind in kinds for node in tree.within(function, kind)]
     for node in sorted(nodes, key=lambda node: node.start):
         scaled = _scaled(file, node)
         product = _over_temperature(file, node) if scaled is None else scaled
-        operands = _operands(file, product) if product is not None else None
-        if product is None or operands is None:
+        if product is None or tree.body_of(node) is not function:
+            continue
+        operands = _operands(file, product)
+        if operands is None:
             continue
         given = [_params(file, operand, function) for operand in operands]
         if not all(given):
             continue
-        ends = (end for end in calls if _normalises(file, end))
+        ends = (end for end in own(function, tree.Call) if _normalises(file, end))
         leads = _takes if scaled is not None else _leads_to
         if any(leads(file, end, node) for end in ends):
             params = tuple(p for p in function.params if any(p in some for some in given))
