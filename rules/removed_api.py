@@ -295,6 +295,8 @@ def _what(file: File, use: changed.Use) -> str:
 def _instead(file: File, use: changed.Use) -> str:
     """What takes its place, in the release's own words where it names nothing."""
     change = use.change
+    if changed.is_needless(file, use):
+        return "; it can be left out"
     if change.same and isinstance(use.node, tree.Arg):
         value = change.values.get(changed.written(file, use.node.value))
         if value is not None:

@@ -373,6 +373,16 @@ VISION = "from torchvision import models\n"
         (
             "API002",
             "import torchaudio.transforms as T\nmel = T.MelSpectrogram(onesided=True)\n",
+            "is deprecated since torchaudio 2.0; it can be left out",
+        ),
+        (
+            "API002",
+            "import torchaudio.transforms as T\nmel = T.MelSpectrogram(onesided=False)\n",
+            "; leave it out: a mel spectrogram is one-sided",
+        ),
+        (
+            "API001",
+            "from transformers import TrainingArguments\nTrainingArguments('r', use_ipex=True)\n",
             "(no fix here: the tables name nothing that takes its place)",
         ),
     ],

@@ -18,7 +18,7 @@ from trainlint.rewrite.imports import remove_import_name, rename_import
 from trainlint.rewrite.places import Unfixable
 from trainlint.rewrite.statements import insert_before
 from trainlint.semantics import tree
-from trainlint.semantics.changed import Use, target_of, written
+from trainlint.semantics.changed import Use, is_needless, target_of, written
 from trainlint.semantics.migrations import Change
 from trainlint.semantics.references import handed_on
 from trainlint.semantics.signatures import reaches_back
@@ -126,8 +126,7 @@ def _argument(file: File, use: Use) -> Fix:
     beside = next((one.keyword for one in call.args if one.keyword in change.alone), None)
     if beside is not None:
         raise Unfixable(f"`{beside}` beside it changes what it means")
-    given = written(file, arg.value)
-    if change.drop and given and given in {_json(value) for value in change.drop}:
+    if is_needless(file, use):
         if arg.keyword is None:
             raise Unfixable("it is passed by position")
         edits = remove_argument(file, call, arg)
@@ -136,7 +135,7 @@ def _argument(file: File, use: Use) -> Fix:
         raise Unfixable("the tables name nothing that takes its place")
     safety = _safety(file, use)
     if change.values:
-        text = change.values.get(given)
+        text = change.values.get(written(file, arg.value))
         if text is None:
             raise Unfixable("what takes its place depends on the value")
         if not isinstance(arg.value, tree.Constant):
@@ -190,9 +189,3 @@ def _by_keyword(file: File, use: Use, call: tree.Call) -> Fix:
 def _is_positive(file: File, expr: tree.Expr) -> bool:
     value = file.values.literal(expr)
     return isinstance(value, int) and not isinstance(value, bool) and (value > 0 or value == -1)
-
-
-def _json(value: object) -> str:
-    import json
-
-    return json.dumps(value)

@@ -317,6 +317,12 @@ def written(file: File, expr: tree.Expr) -> str:
     return json.dumps(value) if plain else ""
 
 
+def is_needless(file: File, use: Use) -> bool:
+    """True if the argument says what holds without it, in all releases."""
+    drop = use.change.drop
+    return bool(drop) and isinstance(use.node, tree.Arg) and written(file, use.node.value) in drop
+
+
 def _callees(
     file: File, call: tree.Call, libraries: Mapping[str, Library]
 ) -> Iterator[tuple[str, int]]:

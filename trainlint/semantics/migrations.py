@@ -39,7 +39,7 @@ class Change:
     since: Version | None = None
     same: bool = False
     values: Mapping[str, str] = field(default_factory=dict)
-    drop: tuple[Any, ...] = ()
+    drop: tuple[str, ...] = ()
     note: str = ""
     older: str = ""
     returned: Version | None = None
@@ -291,7 +291,7 @@ def _by_hand(raw: Mapping[str, Any]) -> Iterator[Change]:
             _version(raw.get("since")),
             raw.get("same", False),
             raw.get("values", {}),
-            tuple(raw.get("drop", ())),
+            tuple(map(json.dumps, raw.get("drop", ()))),
             raw.get("note", ""),
             raw.get("older", ""),
             _version(raw.get("returned")),
