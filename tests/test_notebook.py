@@ -141,6 +141,24 @@ def test_the_metadata_name_the_python_of_the_last_run(version: Any, python: str)
 
 
 @pytest.mark.parametrize(
+    ("printed", "python"),
+    [
+        ("/usr/local/lib/python3.7/dist-packages/torch/hub.py:1: UserWarning: x", "3.7"),
+        ("in /opt/python3.8/site-packages/a.py, /opt/python3.8/site-packages/b.py", "3.8"),
+        ("/a/python3.8/site-packages/a.py\n/b/python3.9/site-packages/b.py", ""),
+        ("python3.7 train.py", ""),
+    ],
+)
+def test_the_paths_of_what_was_printed_tell_the_python_that_no_metadata_do(
+    printed: str, python: str
+) -> None:
+    cell = {**code("x = 1"), "outputs": [{"output_type": "stream", "text": [printed]}]}
+    assert read(cell).python == python
+    named = {"language_info": {"name": "python", "version": "3.12.1"}}
+    assert read(cell, metadata=named).python == "3.12"
+
+
+@pytest.mark.parametrize(
     ("name", "display", "python"),
     [
         ("conda_own_p37", "Environment (conda_own_p37)", "3.7"),

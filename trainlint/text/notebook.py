@@ -73,7 +73,8 @@ def read(raw: str) -> Notebook:
     ran = [count for count in counts if isinstance(count, int)]
     in_order = all(left < right for left, right in pairwise(ran))
     metadata = root.get("metadata")
-    return Notebook(raw, cells, _foreign_language(metadata), in_order, _python(metadata))
+    python = _python(metadata) or _python_of_paths(raw)
+    return Notebook(raw, cells, _foreign_language(metadata), in_order, python)
 
 
 def written(notebook: Notebook, texts: Mapping[int, str]) -> str:
@@ -157,6 +158,12 @@ def _python(metadata: Any) -> str:
         return found[0]
     names = [_get(metadata, "kernelspec", key) for key in ("name", "display_name")]
     minors = {minor for name in names if isinstance(name, str) for minor in _minors(name)}
+    return f"3.{minors.pop()}" if len(minors) == 1 else ""
+
+
+def _python_of_paths(raw: str) -> str:
+    """The release in whose folder all packages lie that warnings and tracebacks name."""
+    minors = set(re.findall(r"python3\.(\d+)/(?:dist|site)-packages", raw))
     return f"3.{minors.pop()}" if len(minors) == 1 else ""
 
 
