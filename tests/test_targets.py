@@ -915,6 +915,36 @@ def test_a_notebook_runs_on_the_torch_that_it_installs(cell: str, torch: str) ->
     assert _target("train.ipynb", _notebook(cell)) == torch
 
 
+@pytest.mark.parametrize(
+    ("cell", "shown", "expected"),
+    [
+        ("print(np.__version__)", "1.26.4\n", ("..1.26.4", "any")),
+        ("np.__version__", "'1.26.4'", ("..1.26.4", "any")),
+        (
+            "print(np.__version__, torch.__version__)",
+            "1.23.5 2.0.1+cu118\n",
+            ("..1.23.5", "..2.0.1"),
+        ),
+        ("print(f'torch {torch.__version__}')", "torch 1.3.1\n", ("..1.21.6", "..1.3.1")),
+        # Which release is whose, nobody can say.
+        ("print(np.__version__, sys.version)", "1.26.4 3.11.2 (main)", ("any", "any")),
+        ("print(own.__version__)", "1.0.1", ("any", "any")),
+        ("print('numpy')", "1.26.4", ("any", "any")),
+        ("print(np.__version__)", "", ("any", "any")),
+    ],
+)
+def test_what_nobody_asks_for_is_as_old_as_what_a_notebook_printed_of_it(
+    cell: str, shown: str, expected: tuple[str, str]
+) -> None:
+    book = json.loads(_notebook(f"import sys, own, torch\nimport numpy as np\n{cell}"))
+    book["cells"][0]["outputs"] = [{"output_type": "stream", "text": [shown]}]
+    source = decode("train.ipynb", json.dumps(book).encode())
+    file = File(source, lower.parse(source.code), Surroundings({}, {}))
+    assert (str(file.target("numpy")), str(file.target("torch"))) == expected
+    asked = File(source, lower.parse(source.code), Surroundings({"numpy": Range.parse(">=1")}, {}))
+    assert str(asked.target("numpy")) == ">=1"
+
+
 CHAINER = "import chainer\nimport chainer.functions as F\n"
 TENSORFLOW = "import tensorflow as tf\n"
 

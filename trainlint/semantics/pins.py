@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 
 from trainlint.config.companions import beside_companions, bounded
 from trainlint.config.installs import installed_entries
-from trainlint.config.targets import Range, Version, newest, parse_version, stated_ranges
+from trainlint.config.targets import (
+    Range,
+    Version,
+    library_name,
+    newest,
+    parse_version,
+    stated_ranges,
+)
 from trainlint.semantics import tree
 from trainlint.semantics.guards import ends_program
 from trainlint.semantics.numeric import NEGATED, TURNED
@@ -23,6 +30,7 @@ if TYPE_CHECKING:
     from trainlint.text.source import Source
 
 _LIBRARY = "torch"
+_SHOWN = r"(?<![\w.])\d+\.\d+\.\d+(?=\+[a-z]|\.?(?:post|rc|dev)|[^\w.]|\.?$)"
 _ENDED = r"\b(?:chainer|mxnet|tensorflow|theano)\b"
 _INSTALL = r"(?m)^[^\n]*\b(?:install|create)[ \t](?:[^\n]*\\[ \t]*\n)*[^\n]*$"
 
@@ -54,14 +62,37 @@ def held_back(file: File) -> Mapping[str, Range]:
 
 
 def run_on(file: File) -> Mapping[str, Range]:
-    """The releases of libraries that there are for the Python that a notebook was run on.
+    """The releases of libraries that a notebook was run on, and those there are for its Python.
 
-    That is what its author had; nothing keeps others from another Python.
+    That is what its author had; nothing keeps others from newer ones.
     """
-    if not file.source.python:
-        return {}
-    release = parse_version(file.source.python)
-    return bounded({"python": Range(release, release, known=False)})
+    ran = _printed(file) if "__version__" in file.source.text else {}
+    if file.source.python:
+        release = parse_version(file.source.python)
+        ran["python"] = Range(release, release, known=False)
+    return bounded(ran) if ran else ran
+
+
+def _printed(file: File) -> dict[str, Range]:
+    """The releases that a notebook shows below the cells that ask modules for them."""
+    asked: dict[int, list[str]] = {}
+    for node in file.all(tree.Attribute):
+        if node.attr == "__version__" and file.source.is_notebook:
+            library = library_name((file.names.qualified(node) or "").rpartition(".")[0])
+            cell = file.source.position(node.start)[0]
+            if cell is not None and newest(library) is not None:
+                asked.setdefault(cell, []).append(library)
+    found: dict[str, Range] = {}
+    for cell, text in file.source.printed(asked).items() if asked else ():
+        releases = re.findall(_SHOWN, text)
+        for at, library in enumerate(asked[cell]):
+            own = re.search(rf"(?i)\b{library}\b[^\d\n]{{0,20}}({_SHOWN})", text)
+            shown = own[1] if own is not None else None
+            if own is None and len(releases) == len(asked[cell]):
+                shown = releases[at]
+            if shown is not None:
+                found[library] = Range(None, parse_version(shown), known=False)
+    return found
 
 
 def _both(one: Range | None, other: Range | None) -> Range | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -87,6 +87,21 @@ def written(notebook: Notebook, texts: Mapping[int, str]) -> str:
         pieces += (raw[position : cell.start], _new_value(raw, cell, texts[index]))
         position = cell.end
     return "".join((*pieces, raw[position:]))
+
+
+def printed(notebook: Notebook, numbers: Collection[int]) -> dict[int, str]:
+    """What the cells of these numbers, counted from 1, printed or showed when they were run."""
+    return {
+        number: "\n".join(_shown(cell.get("outputs")))
+        for number, cell in _cells(json.loads(notebook.raw))
+        if number in numbers
+    }
+
+
+def _shown(outputs: Any) -> Iterator[str]:
+    for output in outputs if isinstance(outputs, list) else ():
+        text = _get(output, "text") or _get(output, "data", "text/plain")
+        yield "".join(line for line in text or () if isinstance(line, str))
 
 
 _SOURCE = Shape(spanned=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -138,6 +138,14 @@ class Source:
         spans = _spans([number for number, _, _ in self._spans], lengths)
         code = _code(self._notebook, [text[start:end] for _, start, end in spans])
         return replace(self, text=text, code=code, _spans=spans, _starts=None)
+
+    def printed(self, cells: Collection[int]) -> dict[int, str]:
+        """What cells of a notebook printed or showed when they were run, by their number."""
+        if self._notebook is None:
+            return {}
+        from trainlint.text.notebook import printed
+
+        return printed(self._notebook, cells)
 
     def to_bytes(self) -> bytes:
         """The whole file: what was not edited is byte for byte as it was read.
