@@ -19,7 +19,7 @@ Entry = tuple[str, str]  # distribution and specifier; an empty specifier is any
 _REQUIREMENT = re.compile(r"([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*\(?([^;()#]*)")
 _CONDA = re.compile(r"(?:[\w./-]+::)?([A-Za-z0-9][\w.-]*)\s*(.*)")
 _ITEM = re.compile(r"(\s*)-\s+(.*)")
-_LOCKED = re.compile(r"^name = \"([\w.-]+)\"\r?\nversion = \"(\d[^\"]*)\"", re.M)
+_LOCKED = re.compile(r"\[\[package\]\]\r?\nname = \"([\w.-]+)\"\r?\nversion = \"(\d[^\"]*)\"")
 _PYTHON = re.compile(r"^(?:python-)?(\d+\.\d+(?:\.\d+)?)\s*$", re.M)
 
 
