@@ -107,24 +107,15 @@ def _is_guarded(file: File, mean: Mean) -> bool:
     if source is not None:
         words |= {source, source.rpartition(".")[2]}
     tests = [guard.test for guard in guards(mean.division)]
-<<<<<<< HEAD
     body, behind = tree.body_of(mean.loop), mean.division.start
-    tests += [n.test for n in own_nodes(body) if isinstance(n, tree.Assert) and n.start < behind]
-    tests += [
-        n.test
-        for n in own_nodes(body)
-        if isinstance(n, tree.If) and mean.loop not in n.ancestors()
-        if mean.loop.end < n.start < behind and not _is_remainder(n.test)
-=======
-    body = tree.body_of(mean.loop)
-    tests += [n.test for n in own(body, tree.Assert)]
+    tests += [n.test for n in own(body, tree.Assert) if n.start < behind]
     tests += [
         n.test
         for n in own(body, tree.If)
-        if mean.loop not in n.ancestors() and n.start > mean.loop.end
->>>>>>> 9844bad (Bodies: what stands in one, by its class, is looked up and not walked; names of libraries are gathered once for all rules)
+        if mean.loop not in n.ancestors()
+        if mean.loop.end < n.start < behind and not _is_remainder(n.test)
     ]
-    tests += [n.test for n in own_nodes(body) if isinstance(n, tree.While) and n.start < behind]
+    tests += [n.test for n in own(body, tree.While) if n.start < behind]
     named = (tree.dotted(n) for test in tests for n in test.walk() if isinstance(n, tree.Expr))
     return any(name in words for name in named if name is not None) or _is_caught(mean)
 

@@ -110,12 +110,8 @@ def _in_body(file: File, body: Body) -> Iterator[Mean]:
         if total is None or total not in added or is_dead(node):
             continue
         adds = [a for a in added[total] if isinstance(a[0], tree.AugAssign) is not is_list]
-<<<<<<< HEAD
         whole = is_list and len(adds) == len(added[total]) and not _is_filled(file, body, total)
-        mean = _mean(file, division, total, adds, right, added, whole)
-=======
-        mean = _mean(file, node, total, adds, right, added)
->>>>>>> 9844bad (Bodies: what stands in one, by its class, is looked up and not walked; names of libraries are gathered once for all rules)
+        mean = _mean(file, node, total, adds, right, added, whole)
         if mean is not None:
             yield mean
 
@@ -196,7 +192,7 @@ def _sets(node: tree.Node, name: str) -> bool:
 
 def _is_filled(file: File, body: Body, name: str) -> bool:
     """True where a list is changed by other means than ``append``, or handed to what may do so."""
-    for node in own_nodes(body):
+    for node in own(body, tree.Name):
         match node:
             case tree.Name() if node.id != name:
                 pass
