@@ -4,8 +4,9 @@
 Finds `__getitem__` of a data set that moves the image of a sample at random (a flip, a rotation, a
 crop or a warp of torchvision, albumentations, OpenCV, NumPy or PIL, also through a composition that
 the data set was given) and returns the boxes, masks, keypoints or landmarks of the same sample as
-they were read. It is silent where anything on the way of the target is not known, where a call
-takes image and target together, and where the image is moved the same way each time.
+they were read, or moved by a second draw. It is silent where anything on the way of the target is
+not known, where a call takes image and target together, where the image is moved the same way each
+time, and where a seed may make two draws alike.
 
 ## Why is this bad?
 In every sample in which the chance falls so, the boxes, the mask or the points lie beside what they
@@ -104,15 +105,16 @@ def check(file: File) -> Iterator[Finding]:
         deed = _short(file, found.made)
         line = file.line(found.made)
         target = found.name or file.text(found.target)
+        other = "is not: where the image moves, it"
+        end = Step(found.target, "and returned here, with nothing on the way that moves it")
+        if found.anew is not None:
+            other = "by a draw of its own: where the two fall apart, it"
+            end = Step(found.anew, "and moved here, whatever was drawn for the image")
         yield Finding(
             found.deed,
             f"The image is {found.how} at random (`{deed}`, line {line}) and `{target}` of the "
-            "same sample is not: where the image moves, it lies in another place than what it "
-            "marks",
-            trail=(
-                Step(found.origin, f"`{target}` is read here"),
-                Step(found.target, "and returned here, with nothing on the way that moves it"),
-            ),
+            f"same sample {other} lies in another place than what it marks",
+            trail=(Step(found.origin, f"`{target}` is read here"), end),
         )
 
 

@@ -16,6 +16,7 @@ from trainlint.semantics.data.motions import (
     SAME_METHODS,
     Moves,
     draws,
+    draws_itself,
     given_to,
     moves_of,
 )
@@ -33,6 +34,7 @@ _NO_TARGETS = re.compile(
     r"|rand|erase|num|len|has|is_|face_mask|visib|orig|raw|full|unaug|untransformed"
 )
 _IMAGES = re.compile(r"(^|_)(image|img|picture|photo|pixel_values|x|rgb)s?(_tensor|_t|_\d)?$")
+_ALIKE = re.compile(r"seed|state|replay|determin")
 _CONVERTERS = frozenset("ToTensor PILToTensor ToImage ToDtype ConvertImageDtype".split())
 
 
@@ -41,7 +43,7 @@ class Unmoved:
     """A sample that a data set gives: ``deed`` moves its image, and ``target`` stays.
 
     ``how`` says what happens to the image, ``name`` what the target is called, ``origin`` where it
-    is taken from.
+    is taken from. A target that does not stay is moved by a draw of its own, ``anew``.
     """
 
     deed: Expr
@@ -50,6 +52,7 @@ class Unmoved:
     target: Expr
     name: str
     origin: Node
+    anew: Expr | None = None
 
 
 def unmoved(file: File) -> Iterator[Unmoved]:
@@ -76,14 +79,42 @@ def _in_sample(
         return
     for key, target in targets:
         stays = _Stays(file, getter)
-        if not stays.walk(target) or stays.origin is None:
+        known = stays.walk(target)
+        anew = _drawn_anew(file, getter, target) if stays.moved or not known else None
+        given = anew.arg(0, "image") if anew is not None else None
+        if given is not None:
+            stays = _Stays(file, getter)
+            known = stays.walk(given)
+        if not known or stays.origin is None:
             continue
         moves = Moves(file, getter, stays.moved)
         moves.walk(images[0][1])
         if moves.deed is None or moves.made is None or _is_told(moves.deed, leaves):
             continue
-        yield Unmoved(moves.deed, moves.how, moves.made, target, key, stays.origin)
+        if moves.deed is anew:
+            continue
+        yield Unmoved(moves.deed, moves.how, moves.made, target, key, stays.origin, anew)
         return
+
+
+def _drawn_anew(file: File, getter: tree.FunctionDef, target: Expr) -> tree.Call | None:
+    """What moves a target by a number that is drawn for it alone, in this very call.
+
+    Nothing is known where a seed or a state may make two draws alike.
+    """
+    if any(_ALIKE.search(word.lower()) for word in tree.words_of(getter)):
+        return None
+    if any(isinstance(n, tree.ExprStmt) and isinstance(n.value, tree.Call) for n in getter.walk()):
+        return None
+    moves = Moves(file, getter, set())
+    moves.walk(target)
+    deed, made = moves.deed, moves.made
+    if not isinstance(deed, tree.Call) or not isinstance(made, tree.Call):
+        return None
+    if made is deed:
+        inline = any(draws_itself(file, arg.value) for arg in deed.args[1:])
+        return deed if inline else None
+    return None if file.values.literal(made.arg(None, "p") or made.arg(0, "p")) == 1 else deed
 
 
 def _is_told(deed: Expr, leaves: list[tuple[str, Expr]]) -> bool:

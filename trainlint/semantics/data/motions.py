@@ -74,6 +74,7 @@ SAME_FUNCTIONS = frozenset(
     "expand_dims stack uint8 float32 int64 fromarray to_tensor pil_to_tensor BoundingBoxes Mask "
     "deepcopy copy list tuple float int".split()
 )
+_DRAWING = ("random.", "numpy.random.", "torch.rand")
 MAX_STEPS = 25
 
 
@@ -214,16 +215,22 @@ def _is_drawn(file: File, node: Node, getter: tree.FunctionDef) -> bool:
 
 def draws(file: File, expr: Expr, getter: tree.FunctionDef, depth: int = 3) -> bool:
     """True for a number that is drawn, also by a name of the same function."""
+    if draws_itself(file, expr):
+        return True
     for node in expr.walk():
-        if isinstance(node, tree.Call):
-            name = file.names.qualified(node.func) or ""
-            if name.startswith(("random.", "numpy.random.", "torch.rand")):
-                return True
-        elif isinstance(node, tree.Name) and depth and tree.function_of(node) is getter:
+        if isinstance(node, tree.Name) and depth and tree.function_of(node) is getter:
             for value, _ in given_to(file, node) or ():
                 if draws(file, value, getter, depth - 1):
                     return True
     return False
+
+
+def draws_itself(file: File, expr: Expr) -> bool:
+    """True for an expression in which a number is drawn."""
+    return any(
+        isinstance(node, tree.Call) and (file.names.qualified(node.func) or "").startswith(_DRAWING)
+        for node in expr.walk()
+    )
 
 
 def _geometric(file: File, values: list[Value], depth: int) -> tuple[str, Node] | None:
