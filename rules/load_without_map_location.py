@@ -16,9 +16,11 @@ Nothing is said of
 - files of data, published weights, and what nothing in the project saves: states of optimizers
   where only others are saved, and weights that are trained on where none are;
 - weights that the same run has trained or saved before, in this file or in another one, and tests;
+- files that are only written where everything is moved to the CPU, or that a run without a GPU
+  keeps beside those of runs with one;
 - loads under `if use_cuda:` or beside one with a `map_location` for the other case, those with a
-  `map_location` that the caller hands in, and those in a branch that each call of their function
-  leaves out.
+  `map_location` that the caller hands in, those in a branch that each call of their function, or an
+  empty list of options, leaves out, and those in functions that an application has no use for.
 
 ## Why is this bad?
 A file that was written on a GPU cannot be read on a machine without one (RuntimeError:

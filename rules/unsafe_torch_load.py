@@ -7,8 +7,9 @@ below 2.6, whose default is the same, or where `pickle`, `dill` or `cloudpickle`
 `pickle_module`, with which it is the default of every release. With `--pedantic` also where more
 than states is loaded (data sets, whole models), which cannot be read otherwise, and where no call
 and no setting of the project lets a run get to the load. It is silent where the same run has saved
-the file before, for a cache that is made and saved where it is missing, and for a second try after
-a load of plain weights has failed.
+the file before, or trained what takes the states, where the function that loads the file saves
+plain states to it, for a cache that is made and saved where it is missing, and for a second try
+after a load of plain weights has failed.
 
 ## Why is this bad?
 A full load unpickles: a file can name any function and have it called with any arguments, before a
@@ -118,8 +119,15 @@ def _is_own(file: File, load: tree.Call) -> bool:
     """True where a load does not run, gets what the run has saved, or is a second try."""
     if is_dead(load) or written.saved_before(file, load) is not None:
         return True
-    return provenance.is_cache(file, load) or any(
-        True for _ in plain_saves.second_tries(file, load)
+    if provenance.is_kept_here(file, load) or provenance.is_cache(file, load):
+        return True
+    if any(True for _ in plain_saves.second_tries(file, load)):
+        return True
+    restored = checkpoints.restored(file, load)
+    return (
+        bool(restored.states)
+        and not plain_saves.writers(file, load)  # whose paths have told that it is another file
+        and provenance.is_of_this_run(file, load, restored)
     )
 
 

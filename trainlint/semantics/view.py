@@ -117,6 +117,10 @@ class View:
         taken = self.project.graph.importers(home.path).values()
         return any(name is None or name in names or "*" in names for names in taken)
 
+    def is_packaged(self, home: File) -> bool:
+        """Whether a file is a module of a package, which others may use."""
+        return self.open(f"{home.path.rpartition('/')[0]}/__init__.py".lstrip("/")) is not None
+
     def lacks_a_module(self, home: File) -> bool:
         """Whether a module asks a package of the project for another one that is not there."""
         return self.project is not None and any(

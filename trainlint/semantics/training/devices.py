@@ -140,6 +140,17 @@ def is_only_with_gpu(node: Node) -> bool:
     )
 
 
+def is_only_without_gpu(node: Node) -> bool:
+    """True in the ``else`` of ``if torch.cuda.is_available(): ...``, and below its ``not``."""
+    return any(_denies_gpu(guard.test, guard.outcome) for guard in guards(node))
+
+
+def _denies_gpu(test: Expr, outcome: bool) -> bool:
+    if isinstance(test, tree.UnaryOp) and test.op == "not":
+        return outcome and _says_gpu(test.operand)
+    return not outcome and _says_gpu(test)
+
+
 def _says_gpu(test: Expr) -> bool:
     match test:
         case tree.Call(func=func):

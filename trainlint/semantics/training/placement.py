@@ -12,7 +12,7 @@ speaks against one of the two, or nothing for it, it is none.
 from __future__ import annotations
 
 import re
-from collections.abc import Set
+from collections.abc import Iterator, Set
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from trainlint.semantics.bodies import own, own_statements
 from trainlint.semantics.kinds import FunctionValue
 from trainlint.semantics.training import (
     devices,
+    plain_saves,
     provenance,
     refusals,
     skipped,
@@ -57,6 +58,8 @@ def chance(file: File, load: tree.Call, restored: Restored) -> Chance:
     if provenance.is_tested(file, load) or provenance.is_own(file, load, restored):
         return Chance.NONE
     if titles.is_published(file, load) or _is_sharded(file) or _has_another_way(file, load):
+        return Chance.NONE
+    if _has_its_own_file(file, load) or _is_written_on_cpu(file, load):
         return Chance.NONE
     if devices.needs_gpu(file, {tree.word_of(model) for model in provenance.receivers(restored)}):
         return Chance.NONE
@@ -231,20 +234,43 @@ def _holds_states(file: File, load: tree.Call, restored: Restored) -> bool:
 
 def _has_another_way(file: File, load: tree.Call) -> bool:
     """True where the other branch of a choice, or the handler of a failure, says the device."""
+    return any(_says_where(file, node) for other in _other_branches(load) for node in other.walk())
+
+
+def _has_its_own_file(file: File, load: tree.Call) -> bool:
+    """True where a run without a GPU loads another file than one with it: each keeps its own."""
+    path = load.arg(0, "f")
+    if path is None or not devices.is_only_without_gpu(load):
+        return False
+    return any(
+        is_load(file, node) and isinstance(node, tree.Call) and _is_of_another(file, node, path)
+        for other in _other_branches(load)
+        for node in other.walk()
+    )
+
+
+def _is_of_another(file: File, load: tree.Call, path: tree.Expr) -> bool:
+    given = load.arg(0, "f")
+    return given is not None and not written.same_path(file, path, given)
+
+
+def _other_branches(load: tree.Call) -> Iterator[Node]:
+    """What runs where one of the choices around a load takes its other branch, or fails."""
     for above in load.ancestors():
         match above:
             case tree.Try() if any(load in statement.walk() for statement in above.body):
-                others: list[Node] = list(above.handlers)
+                yield from above.handlers
             case tree.If() if load not in above.test.walk():
                 inside = any(load in statement.walk() for statement in above.body)
-                others = list(above.orelse if inside else above.body)
+                yield from above.orelse if inside else above.body
             case tree.FunctionDef() | tree.ClassDef():
-                return False
-            case _:
-                continue
-        if any(_says_where(file, node) for other in others for node in other.walk()):
-            return True
-    return False
+                return
+
+
+def _is_written_on_cpu(file: File, load: tree.Call) -> bool:
+    """True where all that is seen to write the file moves everything to the CPU."""
+    homes = {file.home(writer.save) for writer in plain_saves.writers(file, load)}
+    return bool(homes) and all(home.once(devices.is_cpu) for home in homes)
 
 
 def is_load(file: File, node: Node) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tree
 from trainlint.semantics.data import loading
 from trainlint.semantics.kinds import Instance
-from trainlint.semantics.training import skipped, titles, written
+from trainlint.semantics.training import plain_saves, skipped, titles, written
 from trainlint.semantics.training.checkpoints import Restored
 from trainlint.semantics.training.script import STEP
 from trainlint.semantics.tree import Expr, Node
@@ -57,10 +57,20 @@ def is_own(file: File, load: tree.Call, restored: Restored) -> bool:
     saved = [given for call in found if (given := call.arg(0, "obj")) is not None]
     if saved and all(_is_moved(file, given) for given in saved):
         return True
+    return is_of_this_run(file, load, restored, by_mode=True)
+
+
+def is_of_this_run(
+    file: File, load: tree.Call, restored: Restored, *, by_mode: bool = False
+) -> bool:
+    """True where all ways to a load lead through the training, or the save, that made its file.
+
+    A mere ``model.train()`` outside of a loop tells of a training only ``by_mode``.
+    """
     if _is_given(file, load):
         return False
     takers: list[Expr | None] = [*receivers(restored)]
-    if any(_is_trained_before(file, load, model) for model in takers or [None]):
+    if any(_is_trained_before(file, load, model, by_mode) for model in takers or [None]):
         return True
     return _is_saved_on_the_way(file, load) or _is_later_deed(file, load)
 
@@ -107,6 +117,18 @@ def _keeps_in_its_way(file: File) -> bool:
 
 def saves(file: File) -> list[tree.Call]:
     return file.calls_to("torch.save")
+
+
+def is_kept_here(file: File, load: tree.Call) -> bool:
+    """True where the function that loads a file saves plain states to the same path."""
+    path, body = load.arg(0, "f"), tree.body_of(load)
+    return path is not None and any(
+        writer.plain
+        and tree.body_of(writer.save) is body
+        and (target := writer.save.arg(1, "f")) is not None
+        and written.same_path(file, path, target)
+        for writer in plain_saves.writers(file, load)
+    )
 
 
 def is_cache(file: File, load: tree.Call) -> bool:
@@ -214,7 +236,7 @@ def _subject(call: tree.Call) -> str:
                 return ""
 
 
-def _is_trained_before(file: File, load: tree.Call, model: Expr | None) -> bool:
+def _is_trained_before(file: File, load: tree.Call, model: Expr | None, by_mode: bool) -> bool:
     """True where a training (of the model, if one is known) comes before the load."""
 
     def trains(home: File, place: Node) -> bool:
@@ -224,7 +246,8 @@ def _is_trained_before(file: File, load: tree.Call, model: Expr | None) -> bool:
             for event in home.script.events(body)
             if event.kind == STEP and event.receiver is not None
         ]
-        trained += [call for call in home.contents.calls_in.get(body, ()) if _trains(call, model)]
+        calls = home.contents.calls_in.get(body, ())
+        trained += [c for c in calls if _trains(c, model) and (by_mode or not _is_switch(c))]
         # One behind the load in the same loop is that of what was loaded.
         return any(_comes_first(home, site, place) for site in trained)
 
@@ -312,14 +335,23 @@ def _is_optional(file: File, site: Node, place: Node) -> bool:
     return False
 
 
+def _is_switch(call: tree.Call) -> bool:
+    """True for ``model.train()`` outside of a loop, which no training need follow."""
+    if not isinstance(call.func, tree.Attribute) or call.func.attr != "train" or call.args:
+        return False
+    return tree.enclosing_loop(call) is None
+
+
 def _trains(call: tree.Call, model: Expr | None) -> bool:
-    """True for ``train(model, ...)``, ``trainer.fit(model)`` and ``model.fit(...)``."""
+    """True for ``train(model, ...)``, ``model.fit(...)``, ``self.train()`` of ``self.model``."""
     if not _TRAINING.search(tree.word_of(call.func)):
         return False
     if model is None:
         return bool(call.args)
-    root = tree.word_of(model)
+    root, owner = tree.word_of(model), getattr(model, "value", None)
     given: list[Expr] = [arg.value for arg in call.args]
     if isinstance(call.func, tree.Attribute):
         given.append(call.func.value)
+        if isinstance(owner, tree.Name) and owner.id == "self" == tree.word_of(call.func.value):
+            return True
     return any(tree.word_of(expr) == root for expr in given)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tree
 from trainlint.semantics.guards import guards, outcome
 from trainlint.semantics.kinds import Frame
-from trainlint.semantics.training import amounts
+from trainlint.semantics.training import amounts, switches
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -18,15 +18,41 @@ def is_skipped(file: File, node: tree.Node) -> bool:
     """True where no call and no setting of the project lets a function get to a place.
 
     Either every call hands over what keeps it from there, or the project sets what is asked for
-    (``config.resume``, ``pretrained=False``) to False wherever it sets it.
+    (``config.resume``, ``pretrained=False``) to False wherever it sets it, or nothing in it has a
+    use for the function.
     """
     home = file.home(node)
+    if switches.is_dead_branch(home, node) or _is_unused(home, node):
+        return True
     outcomes = [reached for _, reached in _outcomes(home, node)]
     if outcomes and all(reached is False for reached in outcomes):
         return True
     if True in outcomes:
         return False
     return any(guard.outcome and _is_off(home, guard.test) for guard in guards(node))
+
+
+def _is_unused(file: File, node: tree.Node) -> bool:
+    """True in a function that is named nowhere in an application but where it is imported.
+
+    A module in a package may have users elsewhere, and one that nothing imports users of its own.
+    """
+    function = next((f for f in node.ancestors() if isinstance(f, tree.FunctionDef)), None)
+    if function is None or not isinstance(function.parent, tree.Module) or function.decorators:
+        return False
+    view, name = file.view, function.name
+    if not view.is_imported(file) or view.is_packaged(file) or not view.sees_all(file, [name]):
+        return False
+    return not any(_names(other, name) for other in view.mentioning([name], file))
+
+
+def _names(file: File, name: str) -> bool:
+    """True where something in a file is called so, or a text says it."""
+    return (
+        any(each.id == name for each in file.all(tree.Name))
+        or any(each.attr == name for each in file.all(tree.Attribute))
+        or any(each.value == name for each in file.all(tree.Constant))
+    )
 
 
 def calls_to(file: File, node: tree.Node) -> list[tree.Call]:

@@ -1,4 +1,8 @@
-"""Switches of the command line that can only be set to what they are by default."""
+"""Options of a program that can only be what they are by default.
+
+Those are switches whose action stores their default, and all options where the list of arguments
+that is parsed is empty, as in a notebook.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,8 @@ from trainlint.semantics.tree import Expr
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
+_PARSES = frozenset({"parse_args", "parse_known_args"})
+
 
 def is_dead_branch(file: File, node: tree.Node) -> bool:
     """True in a branch that a switch which is always on never takes."""
@@ -18,7 +24,7 @@ def is_dead_branch(file: File, node: tree.Node) -> bool:
 
 
 def always(file: File, test: Expr) -> bool | None:
-    """What a switch of the command line gives that can only be set to its default."""
+    """What an option is true of that can only be what it is by default; None where it is open."""
     if isinstance(test, tree.UnaryOp) and test.op == "not":
         inner = always(file, test.operand)
         return None if inner is None else not inner
@@ -29,7 +35,27 @@ def always(file: File, test: Expr) -> bool | None:
         return None
     action, default = options[0].arg(None, "action"), options[0].arg(None, "default")
     stored = {"store_true": True, "store_false": False}.get(file.values.literal(action))
-    return stored if stored is not None and file.values.literal(default) is stored else None
+    known = file.values.literal(default)
+    if stored is not None and known is stored:
+        return stored
+    if default is None:
+        known = None if stored is None else not stored
+    return None if known is ... or not file.once(_parses_nothing) else bool(known)
+
+
+def _parses_nothing(file: File) -> bool:
+    """True for ``parser.parse_args([])``, where nothing is set behind it."""
+    parses = [call for call in file.calls if tree.word_of(call.func) in _PARSES]
+    given = [call.arg(0, "args") for call in parses]
+    return bool(given) and all(expr is not None and _is_empty(expr) for expr in given)
+
+
+def _is_empty(expr: Expr) -> bool:
+    match expr:
+        case tree.Sequence(elts=[]) | tree.Constant(value=""):
+            return True
+        case _:
+            return False
 
 
 def _defines(file: File, call: tree.Call, name: str) -> bool:

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import parameters, tree
-from trainlint.semantics.kinds import Instance, Literal, Symbol, Unknown
+from trainlint.semantics.bodies import own_nodes
+from trainlint.semantics.kinds import FunctionValue, Instance, Literal, Symbol, Unknown
 from trainlint.semantics.tree import Body, Expr, Node
 
 if TYPE_CHECKING:
@@ -38,11 +39,11 @@ def _written(file: File, path: Expr, site: tree.Call, depth: int) -> tree.Call |
         for body, place in sites_of(file, save) if same(file, path, saved) else ():
             if body in sites and comes_before(file, body, place, sites[body]):
                 return save
-    fit = _fitted_before(file, path, sites)
-    if fit is not None or not given:
-        return fit
-    found = [_written(file, arg, call, depth - 1) if arg else None for arg, call in given]
-    return found[0] if all(found) else None
+    found = _fitted_before(file, path, sites) or _handed_back(file, path)
+    if found is not None or not given:
+        return found
+    passed = [_written(file, arg, call, depth - 1) if arg else None for arg, call in given]
+    return passed[0] if all(passed) else None
 
 
 def _is_saved(file: File, path: Expr, saved: Expr) -> bool:
@@ -77,6 +78,50 @@ def _passed_as(file: File, path: Expr) -> list[tuple[Expr | None, tree.Call]]:
 def _same_parameter(file: File, one: Expr, other: Expr) -> bool:
     param = _parameter(file, one)
     return param is not None and param is _parameter(file, other)
+
+
+# Functions that tell where they have saved
+
+
+def _handed_back(file: File, path: Expr) -> tree.Call | None:
+    """The save of a function that has given a path, or a collection of paths, to the load."""
+    for callee in _makers(file, path, MAX_CALLERS):
+        for save in file.home(callee).calls_to("torch.save"):
+            target = save.arg(1, "f")
+            if not isinstance(target, tree.Name) or tree.function_of(save) is not callee:
+                continue
+            if any(_keeps_name(node, target.id) for node in own_nodes(callee)):
+                return save
+    return None
+
+
+def _makers(file: File, path: Expr, depth: int) -> list[tree.FunctionDef]:
+    """The functions of the project that have made a path, or what it is taken from."""
+    if isinstance(path, tree.Call):
+        callees = [v.function for v in file.values.callees(path) if isinstance(v, FunctionValue)]
+        found = [function for function in callees if isinstance(function, tree.FunctionDef)]
+        if found:
+            return found
+    name = tree.base_of(path)
+    bindings, unbound = file.values.definitions(name) if name is not None else ([], True)
+    if not depth or unbound or len(bindings) != 1 or bindings[0].kind not in {"assign", "each"}:
+        return []
+    value = bindings[0].value
+    return _makers(file, value, depth - 1) if value is not None else []
+
+
+def _keeps_name(node: Node, name: str) -> bool:
+    """True where a function puts what is named into a collection, or returns it."""
+    match node:
+        case tree.Assign(value=tree.Name(id=kept), targets=targets):
+            return kept == name and any(isinstance(t, tree.Subscript) for t in targets)
+        case tree.Call(func=tree.Attribute(attr="append"), args=[tree.Arg(value=tree.Name() as n)]):
+            return n.id == name
+        case tree.Return(value=tree.Expr() as value):
+            given = value.elts if isinstance(value, tree.Sequence) else [value]
+            return any(isinstance(one, tree.Name) and one.id == name for one in given)
+        case _:
+            return False
 
 
 # Lightning
