@@ -956,6 +956,7 @@ TENSORFLOW = "import tensorflow as tf\n"
         ("from chainer import links\n", None, "<2"),
         (CHAINER, Range.parse(">=1.15"), ">=1.15,<2"),
         (CHAINER, Range.parse("==2.0.1"), "2.0.1"),  # somebody must know better
+        (CHAINER, Range((2, 4), (2, 4), known=False), "<2"),  # which is only installed here
         ("import theano.tensor as T\n", None, "<1.22"),
         (f"{TENSORFLOW}x = tf.placeholder(tf.float32, [None, 8])\n", None, "<1.19.0"),
         (f"{TENSORFLOW}cell = tf.contrib.rnn.LSTMCell(8)\n", None, "<1.19.0"),

@@ -118,7 +118,8 @@ class File:
             asked = stated.narrow(own) or stated
         held = self.once(pins.held_back).get(library)
         if held is not None:
-            asked = replace(asked.narrow(held) or asked, known=asked.known)
+            other = asked if asked.known else held
+            asked = replace(asked.narrow(held) or other, known=asked.known)
         ran = None if asked.known else self.once(pins.run_on).get(library)
         return asked if ran is None else asked.narrow(ran) or ran
 
