@@ -49,7 +49,14 @@ def frame_key(frame: Frame | None) -> tuple[object, ...]:
     """Equal for frames of the same chain of calls."""
     if frame is None:
         return ()
-    return frame.function, frame.call, *frame_key(frame.caller)
+    made = frame.owner.call if frame.owner is not None and frame.call is None else None
+    return frame.function, frame.call or made, *frame_key(frame.caller)
+
+
+def _are_two(first: Object | None, second: Object | None) -> bool:
+    """True for objects that two places make."""
+    calls = {one.call for one in (first, second) if one is not None}
+    return len(calls) == 2 and None not in calls
 
 
 class Backward:
@@ -123,8 +130,10 @@ class Backward:
         if frame is not None and frame.function is function and frame.call is not None:
             yield from self._passed(param, function, frame.call, frame.caller, use)
             return
-        for call, _owner in self.file.values.graph.callers(function):
-            yield from self._passed(param, function, call, None, use)
+        mine = frame.owner if frame is not None and frame.function is function else None
+        for call, owner in self.file.values.graph.callers(function):
+            if not _are_two(mine, owner):
+                yield from self._passed(param, function, call, None, use)
 
     def _passed(
         self,
@@ -192,7 +201,8 @@ class Backward:
                 path = (*assigned.path, *use.path)
                 found.append(Use(assigned.value, frame, path, use.trail))
             for change in self.changes.of_attribute(attribute.attr, owner.cls):
-                found.extend(self._changed(change, use, None))
+                frame = self._assigning(tree.function_of(change.statement), owner)
+                found.extend(self._changed(change, use, frame))
         return found
 
     def _assigning(self, function: tree.FunctionDef | None, owner: Object) -> Frame | None:
