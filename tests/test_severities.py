@@ -145,6 +145,36 @@ def test_a_scale_of_the_labels_alone_is_told_quietly(body: str, wanted: list[Sev
     assert all(("no feature" in f.message) is (f.severity is Severity.INFO) for f in found)
 
 
+SCALED = """
+import pandas as pd
+from sklearn.model_selection import KFold
+
+ads = pd.read_csv("ads.csv")
+middle = ads["target"].mean()
+spread = ads["target"].std()
+ads["target_scaled"] = (ads["target"] - middle) / spread
+{}
+for learned, held in KFold(5).split(ads):
+    fit(ads.iloc[learned])
+    score(ads.iloc[held])
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("print(middle, spread)", Severity.INFO),
+        ("ads['town'] = ads['town'].fillna(middle)", Severity.ERROR),
+        ("ads['rank'] = ads['target'] / spread", Severity.ERROR),
+    ],
+)
+def test_a_column_called_label_that_is_scaled_into_another_one_is_no_feature(
+    line: str, wanted: Severity
+) -> None:
+    found = check_text(RULES["LEK001"], SCALED.format(line))
+    assert found[0].severity is wanted
+
+
 @pytest.mark.parametrize(
     ("line", "wanted"),
     [

@@ -68,12 +68,57 @@ def _is_only_read_as_labels(
         if file.text(other) != text or file.names.find(base.id, base) != scope:
             continue
         statement = tree.statement_of(read)
-        if statement is fill or (isinstance(statement, tree.Assign) and read in statement.targets):
+        if isinstance(statement, tree.Assign) and read in statement.targets:
             continue
-        if not _becomes_labels(read, statement):
+        if statement is fill:
+            number = _learned_from(read, fill) if _is_label_column(file, read) else None
+            if number is not None and not _scales_labels(file, number):
+                return False
+            continue
+        if not _becomes_labels(read, statement) and not _stays_label(file, read, statement):
             return False
         found = True
     return found
+
+
+def _stays_label(file: File, read: tree.Subscript, statement: tree.Node | None) -> bool:
+    """True where a column that is called a label is scaled into another one called so."""
+    if not _is_label_column(file, read) or not isinstance(statement, tree.Assign):
+        return False
+    number = _learned_from(read, statement)
+    if number is not None:
+        return _scales_labels(file, number)
+    return all(_is_label_column(file, target) for target in statement.targets)
+
+
+def _learned_from(read: tree.Subscript, statement: tree.Node | None) -> tree.Name | None:
+    """The name of a number that is learned from a column: ``mean = df["target"].mean()``."""
+    match statement:
+        case tree.Assign(
+            targets=[tree.Name() as name], value=tree.Call(func=tree.Attribute(value=base), args=[])
+        ) if base is read:
+            return name
+        case _:
+            return None
+
+
+def _scales_labels(file: File, number: tree.Name) -> bool:
+    """True where each column that is set by a number is called a label."""
+    return all(
+        _is_label_column(file, target)
+        for name in file.all(tree.Name)
+        if name.id == number.id and isinstance(statement := tree.statement_of(name), tree.Assign)
+        for target in statement.targets
+        if not isinstance(target, tree.Name)
+    )
+
+
+def _is_label_column(file: File, expr: Expr) -> bool:
+    """True for ``df["target_scaled"]``."""
+    if not isinstance(expr, tree.Subscript) or len(expr.index) != 1:
+        return False
+    key = file.values.literal(expr.index[0])
+    return isinstance(key, str) and _LABELS.search(key) is not None
 
 
 def _becomes_labels(read: tree.Subscript, statement: tree.Node | None) -> bool:
