@@ -439,7 +439,7 @@ def epoch(model, loader, data, criterion):
     ("line", "divisor", "said"),
     [
         ("pass", "len(loader)", "`len(loader)` is 0 with fewer samples than one batch:"),
-        ("if not len(x): continue", "done", "`done` is 0 where no batch gets by:"),
+        ("if not len(x): continue", "done", "`done` is 0 where no round gets by:"),
     ],
 )
 def test_the_message_says_how_a_mean_can_be_of_nothing(line: str, divisor: str, said: str) -> None:
