@@ -41,6 +41,7 @@ ASKED = {
     "librosa": ("0.8", "numpy scipy scikit-learn"),
     "numba": ("0.50", "numpy"),
     "numpy": ("1.13", ""),
+    "opencv-python": ("3.4", ""),
     "pandas": ("1.0", "numpy"),
     "pillow": ("5.0", ""),
     "pytorch-lightning": ("1.0", "torch numpy torchmetrics"),

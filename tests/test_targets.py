@@ -480,6 +480,8 @@ def test_an_old_python_bounds_librosa() -> None:
         ("tensorflow==1.14.0\n", "pandas", "..1.3.5"),
         ("tensorflow-gpu==1.4.0\n", "numpy", "..1.19.5"),
         ("tensorflow==2.4.1\n", "numpy", "<1.20"),
+        ("opencv-python-headless==4.2.0.32\n", "pandas", "..2.0.3"),  # up to Python 3.8
+        ("opencv-python==4.5.1.48\n", "pandas", "None"),  # it has an sdist
         ("torch>=1.13.1\n", "torchmetrics", "None"),
         ("torch<3\n", "torchmetrics", "None"),
         ("torch==1.13.1\n", "opencv-python", "None"),

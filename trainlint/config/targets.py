@@ -42,6 +42,8 @@ _SETTLED: dict[str, Version] = {
 }
 
 _ALIASES = {
+    "opencv-contrib-python": "opencv-python",
+    "opencv-python-headless": "opencv-python",
     "pytorch": "torch",
     "pytorch-cpu": "torch",
     "pytorch-gpu": "torch",
