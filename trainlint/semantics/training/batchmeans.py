@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 _LOADER = "torch.utils.data.DataLoader"
 # What makes the mean of a batch another one than that over its samples.
 _WEIGHTS = ("weight", "ignore_index", "reduction", "size_average", "reduce")
+# The samples to train on and to test on.
+_SAMPLES = dict.fromkeys(("MNIST", "FashionMNIST", "KMNIST"), (60_000, 10_000))
+_SAMPLES |= dict.fromkeys(("CIFAR10", "CIFAR100"), (50_000, 10_000))
 _NUMBER = frozenset({"item", "detach", "cpu"})
 
 
@@ -129,10 +132,25 @@ def _has_rest(file: File, loader: Instance) -> bool:
     if number == 1 or number is None:
         return False
     dataset = call.arg(0, "dataset")
-    samples = batches.batches(file, dataset) if dataset is not None else None
+    samples = None
+    if dataset is not None:
+        samples = _published(file, dataset, loader) or batches.batches(file, dataset)
     if samples is None or not isinstance(number, int):
         return True
     return samples % number != 0
+
+
+def _published(file: File, dataset: Expr, loader: Instance) -> int | None:
+    """How many samples there are in a data set of torchvision whose parts are fixed."""
+    value = file.values.only(dataset, loader.frame)
+    if not isinstance(value, Instance) or not value.name.startswith("torchvision.datasets."):
+        return None
+    sizes = _SAMPLES.get(value.name.rpartition(".")[2])
+    flag = value.call.arg(1, "train")
+    train = True if flag is None else file.values.literal(flag, value.frame)
+    if sizes is None or value.call.has_star or not isinstance(train, bool):
+        return None
+    return sizes[0] if train else sizes[1]
 
 
 def _size(mean: means.Mean, loss: losses.LossEvaluation) -> str | None:
