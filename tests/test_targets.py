@@ -762,6 +762,7 @@ def test_requirement_files_go_by_many_names(tmp_path: Path) -> None:
         "env.yml conda.yaml conda_env.yml "
         "Pipfile setup.cfg setup.py pyproject.toml Dockerfile Dockerfile.gpu gpu.Dockerfile "
         "install.sh setup_env.sh requirements/base.txt requirements.d/base.txt docker/Dockerfile "
+        "env/requirements.txt environment/environment.yml "
         "requierments.txt requirments.txt Pipfile.lock poetry.lock uv.lock requirements.lock "
         ".python-version runtime.txt"
     ).split()
@@ -769,7 +770,7 @@ def test_requirement_files_go_by_many_names(tmp_path: Path) -> None:
         "request.txt notes.txt train.sh config.yaml Cargo.lock envelope.yml docker.md required "
         "requirements.md required.txt requirements.d/base.md notes.d/base.txt docker/install.sh"
     ).split()
-    for folder in ("requirements", "requirements.d", "notes.d", "docker"):
+    for folder in ("requirements", "requirements.d", "notes.d", "docker", "env", "environment"):
         (tmp_path / folder).mkdir()
     for name in (*read, *others):
         (tmp_path / name).write_text("\n")

@@ -33,6 +33,8 @@ _LISTS = re.compile(r".*\.txt")
 # Folders in which requirement files stand for the one that holds them.
 _INNER = {
     "docker": re.compile(_DOCKERFILES),
+    "env": _REQUIREMENT_FILES,
+    "environment": _REQUIREMENT_FILES,
     "requirements": _LISTS,
     "requirements.d": _LISTS,
 }
