@@ -88,6 +88,7 @@ from trainlint.api import (
     all_of,
     any_of,
     resuming,
+    saved_entries,
 )
 
 RULE = Rule(
@@ -97,10 +98,10 @@ RULE = Rule(
     needs=all_of("torch.load", "load_state_dict", ".step", any_of("esum", "RESUM", "epoch")),
 )
 _EFFECTS = {
-    resuming.OPTIMIZER: "the optimizer begins with empty averages",
-    resuming.SCHEDULER: "the schedule begins anew",
-    resuming.SCALER: "the loss scale begins anew",
-    resuming.EPOCH: "the epochs are counted from the first one again",
+    saved_entries.OPTIMIZER: "the optimizer begins with empty averages",
+    saved_entries.SCHEDULER: "the schedule begins anew",
+    saved_entries.SCALER: "the loss scale begins anew",
+    saved_entries.EPOCH: "the epochs are counted from the first one again",
 }
 
 
@@ -117,7 +118,7 @@ def check(file: File) -> Iterator[Finding]:
             told = f"This resume restores the weights and leaves {keys} behind, saved with them: "
             told += effects
             trail += [Step(one.node, "it is saved here") for one in found.saved[:3]]
-            minor = found.lost is None and set(kinds) <= {resuming.SCALER}
+            minor = found.lost is None and set(kinds) <= {saved_entries.SCALER}
             sure = Confidence.LOW if minor else Confidence.HIGH
         elif found.lost is not None:
             name = found.lost.name.rpartition(".")[2]

@@ -10,9 +10,19 @@ from typing import TYPE_CHECKING
 from trainlint.semantics import tree
 from trainlint.semantics.flow import is_dead
 from trainlint.semantics.guards import guards
-from trainlint.semantics.kinds import Display, Instance
+from trainlint.semantics.kinds import Instance
 from trainlint.semantics.references import is_bound_by
 from trainlint.semantics.training import checkpoints, written
+from trainlint.semantics.training.saved_entries import (
+    COUNTS,
+    EPOCH,
+    OPTIMIZER,
+    Kept,
+    kept,
+    kind_of,
+    saved_entries,
+    saved_keys,
+)
 from trainlint.semantics.training.script import STEP
 from trainlint.semantics.tree import Expr, Node
 from trainlint.semantics.uses import uses
@@ -20,27 +30,14 @@ from trainlint.semantics.uses import uses
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
-OPTIMIZER, SCHEDULER, SCALER, EPOCH = "optimizer", "scheduler", "scaler", "epoch"
 _RESUMES = re.compile(r"(^|[^a-z])resum(e|ed|ing)", re.I)
 _TUNES = re.compile(
     r"fine_?-?tun|pre_?train|transfer|init_(from|weight)|warm_?start|backbone", re.I
 )
-_COUNTS = re.compile(r"^(start_|last_|begin_|current_|cur_)?(n_)?(epochs?|epoch_num|epoch_idx)$")
 _STARTS = re.compile(r"start|begin|first|last|init|resume|^epoch$", re.I)
-_SAVES = re.compile(r"save|checkpoint|ckpt", re.I)
 _TAKES = frozenset({"get", "pop"})
 # Calls of frameworks that bring back all of a run.
 _WHOLE = frozenset({"load_state", "load_checkpoint", "restore"})
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Kept:
-    """A state that a checkpoint holds under ``key``; ``owner`` is what it is the state of."""
-
-    kind: str
-    key: str
-    owner: Expr | None
-    node: Node
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,12 +61,11 @@ def resumes(file: File) -> list[Resume]:
     if not loads or any(tree.word_of(c.func) in _WHOLE for c in file.calls if _is_method(c)):
         return []
     restored = _restored_kinds(file)
-    displays = list(_displays(file))
-    kept = list(_kept(file, displays))
-    known = {one.key for display in displays for one in _entries(file, display)}
+    saved = saved_entries(file)
+    states, known = list(kept(file, saved)), saved_keys(file, saved)
     found: dict[tuple[Node, str], Resume] = {}
     for load in loads:
-        one = _resume(file, load, restored, kept, known)
+        one = _resume(file, load, restored, states, known)
         if one is not None and one.why is not None:
             found[one.why, file.text(one.weights.func)] = one
     by_reason: dict[Node, Resume] = {}
@@ -79,7 +75,7 @@ def resumes(file: File) -> list[Resume]:
 
 
 def _resume(
-    file: File, load: tree.Call, restored: frozenset[str], kept: list[Kept], known: set[str]
+    file: File, load: tree.Call, restored: frozenset[str], states: list[Kept], known: set[str]
 ) -> Resume | None:
     if not _is_followed(file, load):
         return None
@@ -91,20 +87,20 @@ def _resume(
     if found.keys and found.keys.isdisjoint(known):
         return None  # another program has written it
     seen = found.keys | found.inner
-    left = [one for one in kept if one.kind not in restored and one.key not in seen]
+    left = [one for one in states if one.kind not in restored and one.key not in seen]
     saved = [one for one in left if one.kind != EPOCH] if found.keys else []
     if found.keys and not _reads_epoch(file):
         saved += [one for one in left if one.kind == EPOCH][:1]
-    kinds = restored | ({one.kind for one in kept} if found.keys else set())
+    kinds = restored | ({one.kind for one in states} if found.keys else set())
     lost = _stateful(file, load) if OPTIMIZER not in kinds else None
     if not saved and lost is None:
         return None
     return Resume(load, weights, tuple(_one_each(saved)), lost, why)
 
 
-def _one_each(kept: list[Kept]) -> Iterator[Kept]:
+def _one_each(states: list[Kept]) -> Iterator[Kept]:
     seen: set[str] = set()
-    for one in kept:
+    for one in states:
         if one.key not in seen:
             seen.add(one.key)
             yield one
@@ -114,81 +110,13 @@ def _is_method(call: tree.Call) -> bool:
     return isinstance(call.func, tree.Attribute)
 
 
-# What is saved
-
-
-def _displays(file: File) -> Iterator[tree.Dict]:
-    """The dicts that a file saves, by ``torch.save`` or a helper that is called so."""
-    seen: set[Node] = set()
-    for call in file.calls:
-        name = file.names.qualified(call.func)
-        if name == "torch.save":
-            given = [g for g in (call.arg(0, "obj"),) if g is not None]
-        elif _SAVES.search(tree.word_of(call.func)) and (name or ".").startswith("."):
-            given = [arg.value for arg in call.args]
-        else:
-            continue
-        for expr in given:
-            for value in file.values.of(expr):
-                display = value.expr if isinstance(value, Display) else None
-                if isinstance(display, tree.Dict) and display not in seen:
-                    seen.add(display)
-                    yield display
-
-
-def _kept(file: File, displays: list[tree.Dict]) -> Iterator[Kept]:
-    """The states of a run that a file saves, where it saves weights beside them."""
-    for display in displays:
-        found = list(_entries(file, display))
-        states = [one for one in found if one.kind]
-        if any(not one.kind for one in found):
-            yield from states
-    for assign in file.all(tree.Assign):  # state["optimizer"] = optimizer.state_dict()
-        target, owner = assign.targets[0], _state_of(assign.value)
-        key = file.values.literal(target.index[0]) if isinstance(target, tree.Subscript) else None
-        if owner is not None and isinstance(key, str) and (kind := _kind(file, owner)):
-            yield Kept(kind, key, owner, assign)
-
-
-def _entries(file: File, display: tree.Dict) -> Iterator[Kept]:
-    """The entries of a saved dict; the kind of weights is empty."""
-    for key, value in zip(display.keys, display.values, strict=True):
-        name = key.value if isinstance(key, tree.Constant) else None
-        if not isinstance(name, str):
-            continue
-        owner = _state_of(value)
-        if owner is not None:
-            yield Kept(_kind(file, owner), name, owner, value)
-        elif _COUNTS.match(name) and not isinstance(value, tree.Constant):
-            yield Kept(EPOCH, name, None, value)
-
-
-def _state_of(value: Expr) -> Expr | None:
-    """``optimizer`` for ``optimizer.state_dict()``, also where it may be None."""
-    match value:
-        case tree.Call(func=tree.Attribute(attr="state_dict", value=owner)):
-            return owner
-        case tree.IfExp():
-            return _state_of(value.body) or _state_of(value.orelse)
-        case _:
-            return None
-
-
-def _kind(file: File, owner: Expr) -> str:
-    if file.script.is_scaler(owner):
-        return SCALER
-    if file.script.is_scheduler(owner):
-        return SCHEDULER
-    return OPTIMIZER if file.script.is_optimizer(owner) else ""
-
-
 # What is read back
 
 
 def _restored_kinds(file: File) -> frozenset[str]:
     """The kinds of objects that get a state back somewhere in a file."""
     return frozenset(
-        _kind(file, call.func.value)
+        kind_of(file, call.func.value)
         for call in file.calls
         if isinstance(call.func, tree.Attribute) and call.func.attr == "load_state_dict"
     )
@@ -196,7 +124,7 @@ def _restored_kinds(file: File) -> frozenset[str]:
 
 def _weights(file: File, states: list[tree.Call]) -> tree.Call | None:
     for call in states:
-        if isinstance(call.func, tree.Attribute) and not _kind(file, call.func.value):
+        if isinstance(call.func, tree.Attribute) and not kind_of(file, call.func.value):
             return call
     return None
 
@@ -227,8 +155,35 @@ def _reads_epoch(file: File) -> bool:
         given = call.args[0].value if call.args and tree.word_of(call.func) in _TAKES else None
         if isinstance(given, tree.Constant) and "epoch" in str(given.value):
             return True
-    names = {n.id for n in file.all(tree.Name)} | {a.attr for a in file.all(tree.Attribute)}
-    return any("epoch" in name and name != "epoch" and _STARTS.search(name) for name in names)
+    return _is_told_the_first(file)
+
+
+def _is_told_the_first(file: File) -> bool:
+    """True where a name for the first epoch can hold more than the number that it is set to."""
+    named = [
+        node
+        for node in (*file.all(tree.Name), *file.all(tree.Attribute))
+        if _is_first(tree.last_name(node))
+    ]
+    bound = [node for node in named if is_bound_by(node)]
+    numbers = [node for node in bound if _is_number(node)]
+    settled = {file.text(node) for node in numbers} - {
+        file.text(node) for node in bound if node not in numbers
+    }
+    return any(_is_first(param.name) for param in file.all(tree.Param)) or any(
+        file.text(node) not in settled for node in named
+    )
+
+
+def _is_first(name: str) -> bool:
+    return "epoch" in name and name != "epoch" and _STARTS.search(name) is not None
+
+
+def _is_number(target: Expr) -> bool:
+    """True for a variable, or an attribute of the object itself, that is set to a number."""
+    own = isinstance(target, tree.Name) or tree.dotted(target) == f"self.{tree.last_name(target)}"
+    set_by = target.parent
+    return own and isinstance(set_by, tree.Assign) and isinstance(set_by.value, tree.Constant)
 
 
 # Whether a run goes on
@@ -262,7 +217,7 @@ def _start(file: File, load: tree.Call) -> Node | None:
         if not isinstance(item, tree.Subscript) or len(item.index) != 1:
             continue
         key = file.values.literal(item.index[0])
-        if not isinstance(key, str) or not _COUNTS.match(key):
+        if not isinstance(key, str) or not COUNTS.match(key):
             continue
         statement = tree.statement_of(item)
         if isinstance(statement, tree.Assign):
@@ -285,7 +240,7 @@ def _goes_on(file: File, load: tree.Call) -> bool:
         ]
         if flow.reaches(flow.point(place), steps):
             return True
-        if isinstance(body, tree.FunctionDef) and body.name == "__init__":
+        if isinstance(body, tree.FunctionDef) and _is_open(file, body):
             cls = body.parent
             if isinstance(cls, tree.ClassDef) and any(
                 event.kind == STEP
@@ -295,6 +250,11 @@ def _goes_on(file: File, load: tree.Call) -> bool:
             ):
                 return True
     return False
+
+
+def _is_open(file: File, method: tree.FunctionDef) -> bool:
+    """True for a method behind which the others of its object can follow: nobody known calls it."""
+    return method.name == "__init__" or not any(file.values.graph.callers(method))
 
 
 def _stateful(file: File, load: tree.Call) -> Instance | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
-from trainlint.semantics.kinds import Frame, Instance, is_none
+from trainlint.semantics.kinds import Frame, FunctionValue, Instance, Value, depth_of, is_none
 from trainlint.semantics.training.boundary import definition, same
 from trainlint.semantics.training.counting import unwrapped
 from trainlint.semantics.training.order import is_same
@@ -144,6 +144,8 @@ def _counts(
             return _counts(file, argument.value, frame, names, depth)
         case tree.Call() if file.names.qualified(expr.func) == "builtins.len":
             return [Count(expr, expr, frame)]
+        case tree.Call() if depth and (inner := _returned(file, expr, frame)) is not None:
+            return _counts(file, *inner, names, depth - 1)
         case tree.Constant(value=int()):
             return []
         case tree.Name() | tree.Attribute() if depth and (value := _set_from(file, expr)):
@@ -158,6 +160,18 @@ def _counts(
             return []
         case tree.Attribute() | tree.Subscript():
             return []
+        case _:
+            return None
+
+
+def _returned(file: File, call: tree.Call, frame: Frame | None) -> tuple[Expr, Frame | None] | None:
+    """What a function of the project gives, in the frame of its call, where that is one thing."""
+    match file.values.callees(call, frame):
+        case [FunctionValue(function=tree.FunctionDef() as function) as callee]:
+            returns = file.values.graph.returns(function)
+            value = returns[0].value if len(returns) == 1 else None
+            inner = Frame(function, call, frame, callee.owner, depth_of(frame) + 1)
+            return None if value is None else (value, inner)
         case _:
             return None
 
@@ -187,15 +201,29 @@ def _counts_micro_batches(window: AccumulationWindow, count: Count) -> bool:
     if count.batch is None:
         return _is_one(file, unwrapped(file, given), count.frame, source, None)
     loaders = file.values.of(source)
-    return bool(loaders) and all(
+    if not loaders or not all(_batches(file, loader, count) for loader in loaders):
+        return False
+    if isinstance(given, tree.Attribute) and given.attr == "dataset":
+        return _is_one(file, unwrapped(file, given.value), count.frame, source, None)
+    return all(
         isinstance(loader, Instance)
-        and loader.name == "torch.utils.data.DataLoader"
         and (data := loader.call.arg(0, "dataset")) is not None
-        and (size := loader.call.arg(1, "batch_size")) is not None
-        and file.text(size) == file.text(count.batch)
         and _is_one(file, given, count.frame, data, loader.frame)
         for loader in loaders
     )
+
+
+def _batches(file: File, loader: Value, count: Count) -> bool:
+    """True for a loader whose batches are as large as those that are counted."""
+    if not isinstance(loader, Instance) or loader.name != "torch.utils.data.DataLoader":
+        return False
+    size = loader.call.arg(1, "batch_size")
+    if size is None or count.batch is None:
+        return False
+    if file.text(size) == file.text(count.batch):
+        return True
+    number = file.values.literal(size, loader.frame)
+    return isinstance(number, int) and number == file.values.literal(count.batch, count.frame)
 
 
 def _is_one(
