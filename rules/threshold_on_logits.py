@@ -2,7 +2,8 @@
 
 ## What it does
 Finds an output on which a loss with a sigmoid of its own trains (`BCEWithLogitsLoss`,
-`binary_cross_entropy_with_logits`, sigmoid focal losses), and which is compared with a number
+`binary_cross_entropy_with_logits`, sigmoid focal losses), or one on probabilities by a sigmoid
+that only the loss gets (`BCELoss` on `sigmoid(output)`), and which is compared with a number
 between 0 and 1, rounded, or stored under a name that says probability, with no sigmoid on the way.
 The comparison may stand in another function or class: it is the same output where both lead back
 to the same layer, model or call. A criterion that reads the output is left alone where the
@@ -73,6 +74,7 @@ from trainlint.api import (
     Severity,
     Step,
     Unfixable,
+    all_of,
     any_of,
     logits,
     outputs,
@@ -81,16 +83,20 @@ from trainlint.api import (
     tree,
 )
 
+_ON_LOGITS = (
+    "BCEWithLogitsLoss",
+    "binary_cross_entropy_with_logits",
+    "MultiLabelSoftMarginLoss",
+    "multilabel_soft_margin_loss",
+    "sigmoid_focal_loss",
+)
 RULE = Rule(
     "LOS006",
     "threshold-on-logits",
     Severity.ERROR,
-    needs=any_of(
-        "BCEWithLogitsLoss",
-        "binary_cross_entropy_with_logits",
-        "MultiLabelSoftMarginLoss",
-        "multilabel_soft_margin_loss",
-        "sigmoid_focal_loss",
+    needs=all_of(
+        any_of(*_ON_LOGITS, "BCELoss", "binary_cross_entropy"),
+        any_of(*_ON_LOGITS, "igmoid", "expit"),
     ),
     here=thresholds.WORDS,
     fix=Safety.UNSAFE,
@@ -110,8 +116,8 @@ def check(file: File) -> Iterator[Finding]:
         certain = len(found) == len(sources)
         yield Finding(
             reading.node,
-            f"{_what(file, reading)}, but it is an output that `{loss.name}` trains as logits, "
-            f"and no sigmoid is applied: {_effect(reading)}",
+            f"{_what(file, reading)}, but it is an output that `{loss.name}` trains "
+            f"{_as(loss)}: {_effect(reading)}",
             trail=_trail(loss, found[0]),
             confidence=Confidence.HIGH if certain else Confidence.MEDIUM,
             fixes=tuple(_fixes(file, reading, found)) if certain else (),
@@ -135,6 +141,12 @@ def _what(file: File, reading: thresholds.Reading) -> str:
     return f"{text} is compared with the probability {bound}"
 
 
+def _as(loss: logits.Trained) -> str:
+    if loss.sigmoid is not None:
+        return "behind a sigmoid, which is not applied here"
+    return "as logits, and no sigmoid is applied"
+
+
 def _effect(reading: thresholds.Reading) -> str:
     if reading.kind == thresholds.ROUNDED:
         return "logits below -0.5 give negative numbers, those above 1.5 give 2 and more"
@@ -146,6 +158,11 @@ def _effect(reading: thresholds.Reading) -> str:
 
 def _trail(loss: logits.Trained, source: outputs.Source) -> tuple[Step, ...]:
     steps = [Step(loss.call, f"`{loss.name}` takes the output as logits here")]
+    if loss.sigmoid is not None:
+        steps = [
+            Step(loss.sigmoid, "for the loss alone, a sigmoid is applied here"),
+            Step(loss.call, f"`{loss.name}` takes what it gives here"),
+        ]
     if isinstance(source.node, tree.Expr):
         steps.append(Step(source.node, "the output is made here"))
     return (*steps, *source.trail)

@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trainlint.semantics import escapes, tree
+from trainlint.semantics import escapes, tensors, tree
 from trainlint.semantics.guards import guards, outcome
 from trainlint.semantics.kinds import Frame, FunctionValue, Instance, Object
 from trainlint.semantics.training import losses
 from trainlint.semantics.training.outputs import ACTIVATED, CHANGED, Source, outputs
-from trainlint.semantics.tree import Node
+from trainlint.semantics.tree import Expr, Node
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
@@ -23,11 +23,15 @@ _FOCAL = frozenset(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trained:
-    """An output that the loss ``name`` takes as logits in ``call``."""
+    """An output that the loss ``name`` takes as logits in ``call``.
+
+    A loss on probabilities takes it through ``sigmoid``.
+    """
 
     source: Source
     name: str
     call: tree.Call
+    sigmoid: Node | None = None
 
 
 def trained_as_logits(file: File, read: Iterable[Source]) -> list[Trained]:
@@ -43,21 +47,32 @@ def trained_as_logits(file: File, read: Iterable[Source]) -> list[Trained]:
 
 
 def _trained(file: File) -> list[Trained]:
-    given = [
-        (evaluation.call, evaluation.name, evaluation.input)
+    given: list[tuple[tree.Call, str, Expr, Node | None]] = [
+        (evaluation.call, evaluation.name, evaluation.input, None)
         for evaluation in losses.loss_evaluations(file, losses.BCE_WITH_LOGITS)
         if _is_sure(file, evaluation)
     ]
+    for evaluation in losses.loss_evaluations(file, losses.BCE):
+        squashed = _squashed(file, evaluation.input) if _is_sure(file, evaluation) else []
+        given += [(evaluation.call, evaluation.name, raw, node) for raw, node in squashed]
     for call in file.calls_to(lambda name: name in _FOCAL):
         taken = call.arg(0, "inputs")
         if taken is not None:
-            given.append((call, "sigmoid_focal_loss", taken))
+            given.append((call, "sigmoid_focal_loss", taken, None))
     return [
-        Trained(source, name.rpartition(".")[2], call)
-        for call, name, taken in given
+        Trained(source, name.rpartition(".")[2], call, sigmoid)
+        for call, name, taken, sigmoid in given
         for source in outputs(file).sources(taken)
         if source.kind not in ACTIVATED | {CHANGED}
     ]
+
+
+def _squashed(file: File, given: Expr) -> list[tuple[Expr, Node]]:
+    """What a sigmoid beside a loss is applied to, with the sigmoid: ``bce(sigmoid(x), y)``."""
+    found = tensors.origins(file.values, given)
+    if any(origin.kind != tensors.SIGMOID or origin.frame is not None for origin in found):
+        return []
+    return [(origin.input, origin.applied) for origin in found if origin.input is not None]
 
 
 def _is_sure(file: File, evaluation: losses.LossEvaluation) -> bool:
