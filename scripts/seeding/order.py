@@ -181,6 +181,7 @@ written(
 
 _MIXED = (
     "random_split(",
+    "train_test_split(",
     "randperm(",
     "torch.randn(",
     "torch.rand(",

@@ -14,6 +14,7 @@ from trainlint.semantics.data.feeding import Feed
 from trainlint.semantics.data.roles import TEST, VALIDATION, of_name
 from trainlint.semantics.kinds import FunctionValue, Instance, Object, Part, Value
 from trainlint.semantics.parameters import argument
+from trainlint.semantics.references import is_bound_by
 from trainlint.semantics.training import counting, evaluation
 from trainlint.semantics.tree import Expr
 
@@ -23,10 +24,12 @@ if TYPE_CHECKING:
 _EVALUATING = frozenset({"val_dataloader", "test_dataloader", "predict_dataloader"})
 _FRAMEWORKS = ("lightning.", "pytorch_lightning.")
 # What draws rows at random, and what has an order that means something.
-_MIXED = re.compile(r"shuffle|perm|random|choice|sample|split|^rand|rand_|weighted|balance", re.I)
+_MIXED = re.compile(
+    r"shuffle|perm(?!ute$)|random|choice|sample|split|^rand|rand_|weighted|balance", re.I
+)
 _IN_ORDER = re.compile(
     r"seq(?!uential)|time|temporal|series|window|stream|video|frame|curricul|forecast|rollout|"
-    r"traject|replay|episode|history|sorted|bucket|bptt|corpus|lm_|chunk|infer|extract|eval|embed",
+    r"traject|replay|episode|history|sorted(?!$)|bucket|bptt|corpus|lm_|chunk|infer|extract|eval|embed",
     re.I,
 )
 # Calls that bring rows into a random order.
@@ -266,10 +269,49 @@ def _is_plain(file: File, value: Value) -> bool:
         short = value.name.rpartition(".")[2]
         return not (_MIXED.search(short) or short in {"Subset", "ConcatDataset", "FakeData"})
     assert isinstance(value, Object)
-    names = [name for cls in file.values.graph.lineage(value.cls) for name in tree.words_of(cls)]
+    names = [name for cls in file.values.graph.lineage(value.cls) for name in _words_on_order(cls)]
     return not any(_MIXED.search(name) for name in names) and not any(
         _IN_ORDER.search(name) for name in (value.cls.name, *_parameters(value.cls))
     )
+
+
+def _words_on_order(cls: tree.ClassDef) -> Iterator[str]:
+    """The names in a data set, without those that only change the row that is asked for."""
+    getter = cls.method("__getitem__")
+    apart: set[tree.FunctionDef] = set()
+    if getter is not None and _takes_its_number(getter):
+        built = _own_calls(cls, [m for m in cls.body if _is_method(m, "__init__")])
+        apart = _own_calls(cls, [getter]) - built
+    for part in cls.body:
+        if part not in apart:
+            yield from tree.words_of(part)
+
+
+def _is_method(part: tree.Stmt, name: str) -> bool:
+    return isinstance(part, tree.FunctionDef) and part.name == name
+
+
+def _takes_its_number(getter: tree.FunctionDef) -> bool:
+    """Whether a data set takes the row of the number that it is asked for: ``self.rows[index]``."""
+    number = getter.params[1].name if len(getter.params) == 2 else None
+    named = [n for n in getter.walk() if isinstance(n, tree.Name) and n.id == number]
+    return not any(is_bound_by(name) for name in named) and any(
+        isinstance(name.parent, tree.Subscript) and name.parent.index == [name] for name in named
+    )
+
+
+def _own_calls(cls: tree.ClassDef, methods: list[tree.Stmt]) -> set[tree.FunctionDef]:
+    """Some methods, and those of the class that they call on their object."""
+    found: set[tree.FunctionDef] = set()
+    while methods:
+        method = methods.pop()
+        if not isinstance(method, tree.FunctionDef) or method in found:
+            continue
+        found.add(method)
+        for node in method.walk():
+            if isinstance(node, tree.Attribute) and tree.dotted(node.value) == "self":
+                methods += [m for m in cls.body if _is_method(m, node.attr)]
+    return found
 
 
 def _parameters(cls: tree.ClassDef) -> Iterator[str]:
@@ -292,7 +334,7 @@ def _is_mixed(file: File, feed: Feed) -> bool:
             return True
         if node is not feed.loader.call and any(map(_shuffles, node.walk())):
             return True
-        if any(_is_shuffler(file, part) for part in node.walk()):
+        if any(_is_shuffler(file, part) or _is_sorted_by(part) for part in node.walk()):
             return True
         for name in node.walk():
             if isinstance(name, tree.Name):
@@ -305,6 +347,15 @@ def _shuffles(node: tree.Node) -> bool:
     if not isinstance(node, tree.Arg) or node.keyword != "shuffle":
         return False
     return not isinstance(node.value, tree.Constant) or bool(node.value.value)
+
+
+def _is_sorted_by(node: tree.Node) -> bool:
+    """Whether a node puts rows into an order of its own: ``sorted(rows, key=len)``."""
+    return (
+        isinstance(node, tree.Call)
+        and tree.last_name(node.func) in {"sorted", "sort"}
+        and any(arg.keyword == "key" for arg in node.args)
+    )
 
 
 def _is_shuffler(file: File, node: tree.Node) -> bool:
@@ -338,8 +389,10 @@ def _sources(file: File, name: tree.Name) -> Iterator[tree.Node]:
 
 
 def _changes(file: File, name: tree.Name) -> Iterator[tree.Node]:
-    """The calls that are given a name of the same body: ``shuffle(rows)``."""
+    """The calls that are given a name of the same body, or sort it: ``shuffle(rows)``."""
     for call in file.contents.calls_in.get(tree.body_of(name), ()):
+        if tree.dotted(call.func) == f"{name.id}.sort":
+            yield call
         if any(isinstance(arg.value, tree.Name) and arg.value.id == name.id for arg in call.args):
             yield call.func
 
