@@ -2,7 +2,7 @@
 
     python scripts/seed_faults.py                       # the recall of every rule
     python scripts/seed_faults.py --code AMP001 --show  # one rule, with the programs it misses
-    python scripts/seed_faults.py --output docs/accuracy/seeded.json
+    python scripts/seed_faults.py --output docs/accuracy/seeded.json  # with --code: of these alone
     python scripts/seed_faults.py --programs FOLDER --code ERR002   # other people's clean files
 
 A fault counts as found if its rule reports it at the line, or (where the fault is that something
@@ -59,7 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.show:
             print(outcome.mutant.text)
     if options.output is not None:
-        options.output.write_text(render(outcomes), encoding="utf-8")
+        before = options.output if options.code and options.output.exists() else None
+        options.output.write_text(render(outcomes, before), encoding="utf-8")
     return 1 if misses else 0
 
 
@@ -127,8 +128,8 @@ def summary(outcomes: Iterable[Outcome]) -> dict[str, dict[str, Any]]:
     return rules
 
 
-def render(outcomes: Iterable[Outcome]) -> str:
-    """The results as the data that the report reads."""
+def render(outcomes: Iterable[Outcome], before: Path | None = None) -> str:
+    """The results as the data that the report reads, those of other rules as they were before."""
     kept = list(outcomes)
     rules = summary(kept)
     beside: dict[str, Counter[str]] = {}
@@ -136,8 +137,12 @@ def render(outcomes: Iterable[Outcome]) -> str:
         beside.setdefault(outcome.mutant.code, Counter()).update(outcome.others)
     for code, row in rules.items():
         row["beside"] = dict(sorted(beside[code].items()))
-    programs = sorted({outcome.mutant.program for outcome in kept})
-    return json.dumps({"programs": programs, "rules": rules}, indent=1) + "\n"
+    programs = {outcome.mutant.program for outcome in kept}
+    if before is not None:
+        data = json.loads(before.read_text(encoding="utf-8"))
+        programs.update(data["programs"])
+        rules = dict(sorted({**data["rules"], **rules}.items()))
+    return json.dumps({"programs": sorted(programs), "rules": rules}, indent=1) + "\n"
 
 
 def _is_wanted(mutant: Mutant, codes: Sequence[str]) -> bool:
