@@ -208,12 +208,7 @@ PIECES = st.sampled_from(
     ]
 )
 TEXTS = st.one_of(st.text(), st.lists(st.one_of(PIECES, st.text(max_size=3))).map("".join))
-FUZZ = settings(
-    deadline=None,
-    max_examples=60,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+FUZZ = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def runs_cleanly(project: Path, capsys: pytest.CaptureFixture[str], name: str, data: bytes) -> None:

@@ -318,7 +318,7 @@ damages = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @example([(1, lambda data: flipped(data, 0, 1)), (1, lambda data: data[:75])])
 @given(st.lists(st.tuples(st.integers(0, 2), damages), min_size=1, max_size=4))
 def test_damaged_entries_are_misses_and_are_stored_anew(

@@ -334,7 +334,7 @@ def combined(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.recursive(atoms, combined, max_leaves=12), st.sampled_from(["\n", "\r\n"]))
 def test_any_expression_is_found_where_it_stands(text: str, newline: str) -> None:
     code = f"if x:{newline}    y = {text}  # tail{newline}"
@@ -347,7 +347,7 @@ def test_any_expression_is_found_where_it_stands(text: str, newline: str) -> Non
 
 
 @pytest.mark.parametrize("kind", [tree.Name, tree.Call, tree.FunctionDef])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.recursive(atoms, combined, max_leaves=12))
 def test_what_stands_within_a_node_is_what_a_walk_finds_of_it(
     kind: type[tree.Node], text: str

@@ -785,13 +785,12 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100)
 @given(st.lists(PIECES | st.text(max_size=3), max_size=12).map("".join))
 def test_no_format_lets_any_text_act(text):
     assert_harmless(text)
 
 
-@settings(deadline=None, derandomize=True)
 @given(
     st.lists(st.text(max_size=12), max_size=6),
     st.tuples(*[st.integers(1, 12)] * 4),

@@ -18,9 +18,7 @@ from trainlint.semantics import lower, tree
 from trainlint.semantics.facts import File
 from trainlint.testing import file_of
 
-quick = settings(
-    max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
-)
+quick = settings(max_examples=100, suppress_health_check=list(HealthCheck))
 
 # Programs
 
