@@ -52,6 +52,7 @@ LONGEST = 0.8  # seconds of a stretch at most
 ROUNDS = 3  # at least
 COUNTED = 40  # steps whose calls are counted
 KINDS = ("detached", "counting", "observing")
+FAR = 1 << 29  # steps
 PLAIN, LEAST = 9, 20  # blocks and rounds
 TRIMMED = 0.1  # of the differences, on each side
 WARM, BLOCK = 8, 8  # steps of a kind: patching makes Python forget what it learned; then timed
@@ -334,8 +335,7 @@ def _block(way: Way, kind: str) -> float:
     session = way.session
     assert session is not None
     with nullcontext() if kind == "detached" else way.watching():
-        session.windows.observing = kind == "observing"
-        session.governor.left = 0 if kind == "observing" else (1 << 20) | 1
+        _let(session, observe=kind == "observing")
         for _ in range(WARM):
             way.step()
         way._wait()
@@ -344,6 +344,13 @@ def _block(way: Way, kind: str) -> float:
             way.step()
         way._wait()
         return (time.process_time() - started) / BLOCK
+
+
+def _let(session: Session, *, observe: bool) -> None:
+    """Have the steps from now on observed, or only counted."""
+    counts, governor = session.counts, session.governor
+    counts.observing, governor.due = observe, 0 if observe else FAR
+    counts.until = 0 if observe else FAR
 
 
 def _length(way: Way) -> int:
@@ -359,19 +366,15 @@ def _calls(way: Way) -> tuple[float, float]:
     session, package = way.session, os.path.join("trainlint", "runtime") + os.sep
     found = []
     with way.watching():
-        for left in (0, 1 << 20 | 1):
+        for observe in (True, False):
             calls = 0
 
             def note(frame: Any, event: str, argument: object) -> None:
                 nonlocal calls
                 calls += event == "call" and package in frame.f_code.co_filename
 
-            session.windows.observing = not left
             for _ in range(COUNTED):
-                if not left:
-                    session.windows.observing, session.governor.left = True, 2
-                elif session.governor.left < left:
-                    session.governor.left = left
+                _let(session, observe=observe)
                 sys.setprofile(note)
                 try:
                     way.step()

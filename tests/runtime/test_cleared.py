@@ -242,7 +242,7 @@ def test_steps_whose_numbers_come_late_were_made_before_the_evaluation() -> None
     check = TrainingInEvalMode(run, TrainingInEvalMode.defaults)
     model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Dropout(0.5))
     record = optimizer_record()
-    run.steps = 10
+    run.counts.steps = 10
     model.eval()
     list(check.on_mode(ModeSwitch(model, False, None)))
     for number in range(5, 11):  # a GPU is behind

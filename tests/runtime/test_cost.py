@@ -53,6 +53,7 @@ def train(
             clock.now += cost
         clock.now += pace(number) + governor.passing
         yield number, due
+        governor.counts.steps += 1
         due = governor.is_due()
 
 
@@ -86,7 +87,7 @@ def test_what_every_step_takes_is_counted_in(clock: Clock) -> None:
         for _ in train(governor, clock, 12_000, lambda _: MILLI, 300_000):
             pass
         seen[passing] = governor.observed
-        assert governor.taken == governor.spent + governor.steps * passing
+        assert governor.taken == governor.spent + governor.counts.steps * passing
         if passing < 10_000:
             assert governor.share <= 0.01
     # What is left of the budget is what there is for observed steps, and at least a tenth of it.
@@ -188,6 +189,11 @@ def test_a_whole_session_keeps_its_share(clock: Clock) -> None:
     assert session.report().failures == []
 
 
+def only_count(session: Session) -> None:
+    """No step is observed any more."""
+    session.counts.observing, session.counts.until = False, 1 << 20
+
+
 def calls_of(work: Callable[[], object]) -> Counter[str]:
     """How often each function of the shim is called."""
     found: Counter[str] = Counter()
@@ -211,12 +217,11 @@ def test_a_step_that_is_not_observed_is_only_counted() -> None:
         model, optimizer = network()
         given = list(batches(4))
         step(model, optimizer, *given[0])
-        session.windows.observing, session.governor.left = False, 1 << 40 | 1
-        before, spent = session.governor.steps, session.governor.spent
+        only_count(session)
+        spent = session.governor.spent
         calls = calls_of(lambda: step(model, optimizer, *given[1]))
         assert calls == {"loss_function": 1, "backward": 1, "before": 1, "after": 1}
         assert session.governor.spent == spent  # not one stretch of work, and so nothing made
-        assert session.governor.steps == before + 1
         assert session.record.steps == 2
         (record,) = session.record.optimizers.values()
         assert record.steps == 2
@@ -230,7 +235,7 @@ def test_a_batch_that_is_not_observed_is_only_counted() -> None:
     try:
         iterator = iter(DataLoader(TensorDataset(torch.randn(64, 4)), batch_size=8))
         next(iterator)
-        session.windows.observing = False
+        only_count(session)
         spent = session.governor.spent
         assert calls_of(lambda: next(iterator)) == {"__next__": 1, "_next_index": 1}
         assert session.governor.spent == spent
@@ -266,7 +271,7 @@ def test_what_a_clock_in_the_hooks_does_not_see_is_measured() -> None:
         governor = one._session.governor
         assert 0 < governor.overhead < MILLI
         assert 0 < governor.passing < MILLI
-        assert governor.spent == governor.steps == 0
+        assert governor.spent == governor.counts.steps == 0
 
 
 def test_the_work_of_the_wrapper_is_part_of_the_share(tmp_path: Any) -> None:
@@ -279,7 +284,7 @@ def test_the_work_of_the_wrapper_is_part_of_the_share(tmp_path: Any) -> None:
 
         wrapper.training_step(given[0], loss_of)
         session = wrapper._session
-        session.windows.observing, session.governor.left = False, 1 << 40 | 1
+        only_count(session)
         spent = session.governor.spent
         wrapper.training_step(given[1], loss_of)
         stretches = 2 * session.governor.overhead

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 from unittest import mock
 
@@ -12,6 +14,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from torch.utils.checkpoint import checkpoint  # noqa: E402
 from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
 
 from trainlint.runtime.events import Evaluation, Pass  # noqa: E402
@@ -159,6 +162,32 @@ def optimizers_one_after_the_other() -> None:
         kept[-1].epochs(4)
 
 
+def optimizers_that_come_and_go() -> None:
+    for _ in range(6):
+        Training().epochs(4)  # the next one may get the id of the one that is gone
+
+
+def a_copy_of_an_optimizer() -> None:
+    one = Training(partial(torch.optim.SGD, momentum=0.9))
+    one.epochs(6)
+    other = copy.copy(one.optimizer)  # of the same class, parameters and defaults
+    for number, (x, y) in enumerate(itertools.chain(*[one.loader] * 6)):
+        one.optimizer.zero_grad()
+        one.loss(x, y).backward()
+        (other if number % 3 else one.optimizer).step()
+
+
+def backward_within_backward() -> None:
+    one = Training()
+
+    def loss(x: Any, y: Any) -> Any:
+        hidden = checkpoint(one.model[:2], x.requires_grad_(), use_reentrant=True)
+        return torch.nn.functional.cross_entropy(one.model[2](hidden), y)
+
+    one.loss = loss  # type: ignore[method-assign]
+    one.epochs(12)
+
+
 def steps_within_steps() -> None:
     class Outer(torch.optim.SGD):
         def __init__(self, parameters: Any, lr: float) -> None:
@@ -244,6 +273,9 @@ PROGRAMS = [
     somebody_elses_patch,
     two_optimizers_in_turns,
     optimizers_one_after_the_other,
+    optimizers_that_come_and_go,
+    a_copy_of_an_optimizer,
+    backward_within_backward,
     steps_within_steps,
     closures,
     steps_that_a_scaler_leaves_out,
@@ -260,7 +292,7 @@ def counts(program: Callable[[], None], *, few: bool, steps: int | None = None) 
     governor, tell = session.governor, session.tell
 
     def plan() -> None:
-        governor.interval = EVERY if few and governor.steps >= FIRST else 1
+        governor.interval = EVERY if few and session.counts.steps >= FIRST else 1
 
     def hear(event: Any) -> None:
         if isinstance(event, Pass):
@@ -280,13 +312,12 @@ def counts(program: Callable[[], None], *, few: bool, steps: int | None = None) 
     finally:
         session.stop()
     assert session.report().failures == []
-    if few and governor.steps > 2 * FIRST:
-        assert governor.observed < governor.steps / 2
+    if few and session.counts.steps > 2 * FIRST:
+        assert governor.observed < session.counts.steps / 2
     return {
         "steps": session.record.steps,
-        "asked": governor.steps,
         "of each": [one.steps for one in session.record.optimizers.values()],
-        "backward": session.backwards,
+        "backward": session.counts.backwards,
         "epoch": session.record.epoch,
         "batches": [(one.batches, one.trained) for one in session.record.loaders.values()],
         "told": heard,

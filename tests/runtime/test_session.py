@@ -189,7 +189,7 @@ def test_a_step_through_a_wrapper_is_that_of_the_optimizer_inside(session: Sessi
         (2, "SGD"),
         (3, "SGD"),
     ]
-    assert session.record.optimizers[id(optimizer)].steps == 3
+    assert [one.steps for one in session.record.optimizers.values()] == [3]
 
 
 def test_steps_inside_of_a_compiled_region_are_said_to_be_unseen() -> None:
@@ -218,6 +218,37 @@ def test_a_step_after_one_that_failed_is_a_step_of_its_own(session: Session) -> 
         model(torch.randn(2, 4)).sum().backward()
         optimizer.step()
     assert len(steps_of(session)) == 2
+
+
+def test_each_optimizer_is_known_by_itself_whatever_id_it_gets(session: Session) -> None:
+    seen = set()
+    for _ in range(GONE + 6):
+        model, optimizer = linear()
+        seen.add(id(optimizer))
+        for _ in range(2):
+            model(torch.randn(2, 4)).sum().backward()
+            optimizer.step()
+        del model, optimizer
+    known = session.record.optimizers
+    assert len(seen) < len(known)  # ids were used again
+    assert list(known) == list(range(6, GONE + 7))  # of those that are gone, the last ones
+    assert [one.steps for one in known.values()] == [2] * (GONE + 1)
+    assert all(step.count <= 2 for step in steps_of(session))
+
+
+def test_optimizers_play_against_each_other_only_where_their_steps_alternate(
+    session: Session,
+) -> None:
+    (model, first), (other, second) = linear(), linear()
+    for optimizer in (first, first, second, second, first):
+        (model(torch.randn(2, 4)).sum() + other(torch.randn(2, 4)).sum()).backward()
+        optimizer.step()
+        found = [session.record.is_alone(one) for one in session.record.optimizers.values()]
+        if session.record.steps == 2:
+            assert found == [True]
+        if session.record.steps == 4:
+            assert found == [False, True]
+    assert found == [False, False]
 
 
 def test_an_error_in_a_check_is_reported_once_and_the_run_goes_on() -> None:
@@ -293,6 +324,7 @@ def test_the_governor_holds_its_budget_by_stretching_the_interval(
     for _ in range(100_000):
         cost = 90_000 if governor.is_due() else 1_000  # nanoseconds, of a step of 1 ms
         governor.spent += cost
+        governor.counts.steps += 1
         clock[0] += 1_000_000 + cost
     assert governor.share <= 0.0105
     assert governor.interval > 1

@@ -35,6 +35,7 @@ class Evaluations:
         gathered = self.open.get((place, is_metric))
         if gathered is None:
             gathered = self.open[place, is_metric] = _Gathered()
+            self._session.counts.evaluating = True
         if len(gathered.values) < MOST:
             gathered.values.append(value)
 
@@ -47,6 +48,7 @@ class Evaluations:
         if not self.open:
             self._samples = 0
             return
+        self._session.counts.evaluating = False
         found, self.open = self.open, {}
         samples, self._samples = self._samples, 0
         record = self._session.record

@@ -6,6 +6,8 @@ import time
 from bisect import bisect_left
 from collections import deque
 
+from trainlint.runtime.counts import Counts
+
 # Observe every so many steps; no multiples of 2 or 3, so that alternating optimizers are all seen.
 INTERVALS = (
     *(1, 5, 7, 11, 13, 17, 23, 29, 37, 47, 61, 79, 97, 127, 157, 197, 251, 317, 397),
@@ -27,15 +29,17 @@ class Governor:
     ``passing`` for the way through the hooks in each step, whether it is observed or not.
     """
 
-    def __init__(self, budget: float = 0.01, grace: float = 0.5) -> None:
+    def __init__(
+        self, budget: float = 0.01, grace: float = 0.5, counts: Counts | None = None
+    ) -> None:
         self.budget = budget
         self.grace = grace
+        self.counts = counts or Counts()
         self.spent = 0  # nanoseconds, as all that follow
         self.overhead = 0
         self.passing = 0
         self.observed = 0
-        self.steps = 0
-        self.left = 0  # steps until the next one that is due
+        self.due = 0  # the step after which the next one is observed
         self.interval = 1  # every how many steps one is observed
         self._has_begun = False
         self._started = 0
@@ -49,7 +53,7 @@ class Governor:
     @property
     def taken(self) -> int:
         """All that the shim took so far."""
-        return self.spent + self.steps * self.passing
+        return self.spent + self.counts.steps * self.passing
 
     @property
     def share(self) -> float:
@@ -81,13 +85,12 @@ class Governor:
             self.spent += time.perf_counter_ns() - self._entered + self.overhead
 
     def is_due(self) -> bool:
-        """Whether the next step is to be observed; asked once a step."""
-        self.steps += 1
-        if self.left:
-            self.left -= 1
+        """Whether the next step is to be observed; asked after each that is not only counted."""
+        steps = self.counts.steps
+        if steps < self.due:
             return False
         self._plan()
-        self.left = self.interval - 1
+        self.due = steps + self.interval
         self.observed += 1
         return True
 
@@ -95,9 +98,9 @@ class Governor:
         """Choose the interval from what the last ones cost."""
         elapsed, taken = self._elapsed(), self.taken
         steps, before, since = self._mark
-        self._mark = (self.steps, taken, elapsed)
+        self._mark = (self.counts.steps, taken, elapsed)
         free = self.grace * 1e9
-        count, gone = self.steps - steps, elapsed - since
+        count, gone = self.counts.steps - steps, elapsed - since
         if taken <= free or gone <= 0 or self.budget >= 1:
             self.interval = 1
             return
@@ -111,7 +114,7 @@ class Governor:
         if room <= 0:
             self.interval = INTERVALS[-1]
             return
-        owed = max(0.0, taken - free - self.budget * elapsed - self.steps * excess)
+        owed = max(0.0, taken - free - self.budget * elapsed - self.counts.steps * excess)
         wanted = (owed + rest * cost) / room
         self.interval = INTERVALS[min(bisect_left(INTERVALS, wanted), len(INTERVALS) - 1)]
 

@@ -42,7 +42,9 @@ class OptimizerRecord:
     kind: str
     reference: weakref.ref[Any]
     place: Place | None  # of its first step
-    steps: int = 0  # all of them
+    before: int = 0  # steps of others
+    farewell: weakref.ref[Any] | None = None  # when it goes, since the next one may get its id
+    steps: int = 0  # all of its own
     observed: int = 0
     skipped: int = 0  # by a scaler, of the observed ones
     norms: Series = field(default_factory=Series)  # of the total gradient

@@ -57,7 +57,7 @@ def calibrate(session: Session) -> None:
         return False
 
     def hook(*args: object, **kwargs: object) -> object:
-        if bare() or own.off or governor.left:
+        if bare() or own.off or governor.due:
             return None
         return bare(*args, **kwargs)
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from trainlint.runtime.counts import Counts
+
 Deliver = Callable[[list[float]], None]
 
 
@@ -30,7 +32,8 @@ class _Reading:
 class Readings:
     """A queue of numbers that were asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, counts: Counts | None = None) -> None:
+        self._counts = counts or Counts()
         self.queue: deque[_Reading] = deque()  # on their way
         self.unread = 0  # asked for while a CUDA graph was captured
 
@@ -53,6 +56,7 @@ class Readings:
             else:
                 parts.append((indices, _start_copy(some, device)))
         self.queue.append(_Reading(parts, len(numbers), deliver))
+        self._counts.until = 0  # they are asked for after each step
         self.poll()
 
     def poll(self) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from trainlint.runtime.counts import Counts
 from trainlint.runtime.events import Schedule
 from trainlint.runtime.loaders import LoaderRecord
 from trainlint.runtime.optimizers import OptimizerRecord, TensorRecord
@@ -56,9 +57,8 @@ class WrapperRecord:
 class Record:
     """All that was seen, in the field's terms. Nothing in it keeps a model or a batch alive."""
 
-    steps: int = 0  # of all optimizers
-    epoch: int = 0
-    optimizers: dict[int, OptimizerRecord] = field(default_factory=dict)  # by id
+    counts: Counts = field(default_factory=Counts)
+    optimizers: dict[int, OptimizerRecord] = field(default_factory=dict)  # by number
     loaders: dict[int, LoaderRecord] = field(default_factory=dict)  # by number
     schedules: list[Schedule] = field(default_factory=list)
     wrappers: list[WrapperRecord] = field(default_factory=list)
@@ -73,6 +73,20 @@ class Record:
     said: set[str] = field(default_factory=set)  # codes of the findings so far
     ranks: Ranks = field(default_factory=Ranks)
     unobserved: Counter[str] = field(default_factory=Counter)  # what could not be seen, how often
+
+    @property
+    def steps(self) -> int:
+        """Of all optimizers."""
+        return self.counts.steps
+
+    @property
+    def epoch(self) -> int:
+        """Passes over the training data that were begun."""
+        return self.counts.epoch
+
+    def is_alone(self, optimizer: OptimizerRecord) -> bool:
+        """Whether no other optimizer has stepped since this one began."""
+        return optimizer.steps == self.steps - optimizer.before
 
     def stream(self, place: Place | None, optimizer: OptimizerRecord) -> LossStream:
         """The losses that this backward call gives this optimizer."""

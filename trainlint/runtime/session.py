@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from time import perf_counter_ns as _now
-from typing import Any
+from typing import Any, TypeVar
 
 from trainlint.diagnostics import Diagnostic, Failure, Report
 from trainlint.runtime.check import HANDLERS, Check, build, overridden
@@ -30,7 +30,7 @@ COMPILED = "CompiledFunctionBackward"  # the one node of a graph that a compiled
 IN_COMPILED = "operations and loss functions inside of compiled regions"
 PULSE = 5_000_000_000  # nanoseconds
 LARGEST_GRAPH = 100_000  # nodes
-GONE = 64  # loaders that are gone and whose records are kept
+GONE = 64  # loaders, and optimizers, that are gone and whose records are kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +52,13 @@ class Session:
     def __init__(self, config: Config | None = None) -> None:
         self.config = config = config or Config()
         self.places = Places()
-        self.governor = Governor(config.budget, config.grace)
-        self.readings = Readings()
+        self.record = Record()
+        self.counts = self.record.counts
+        self.governor = Governor(config.budget, config.grace, self.counts)
+        self.readings = Readings(self.counts)
         self.drawn: weakref.WeakKeyDictionary[Any, dict[int, Any]] = weakref.WeakKeyDictionary()
         self.contrast = Contrast(self)
         self.forwards = Forwards(self)
-        self.record = Record()
         self.windows = Windows(self)
         self.history = History(self.record, self.governor)
         self.history.has_tables = config.tables
@@ -70,10 +71,8 @@ class Session:
         self.pulses: list[Callable[[], None]] = []  # called now and then while it trains
         self._next_pulse = 0
         self._loaders: dict[int, LoaderRecord] = {}  # by id
+        self.stepped: dict[int, OptimizerRecord] = {}  # by id; of those that are alive
         self._loader_numbers, self._optimizer_numbers = itertools.count(1), itertools.count(1)
-        self.last_loader: LoaderRecord | None = None
-        self.fed = False
-        self.backwards = 0
         self._graph_epoch = 0
         self._undo: list[Callable[[], None]] = []
         self._ended = False
@@ -180,15 +179,18 @@ class Session:
 
     def optimizer_record(self, optimizer: Any) -> OptimizerRecord:
         """The record of an optimizer."""
-        known = self.record.optimizers.get(id(optimizer))
-        if known is None or known.reference() is not optimizer:
-            known = OptimizerRecord(
+        key = id(optimizer)
+        known = self.stepped.get(key)
+        if known is None:
+            known = self.stepped[key] = OptimizerRecord(
                 next(self._optimizer_numbers),
                 type(optimizer).__name__,
                 weakref.ref(optimizer),
                 self.places.here(),
+                self.counts.steps,
+                weakref.ref(optimizer, lambda _: self.stepped.pop(key, None)),
             )
-            self.record.optimizers[id(optimizer)] = known
+            keep(self.record.optimizers, known)
         return known
 
     def loader_record(self, loader: Any) -> LoaderRecord:
@@ -200,23 +202,17 @@ class Session:
 
     def _new_loader(self, loader: Any) -> LoaderRecord:
         """The record of a loader that was not seen before; one for those of each epoch."""
-        loaders = self.record.loaders
         new = describe(loader, next(self._loader_numbers), self.places.here())
         new.trail = self.places.trail()
-        gone = [one for one in loaders.values() if one.reference() is None]
-        for one in gone:
-            if one.is_same_as(new):
+        for one in self.record.loaders.values():
+            if one.reference() is None and one.is_same_as(new):
                 one.sampler_reference, one.reference = new.sampler_reference, new.reference
                 return one
-        for one in gone[: max(len(gone) - GONE, 0)]:
-            del loaders[one.number]
-        loaders[new.number] = new
+        keep(self.record.loaders, new)
         return new
 
     def batch_came(self, batch: Batch) -> None:
         """A loader handed out a batch."""
-        self.last_loader = batch.loader
-        self.fed = False
         if batch.labels:
             batch.loader.labels.update(batch.labels)
         batch.loader.seen += 1
@@ -229,20 +225,16 @@ class Session:
 
     def loader_fed_training(self) -> None:
         """A backward call followed the last batch."""
-        self.backwards += 1
-        loader = self.last_loader
-        if loader is not None and not self.fed:
-            self.fed = True
-            loader.trained += 1
-            if self.windows.batches:
-                self.windows.batches[-1].trained = True
-            self.record.epoch = loader.passes
+        self.counts.backwards += 1
+        if self.counts.unfed is not None and self.windows.batches:
+            self.windows.batches[-1].trained = True
+        self.counts.feed()
 
     def maybe_look_at_graph(self, loss: Any, place: Place | None) -> None:
         """Walk the graph of a loss now and then, for the parameters that it depends on."""
         self.contrast.look(loss, place)
         is_new_epoch = self.record.epoch > self._graph_epoch
-        if self.backwards not in GRAPHS and not is_new_epoch:
+        if self.counts.backwards not in GRAPHS and not is_new_epoch:
             return
         self._graph_epoch = self.record.epoch
         if self.config.tables:
@@ -289,13 +281,14 @@ class Session:
         unobserved = dict(self.record.unobserved)
         if self.readings.unread:
             unobserved["steps inside of a CUDA graph"] = self.readings.unread
-        if self.backwards and not self.record.steps:
-            unobserved["backward calls whose steps cannot be seen from outside"] = self.backwards
+        backwards = self.counts.backwards
+        if backwards and not self.record.steps:
+            unobserved["backward calls whose steps cannot be seen from outside"] = backwards
         rank = self.record.ranks.rank
         return {
             **({} if rank is None else {"rank": rank}),
             "steps": self.record.steps,
-            "backward_calls": self.backwards,
+            "backward_calls": backwards,
             "observed_steps": self.governor.observed,
             "epochs": self.record.epoch,
             "optimizers": [o.kind for o in self.record.optimizers.values()],
@@ -304,6 +297,17 @@ class Session:
             "interval": self.governor.interval,
             "unobserved": unobserved,
         }
+
+
+Kept = TypeVar("Kept", LoaderRecord, OptimizerRecord)
+
+
+def keep(records: dict[int, Kept], new: Kept) -> None:
+    """One more record; of what is gone, only the last ones are kept."""
+    gone = [one for one in records.values() if one.reference() is None]
+    for one in gone[: max(len(gone) - GONE, 0)]:
+        del records[one.number]
+    records[new.number] = new
 
 
 def leaves_of(tensor: Any) -> tuple[list[Any], int]:

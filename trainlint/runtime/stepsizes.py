@@ -60,7 +60,7 @@ class Sizes:
             return
         values = self._run.stream(step.losses[-1].place, step.optimizer).values
         recent = values.tail(40)
-        if len(recent) < 20 or len(self._run.optimizers) > 1:
+        if len(recent) < 20 or not self._run.is_alone(step.optimizer):
             return
         now = median(recent)
         far = [one for one in found if state.high.get(id(one[0]), 0) >= looks]

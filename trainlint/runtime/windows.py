@@ -43,8 +43,7 @@ class Windows:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._run = session.record
-        self.observing = True
+        self._run, self._counts = session.record, session.counts
         self.call: LossCall | None = None  # of a loss function, since the last backward
         self.batches: deque[Batch] = deque(maxlen=MOST)
         self.scaler: Any = None  # whose step is running
@@ -93,10 +92,8 @@ class Windows:
             return
         self.stepping[:] = [optimizer]
         record = self._session.optimizer_record(optimizer)
-        record.steps += 1
-        self._run.steps += 1
         self._before = None
-        if not self.observing:
+        if not self._counts.observing:
             return
         before = self._before = _Before()
         before.scale = getattr(optimizer, "grad_scale", None)
@@ -116,19 +113,20 @@ class Windows:
 
     def after_step(self, optimizer: Any, has_closure: bool) -> bool:
         """It has stepped; whether that was a step of its own, not one inside another."""
-        if self.stepping:
-            self.stepping.pop()
+        self.stepping.pop()
         if self.stepping:
             return False
         record = self._session.optimizer_record(optimizer)
+        record.steps += 1
+        self._counts.steps += 1
         leftovers = self._leftovers.setdefault(optimizer, Leftovers())
         before, self._before = self._before, None
         if before is not None:
             self._observed(optimizer, record, before, has_closure)
         self._begin()
-        if self.observing and not has_closure:
+        if self._counts.observing and not has_closure:
             leftovers.after_step([parameter for parameter, _ in record.parameters()])
-        elif not self.observing:
+        elif not self._counts.observing:
             for one in self._leftovers.values():
                 one.forget()
         return True
@@ -136,7 +134,7 @@ class Windows:
     def skipped(self, optimizer: Any) -> None:
         """A gradient scaler left out a step, since a gradient was not finite."""
         record = self._session.optimizer_record(optimizer)
-        if self.observing:
+        if self._counts.observing:
             before = _Before(scaler=self._scale())
             step = self._step(record, optimizer, before, has_closure=False)
             step.skipped = True
@@ -162,7 +160,7 @@ class Windows:
         self._losses = []
         self.batches.clear()
         self.call = None
-        self.observing = self._session.governor.is_due()
+        self._counts.observing = self._session.governor.is_due()
 
     def _is_nested(self, optimizer: Any) -> bool:
         """Whether the step that was begun is still running; it may have ended in an error."""

@@ -95,7 +95,8 @@ class ConstantLoss(Check[Options]):
         recent = values.tail(self.options.window)
         differ = len(set(seen.marks)) > 1
         constant = spread(recent) <= self.options.tolerance
-        name = None if len(self.run.optimizers) > 1 else self._named(stream, seen, differ)
+        is_alone = self.run.is_alone(step.optimizer)
+        name = self._named(stream, seen, differ) if is_alone else None
         if name is not None:
             yield self._finding(step, name, recent, constant)
         elif constant and differ and any(recent):

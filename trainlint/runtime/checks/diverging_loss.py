@@ -83,7 +83,11 @@ class DivergingLoss(Check[Options]):
         self._states: dict[tuple[object, int], _State] = {}
 
     def on_step(self, step: Step) -> Iterator[Finding]:
-        if step.loss is None or not math.isfinite(step.loss) or len(self.run.optimizers) > 1:
+        if (
+            step.loss is None
+            or not math.isfinite(step.loss)
+            or not self.run.is_alone(step.optimizer)
+        ):
             return
         place = step.losses[-1].place
         key = (place, step.optimizer.number)

@@ -75,7 +75,7 @@ class LossPlateau(Check[Options]):
         self._told: set[object] = set()
 
     def on_step(self, step: Step) -> Iterator[Finding]:
-        if not step.losses or len(self.run.optimizers) > 1:
+        if not step.losses or not self.run.is_alone(step.optimizer):
             return
         options, place = self.options, step.losses[-1].place
         key = (place, step.optimizer.number)

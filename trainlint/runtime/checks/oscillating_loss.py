@@ -73,7 +73,7 @@ class OscillatingLoss(Check[Options]):
         self._told = False
 
     def on_step(self, step: Step) -> Iterator[Finding]:
-        if self._told or not step.losses or len(self.run.optimizers) > 1:
+        if self._told or not step.losses or not self.run.is_alone(step.optimizer):
             return
         key = (step.losses[-1].place, step.optimizer.number)
         epochs = self._epochs.setdefault(key, Epochs())

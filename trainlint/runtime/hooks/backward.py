@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from trainlint.runtime.hooks.patching import patch
+from trainlint.runtime.hooks.patching import compiled_as, patch
 
 if TYPE_CHECKING:
     from trainlint.runtime.hooks import Undo
@@ -16,33 +16,41 @@ def install(session: Session) -> Undo:
     import torch
 
     own, is_compiling = session.own("backward"), torch.compiler.is_compiling
-    no_grad, windows, evaluations = torch.no_grad, session.windows, session.windows.evaluations
-    depth = 0  # reentrant checkpoints call backward inside of a backward
+    no_grad, windows = torch.no_grad, session.windows
+    counts, close = session.counts, session.windows.evaluations.close
 
     def make(original: Any) -> Any:
         def backward(*args: Any, **kwargs: Any) -> Any:
-            nonlocal depth
-            if is_compiling() or depth or own.off:
+            if counts.within:  # reentrant checkpoints call backward inside of a backward
                 return original(*args, **kwargs)
-            if not windows.observing:
-                if evaluations.open:
-                    with own, no_grad():
-                        evaluations.close()
-                if session.fed or session.last_loader is None:
-                    session.backwards += 1
-                else:
-                    session.loader_fed_training()
-                return original(*args, **kwargs)
-            with own, no_grad():
-                windows.before_backward(args[0] if args else kwargs["tensors"])
-            depth += 1
+            if counts.observing or counts.evaluating:
+                return look(args, kwargs)
+            counts.backwards += 1
+            if counts.unfed is not None:
+                counts.feed()
+            counts.within = True
             try:
                 return original(*args, **kwargs)
             finally:
-                depth -= 1
+                counts.within = False
+
+        def look(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            if is_compiling() or own.off:
+                return original(*args, **kwargs)
+            if not counts.observing:
+                with own, no_grad():
+                    close()
+                return backward(*args, **kwargs)
+            with own, no_grad():
+                windows.before_backward(args[0] if args else kwargs["tensors"])
+            counts.within = True
+            try:
+                return original(*args, **kwargs)
+            finally:
+                counts.within = False
                 with own:
                     windows.after_backward()
 
-        return backward
+        return compiled_as(original, backward)
 
     return patch(torch.autograd, "backward", make)

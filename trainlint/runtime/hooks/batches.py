@@ -33,11 +33,8 @@ def install(session: Session) -> Undo:  # noqa: PLR0915
     from torch.utils.data import DataLoader
     from torch.utils.data.dataloader import _BaseDataLoaderIter
 
-    own, windows, is_grad_enabled = (
-        session.own("data loaders"),
-        session.windows,
-        torch.is_grad_enabled,
-    )
+    own, is_grad_enabled = session.own("data loaders"), torch.is_grad_enabled
+    counts, windows = session.counts, session.windows
     known: dict[int, _Reading] = {}  # by id of the iterator
 
     def make_iterator(original: Any) -> Any:
@@ -55,35 +52,34 @@ def install(session: Session) -> Undo:  # noqa: PLR0915
 
     def make_next(original: Any) -> Any:
         def __next__(self: Any) -> Any:  # noqa: N807
-            if own.off:
-                return original(self)
-            count = self._num_yielded
             try:
                 batch = original(self)
             except StopIteration:
-                with own:
-                    reading = known.get(id(self))
-                    if reading is not None:
-                        windows.pass_ended(reading.record)
-                        _ended(reading, count)
+                reading = known.get(id(self))
+                if reading is not None and not own.off:
+                    with own:
+                        _ended(reading, self._num_yielded)
                 raise
             reading = known.get(id(self))
             if reading is None:
                 return batch
-            if count and not windows.observing and is_grad_enabled():
+            is_first = self._num_yielded == 1
+            if counts.observing or is_first or self._num_workers or not is_grad_enabled():
+                look(reading, batch, self)
+            else:
                 reading.record.batches += 1
-                session.last_loader, session.fed = reading.record, False
-                if self._num_workers:
-                    with own:
-                        take(session, self)
-                return batch
-            with own:
-                _came(reading, batch, count, self)
+                counts.unfed = reading.record
             return batch
 
         return __next__
 
+    def look(reading: _Reading, batch: Any, iterator: Any) -> None:
+        if not own.off:
+            with own:
+                _came(reading, batch, iterator._num_yielded - 1, iterator)
+
     def _ended(reading: _Reading, count: int) -> None:
+        windows.pass_ended(reading.record)
         record, place = reading.record, session.places.here()
         trained = record.trained - reading.trained
         session.forwards.close()
@@ -100,8 +96,8 @@ def install(session: Session) -> Undo:  # noqa: PLR0915
         with_gradients = is_grad_enabled()
         if not with_gradients:
             windows.evaluations.fed(loaders.size_of(batch))
-        if not windows.observing:
-            session.last_loader, session.fed = record, False
+        counts.unfed = record
+        if not counts.observing:
             take(session, iterator)
             return
         samples, drawn = reading.samples, of_last_batch(session, iterator)

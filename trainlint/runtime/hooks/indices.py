@@ -17,13 +17,13 @@ def install(session: Session) -> Undo:
     """Wrap `_next_index`, which loaders call once a batch, with and without workers."""
     from torch.utils.data.dataloader import _BaseDataLoaderIter
 
-    own, windows = session.own("samplers"), session.windows
+    own, counts = session.own("samplers"), session.counts
 
     def make(original: Any) -> Any:
         def _next_index(self: Any) -> Any:
             index = original(self)
             # Workers are ahead of the step: what is drawn now may be looked at later.
-            if not own.off and (windows.observing or self._num_workers):
+            if (counts.observing or self._num_workers) and not own.off:
                 with own:
                     ahead = session.drawn.setdefault(self, {})
                     ahead[getattr(self, "_send_idx", 0)] = index

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from trainlint.runtime.events import LossCall
-from trainlint.runtime.hooks.patching import is_real, patch, together
+from trainlint.runtime.hooks.patching import compiled_as, is_real, patch, together
 from trainlint.runtime.loaders import tensor_fingerprint
 
 if TYPE_CHECKING:
@@ -41,27 +41,30 @@ def install(session: Session) -> Undo:
 
     own, is_compiling = session.own("loss functions"), torch.compiler.is_compiling
     is_grad_enabled, exact = torch.is_grad_enabled, (torch.float32, torch.float64)
+    counts = session.counts
 
     def make(name: str, fixed: int | None) -> Any:
         def wrapped(original: Any) -> Any:
             def loss_function(*args: Any, **kwargs: Any) -> Any:
-                if is_compiling() or own.off:
-                    return original(*args, **kwargs)
                 answer = original(*args, **kwargs)
+                if counts.observing or not is_grad_enabled():
+                    look(answer, args, kwargs)
+                return answer
+
+            def look(answer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+                if is_compiling() or own.off:
+                    return
                 if not is_grad_enabled():
                     with own:
                         _evaluated(answer)
-                    return answer
-                if not session.windows.observing or not is_real(answer) or not answer.requires_grad:
-                    return answer
-                with own:
-                    given = args[0] if args else kwargs.get("input")
-                    target = args[1] if len(args) > 1 else kwargs.get("target")
-                    if given is not None:
-                        session.windows.call = _call(name, fixed, given, target)
-                return answer
+                elif is_real(answer) and answer.requires_grad:
+                    with own:
+                        given = args[0] if args else kwargs.get("input")
+                        target = args[1] if len(args) > 1 else kwargs.get("target")
+                        if given is not None:
+                            session.windows.call = _call(name, fixed, given, target)
 
-            return _passed_through(loss_function, original)
+            return compiled_as(original, loss_function)
 
         return wrapped
 
@@ -73,7 +76,7 @@ def install(session: Session) -> Undo:
                     _evaluated(answer)
             return answer
 
-        return _passed_through(loss_function, original)
+        return compiled_as(original, loss_function)
 
     def _evaluated(answer: Any) -> None:
         if is_real(answer) and answer.numel() == 1 and answer.dtype in exact:
@@ -106,10 +109,3 @@ def _source(given: Any) -> str:
             return name
         node = node.next_functions[0][0]
     return ""
-
-
-def _passed_through(ours: Any, original: Any) -> Any:
-    """What scripts or compiles a caller of ours takes the original in its place."""
-    ours.__dict__["__original_fn"] = original
-    ours.__dict__["__script_if_tracing_wrapper"] = True
-    return ours

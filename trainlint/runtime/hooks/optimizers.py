@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from trainlint.runtime.governor import LOOK
-from trainlint.runtime.hooks.patching import patch, together
+from trainlint.runtime.hooks.patching import compiled_as, patch, together
 
 if TYPE_CHECKING:
     from trainlint.runtime.hooks import Undo
@@ -19,45 +19,53 @@ def install(session: Session) -> Undo:
     from torch.optim import optimizer as module
 
     own, is_compiling, no_grad = session.own("steps"), torch.compiler.is_compiling, torch.no_grad
-    windows, governor, run = session.windows, session.governor, session.record
-    stepping, arriving = windows.stepping, session.readings.queue
+    counts, windows, governor = session.counts, session.windows, session.governor
+    stepping, arriving, known = windows.stepping, session.readings.queue, session.stepped
     wanted = sys.maxsize if session.config.steps is None else session.config.steps
-    counted: Any = None  # whose step runs, of which nothing but the number is wanted
+
+    # Nothing but the counts is touched in a step that is not observed: each name that a function
+    # takes from here is a place in memory more.
 
     def before(optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        nonlocal counted
-        if is_compiling() or own.off:
-            return
-        if counted is not None:  # it runs still, around this one, or ended in an error
-            stepping[:], counted = [counted], None
-        elif not (windows.observing or stepping or arriving) and governor.left % LOOK:
-            record = run.optimizers.get(id(optimizer))
-            if record is not None and record.reference() is optimizer and run.steps + 1 < wanted:
-                counted = optimizer
-                record.steps += 1
-                run.steps += 1
-                return
-        session.end_if_ignored()
-        with own, no_grad():
-            windows.before_step(optimizer, windows.observing and _has_closure(args, kwargs))
+        if counts.running is None and counts.steps < counts.until:
+            counts.running = optimizer
+        else:
+            begin(optimizer, args, kwargs)
 
     def after(optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        nonlocal counted
-        if is_compiling():
+        if counts.running is not optimizer:
+            end(optimizer, args, kwargs)
             return
-        if counted is optimizer:
-            counted = None
-            governor.steps += 1  # and the next one is not due: the same as to ask
-            governor.left -= 1
+        counts.running = None
+        try:
+            known[id(optimizer)].steps += 1
+        except KeyError:  # its first step
+            meet(optimizer)
+        counts.steps += 1
+
+    def meet(optimizer: Any) -> None:
+        with own:
+            session.optimizer_record(optimizer).steps += 1
+
+    def begin(optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if is_compiling() or own.off:
             return
-        if own.off:
+        if counts.running is not None:  # it runs still, around this one, or ended in an error
+            stepping[:], counts.running = [counts.running], None
+        counts.until = 0
+        session.end_if_ignored()
+        with own, no_grad():
+            windows.before_step(optimizer, counts.observing and _has_closure(args, kwargs))
+
+    def end(optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if not stepping or own.off:  # the beginning was compiled, and with it what is to be seen
             return
         stepped = False
         with own, no_grad():
             session.readings.poll()
-            stepped = windows.after_step(
-                optimizer, windows.observing and _has_closure(args, kwargs)
-            )
+            stepped = windows.after_step(optimizer, counts.observing and _has_closure(args, kwargs))
+            if stepped and not counts.observing and not arriving:
+                counts.until = min(governor.due - 1, counts.steps + LOOK, wanted - 1)
         if stepped:
             session.end_if_enough()
 
@@ -72,12 +80,16 @@ def install(session: Session) -> Undo:
         return add_param_group
 
     handles = (
-        module.register_optimizer_step_pre_hook(before),
-        module.register_optimizer_step_post_hook(after),
+        module.register_optimizer_step_pre_hook(compiled_as(_nothing, before)),
+        module.register_optimizer_step_post_hook(compiled_as(_nothing, after)),
     )
     return together(
         patch(module.Optimizer, "add_param_group", make), *(handle.remove for handle in handles)
     )
+
+
+def _nothing(optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    return None
 
 
 def _has_closure(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:

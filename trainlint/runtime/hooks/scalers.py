@@ -43,7 +43,7 @@ def install(session: Session) -> Undo:
                 windows.scaler = None
             if record.steps == before:
                 with own, no_grad():
-                    session.record.steps += 1
+                    session.counts.steps += 1
                     record.steps += 1
                     windows.scaler = self
                     windows.skipped(optimizer)
