@@ -5,7 +5,10 @@ from __future__ import annotations
 import copy
 import math
 import random
+import runpy
+import sys
 from collections import Counter, namedtuple
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +20,14 @@ from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset  # noqa:
 
 from trainlint.runtime import watch  # noqa: E402
 from trainlint.runtime.chance import chi_square_tail  # noqa: E402
-from trainlint.runtime.checks.skewed_batches import _clustering  # noqa: E402
+from trainlint.runtime.check import Check  # noqa: E402
+from trainlint.runtime.checks.skewed_batches import _clustering, _difference  # noqa: E402
 from trainlint.runtime.claims import claim  # noqa: E402
-from trainlint.runtime.events import Batch  # noqa: E402
+from trainlint.runtime.events import Batch, Step  # noqa: E402
+from trainlint.runtime.loaders import told_labels  # noqa: E402
 from trainlint.runtime.places import Place  # noqa: E402
 from trainlint.runtime.sample_sets import marks_of, overlap, sample_set  # noqa: E402
+from trainlint.runtime.session import Config, Session  # noqa: E402
 
 from .test_programs import PROGRAMS, watched  # noqa: E402
 
@@ -70,6 +76,59 @@ def test_batches_of_two_classes_out_of_ten_are_clusters() -> None:
     chance, share = _clustering(counts, mix, 0.5)
     assert chance < 1e-100
     assert 0.3 < share < 0.6
+
+
+def rows_of(program: str) -> list[tuple[Counter[int], Counter[int]]]:
+    """Of each fifty batches of a loader that trained: their classes, and those of the data set."""
+    found: dict[int, tuple[Counter[int], list[Counter[int]]]] = {}
+
+    class Noted(Check[Any]):
+        code = name = "TST003"
+        defaults = None
+
+        def on_step(self, step: Step) -> Iterator[Any]:
+            for batch in step.batches:
+                if batch.loader.number not in found:
+                    data = batch.samples.base()
+                    found[batch.loader.number] = (told_labels(data, range(len(data))), [])
+                found[batch.loader.number][1].append(Counter(batch.labels))
+            yield from ()
+
+    session = Session(Config(budget=1.0))
+    session._handlers["on_step"] = [Noted(session.record, None)]
+    session.start()
+    sys.path.insert(0, str(PROGRAMS))
+    try:
+        runpy.run_path(str(PROGRAMS / f"{program}.py"))
+    finally:
+        session.stop()
+        sys.path.remove(str(PROGRAMS))
+    return [
+        (sum(batches[start : start + 50], Counter()), data)
+        for data, batches in found.values()
+        for start in range(0, len(batches) - 49, 50)
+    ]
+
+
+@pytest.mark.parametrize(
+    "program",
+    ["healthy_slow_drift", "healthy_easy_first", "healthy_tasks_in_turn", "healthy_relabelled"],
+)
+def test_fifty_batches_may_differ_from_the_data_set_for_a_good_reason(program: str) -> None:
+    """The bare criterion, fifty batches against the data set with p < 1e-6, accuses them."""
+    assert min(_difference(mix, data) for mix, data in rows_of(program)) < 1e-6
+    assert watched(PROGRAMS / f"{program}.py").messages == []
+
+
+@pytest.mark.parametrize("classes", [2, 10, 1000])
+def test_shuffled_batches_have_the_classes_of_the_data_however_rare_one_is(classes: int) -> None:
+    draw = random.Random(1)
+    weights = [1 / (1 + label) for label in range(classes)]
+    data = Counter(draw.choices(range(classes), weights, k=20_000))
+    samples, least = list(data.elements()), 1.0
+    for _ in range(400):
+        least = min(least, _difference(Counter(draw.sample(samples, 800)), data))
+    assert least > 1e-4
 
 
 @pytest.mark.parametrize(

@@ -49,9 +49,12 @@ class LoaderRecord:
         return self.claimed or None
 
     def is_same_as(self, other: LoaderRecord) -> bool:
-        """Whether the same line made both, from as many samples."""
-        ours = (self.place, self.samples, self.sampler)
-        return self.place is not None and ours == (other.place, other.samples, other.sampler)
+        """Whether the same line made both, from as many samples of the same classes."""
+        ours, theirs = (
+            (one.place, one.samples, one.sampler, set(one.dataset_labels or ()))
+            for one in (self, other)
+        )
+        return self.place is not None and ours == theirs
 
     @property
     def shares(self) -> dict[int, float]:
@@ -76,7 +79,7 @@ def describe(loader: Any, number: int, place: Place | None) -> LoaderRecord:
     if type(batch_sampler).__name__ == "BatchSampler" or batch_sampler is None:
         which = sampler
     record = LoaderRecord(number, weakref.ref(loader), place, samples, type(which).__name__)
-    record.dataset_labels = _dataset_labels(dataset)
+    record.dataset_labels = _dataset_labels(dataset, sampler)
     drawing = getattr(batch_sampler, "sampler", sampler)
     record.sampler_reference = weakref.ref(drawing) if hasattr(drawing, "set_epoch") else None
     record.named_classes = _named_classes(dataset)
@@ -190,26 +193,45 @@ def _is_tensor(value: Any) -> bool:
     return hasattr(value, "is_floating_point") and hasattr(value, "device")
 
 
-def _dataset_labels(dataset: Any) -> Counter[int] | None:
-    """What a data set says of its labels in a plain attribute; no code of it runs."""
-    indices = None
-    if type(dataset).__name__ == "Subset":
-        indices, dataset = list(dataset.indices), dataset.dataset
+def told_labels(dataset: Any, indices: Iterable[int]) -> Counter[int] | None:
+    """What a data set says of the labels of these samples, which it may hand out as others."""
+    column = _label_column(dataset)
+    try:
+        values = [column[index] for index in indices]
+        return Counter(int(value) for value in values)
+    except (TypeError, ValueError, IndexError, KeyError):
+        return None
+
+
+def _label_column(dataset: Any) -> Any:
     try:
         attributes = vars(dataset)
     except TypeError:
         return None
     tensors = attributes.get("tensors")
-    column: Any = None
     if isinstance(tensors, tuple) and len(tensors) == 2:
-        column = tensors[1]
-    else:
-        column = next((attributes[k] for k in ("targets", "labels", "y") if k in attributes), None)
+        return tensors[1]
+    return next((attributes[k] for k in ("targets", "labels", "y") if k in attributes), None)
+
+
+def _dataset_labels(dataset: Any, sampler: Any) -> Counter[int] | None:
+    """What a data set says in a plain attribute of the labels of a loader's samples.
+
+    No code of it runs.
+    """
+    parts = [sampler.indices] if type(sampler).__name__ == "SubsetRandomSampler" else []
+    if type(dataset).__name__ == "Subset":
+        parts.append(dataset.indices)
+        dataset = dataset.dataset
+    column = _label_column(dataset)
     values = column.tolist() if hasattr(column, "tolist") else column
     if not isinstance(values, (list, tuple)) or not 0 < len(values) <= 1 << 20:
         return None
-    if indices is not None:
-        values = [values[int(index)] for index in indices if int(index) < len(values)]
+    if parts:
+        drawn: Iterable[Any] = parts[0]
+        for indices in parts[1:]:
+            drawn = [indices[int(index)] for index in drawn]
+        values = [values[int(index)] for index in drawn if int(index) < len(values)]
     if not all(type(value) is int for value in values):
         return None
     return Counter(values)
