@@ -110,6 +110,19 @@ def rows_of(program: str) -> list[tuple[Counter[int], Counter[int]]]:
     ]
 
 
+@pytest.mark.parametrize(("size", "classes"), [(32, 23), (64, 46), (128, 92)])
+def test_batches_that_leave_one_anchor_in_four_alone_are_hardly_ever_accused(
+    size: int, classes: int
+) -> None:
+    assert (1 - 1 / classes) ** (size - 1) == pytest.approx(0.25, abs=0.01)
+    draw, draws, hits = random.Random(0), 4000, 0
+    for _ in range(draws):
+        labels = Counter(draw.choices(range(classes), k=size))
+        hits += 2 * sum(count == 1 for count in labels.values()) >= size
+    looks = 60  # of a run, at most; three running
+    assert looks * (hits / draws) ** 3 < 1e-6
+
+
 @pytest.mark.parametrize(
     "program",
     ["healthy_slow_drift", "healthy_easy_first", "healthy_tasks_in_turn", "healthy_relabelled"],

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trainlint.runtime.events import Similarity
+from trainlint.runtime.pairs import SOFTMAX, Path, Step, constants, is_at_hand, is_softmax, pairs_of
 from trainlint.runtime.places import Place
 
 if TYPE_CHECKING:
@@ -18,14 +19,16 @@ FIRST, EVERY, RARELY, MOST = 6, 10, 100, 60  # calls that are looked at
 NEAR = 0.01  # of a norm to 1
 LEAST = 1e-6  # the norm of a row that is there at all
 
-_PRODUCTS = ("MmBackward0", "BmmBackward0")
+_PRODUCTS = {  # and what they keep of the features
+    "MmBackward0": ("self", "mat2"),
+    "BmmBackward0": ("self", "mat2"),
+    "CdistBackward0": ("x1", "x2"),
+    "EuclideanDistBackward0": ("x1", "x2"),
+}
 _TURNS = frozenset(
     f"{name}Backward0"
     for name in "T Transpose Permute View UnsafeView Expand ReshapeAlias Clone Unsqueeze "
     "ToCopy".split()
-)
-_LOGARITHMS = frozenset(
-    f"{name}Backward0" for name in "Sub LogSoftmax Log Logsumexp Exp NllLoss".split()
 )
 _LAYERS = frozenset(f"{name}Backward0" for name in "Addmm Mm Bmm Convolution Embedding".split())
 
@@ -33,9 +36,10 @@ _LAYERS = frozenset(f"{name}Backward0" for name in "Addmm Mm Bmm Convolution Emb
 @dataclass(slots=True)
 class _Found:
     product: Any
-    path: list[Any]  # from the loss to it, itself left out
-    branches: list[int]  # which input of each node of the path leads on
+    path: Path  # from the loss to it
+    around: list[tuple[Path, int]]  # a path through each node on the way, and its place on it
     is_self: bool
+    is_softmax: bool  # they are compared in one
 
 
 class Contrast:
@@ -61,65 +65,98 @@ class Contrast:
         found = _search(loss.grad_fn)
         if found is None:
             return
-        temperature = _temperature(found)
-        features = _saved(found.product, "self")
-        if temperature is False or features is None:
+        ours, theirs = (_saved(found.product, n) for n in _PRODUCTS[type(found.product).__name__])
+        if ours is None:
+            return
+        are_distances = "dist" in type(found.product).__name__.lower()
+        temperature = _temperature(found) if found.is_softmax and not are_distances else False
+        shape = (len(ours), len(ours) if theirs is None or found.is_self else theirs.shape[-1])
+        pairs = pairs_of(
+            found.path,
+            found.around,
+            shape,
+            is_self=found.is_self,
+            are_distances=are_distances,
+        )
+        if temperature is False and pairs is None:
             return
         self._has_found = True
-        numbers = _norms(features)
-        rows, columns = features.shape[0], features.shape[0]
-        other = _saved(found.product, "mat2")
-        if other is not None:
-            columns = other.shape[-1]
-        lonely = _lonely(found, rows, columns)
-        if lonely is not None:
-            numbers.append(lonely)
+        norms = _norms(ours) if temperature is not False else []
         batches, step = tuple(self._session.windows.batches), self._session.record.steps + 1
+        labels = batches[0].labels if len(batches) == 1 else None
 
         def arrived(values: list[float]) -> None:
+            lonely = None
+            if pairs is not None:
+                lonely = pairs.without_positive(values[len(norms) :], labels, shape[0])
             self._session.tell(
                 Similarity(
-                    rows,
-                    columns,
+                    *shape,
                     temperature or None,
-                    values[0],
-                    values[1],
-                    values[2] if len(values) > 2 else None,
+                    values[0] if norms else None,
+                    values[1] if norms else None,
+                    lonely,
                     batches,
                     step,
                     place,
                 )
             )
 
-        self._session.readings.take(numbers, arrived)
+        self._session.readings.take([*norms, *(pairs.numbers if pairs else ())], arrived)
 
 
 def _search(root: Any) -> _Found | None:
     """The product of features with each other, nearest to the loss."""
-    before: dict[Any, tuple[Any, int]] = {root: (None, 0)}
+    before: dict[Any, list[Step]] = {root: []}  # the nearest one first
     queue = deque([root])
-    seen = 0
-    while queue and seen < NODES:
-        node = queue.popleft()
+    found: _Found | None = None
+    for _ in range(NODES):
+        node = queue.popleft() if queue else None
         if node is None:
-            continue
-        seen += 1
+            break
         name = type(node).__name__
-        if name in _PRODUCTS:
-            found = _product(node, before)
-            if found is not None:
-                return found
-            continue  # what is behind a layer is no similarity of this loss
-        if name in _LAYERS:
+        if name in _PRODUCTS or name in _LAYERS:  # what is behind is no similarity of this loss
+            found = found or _product(node, before)
             continue
         for index, (following, _) in enumerate(node.next_functions):
-            if following is not None and following not in before:
-                before[following] = (node, index)
+            if following is None:
+                continue
+            if following not in before:
+                before[following] = []
                 queue.append(following)
-    return None
+            before[following].append((node, index))
+    if found is not None:
+        found.around = list(_around(found.product, before))
+    return found
 
 
-def _product(node: Any, before: dict[Any, tuple[Any, int]]) -> _Found | None:
+def _around(product: Any, before: dict[Any, list[Step]]) -> Iterator[tuple[Path, int]]:
+    """A path from the loss to a product through each node in between, and its place there."""
+    below: dict[Any, list[Step]] = {product: []}
+    stack = [product]
+    while stack:
+        at = stack.pop()
+        for node, branch in before[at]:
+            rest = [(node, branch), *below[at]]
+            above = _path_to(node, before)
+            yield [*above, *rest], len(above)
+            if node not in below:
+                below[node] = rest
+                stack.append(node)
+
+
+def _path_to(node: Any, before: dict[Any, list[Step]]) -> list[Step]:
+    """The shortest one from the loss."""
+    path = []
+    while before[node]:
+        path.append(before[node][0])
+        node = path[-1][0]
+    return path[::-1]
+
+
+def _product(node: Any, before: dict[Any, list[Step]]) -> _Found | None:
+    if type(node).__name__ not in _PRODUCTS:
+        return None
     (left, _), (right, _) = node.next_functions[:2]
     ours, theirs = _origin(left), _origin(right)
     if ours is None or theirs is None:
@@ -127,19 +164,10 @@ def _product(node: Any, before: dict[Any, tuple[Any, int]]) -> _Found | None:
     is_self = ours is theirs
     if not is_self and (_is_of_weights(ours) or _is_of_weights(theirs)):
         return None
-    path, branches, at = [], [], node
-    while before[at][0] is not None:
-        at, branch = before[at]
-        path.append(at)
-        branches.append(branch)
-    path.reverse()
-    branches.reverse()
-    names = {type(one).__name__ for one in path}
-    if not names & _LOGARITHMS:
+    path = _path_to(node, before)
+    if not is_self and "NllLossBackward0" not in {type(one).__name__ for one, _ in path}:
         return None
-    if not is_self and "NllLossBackward0" not in names:
-        return None
-    return _Found(node, path, branches, is_self)
+    return _Found(node, path, [], is_self, is_softmax(path))
 
 
 def _origin(node: Any) -> Any:
@@ -165,7 +193,7 @@ def _is_of_weights(node: Any) -> bool:
 
 def _saved(node: Any, name: str) -> Any | None:
     """A matrix that a product keeps for its gradient; None where to ask would run a hook."""
-    if not _is_at_hand(node, name):
+    if not is_at_hand(node, name):
         return None
     try:
         value = getattr(node, f"_saved_{name}")
@@ -178,24 +206,18 @@ def _saved(node: Any, name: str) -> Any | None:
     return value.detach() if value.dim() == 2 else None
 
 
-def _is_at_hand(node: Any, name: str) -> bool:
-    """Whether it was saved as it is. What does not tell is asked only where nothing is packed."""
-    raw = getattr(node, f"_raw_saved_{name}", None)
-    return raw is not None and getattr(raw, "unpack_hook", None) is None
-
-
 def _temperature(found: _Found) -> float | bool | None:
     """What divides the similarities before their logarithm; False: no temperature below 1."""
-    for node in reversed(found.path):
+    for node, _ in reversed(found.path):
         name = type(node).__name__
-        if name in _LOGARITHMS:
+        if name in SOFTMAX or name in ("SubBackward0", "ExpBackward0"):
             return False
         if name not in ("DivBackward0", "MulBackward0"):
             continue
-        values = [v for v in _constants(node) if v.numel() > 1]
+        values = [v for v in constants(node) if v.numel() > 1]
         if values:
             return False  # a norm, or a mask: what it does to the features is unknown
-        scalars = [v for v in _constants(node) if v.numel() == 1]
+        scalars = [v for v in constants(node) if v.numel() == 1]
         if not scalars or scalars[0].requires_grad or scalars[0].device.type != "cpu":
             return None
         number = abs(float(scalars[0]))
@@ -203,18 +225,6 @@ def _temperature(found: _Found) -> float | bool | None:
             number = 1 / number if number else 0.0
         return number if 0 < number < 1 else False
     return False
-
-
-def _constants(node: Any) -> Iterator[Any]:
-    for name in ("other", "self"):
-        if not _is_at_hand(node, name):
-            continue
-        try:
-            value = getattr(node, f"_saved_{name}")
-        except RuntimeError:
-            continue
-        if value is not None and not (value.numel() > 1 and value.requires_grad):
-            yield value
 
 
 def _norms(features: Any) -> list[Any]:
@@ -226,37 +236,3 @@ def _norms(features: Any) -> list[Any]:
     count = there.sum().clamp(min=1)
     far = ((norms - 1).abs() > NEAR) & there
     return [norms.sum() / count, far.sum() / count]
-
-
-def _lonely(found: _Found, rows: int, columns: int) -> Any | None:
-    """The part of the anchors that the loss gives no positive, as its own mask has it."""
-    for node, branch in zip(found.path, found.branches, strict=True):
-        name = type(node).__name__
-        if name in _LOGARITHMS:
-            return None
-        mask = _mask(node, name, branch)
-        if mask is None or tuple(mask.shape) != (rows, columns):
-            continue
-        mask = mask != 0
-        positives = mask.sum(1)
-        if found.is_self:
-            positives = positives - mask.diagonal().long()
-        return (positives == 0).float().mean()
-    return None
-
-
-def _mask(node: Any, name: str, branch: int) -> Any | None:
-    match name:
-        case "MulBackward0":
-            return next((v for v in _constants(node) if v.dim() == 2), None)
-        case "WhereBackward0":
-            mask = node._saved_condition
-            return mask if branch == 0 else ~mask
-        case "MaskedFillBackward0":
-            return ~node._saved_mask
-        case "MaskedSelectBackward0":
-            return node._saved_mask
-        case "IndexBackward0":
-            indices = node._saved_indices
-            return indices[0] if len(indices) == 1 and indices[0].dim() == 2 else None
-    return None

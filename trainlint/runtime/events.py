@@ -135,8 +135,8 @@ class Similarity:
     rows: int
     columns: int
     temperature: float | None  # None where it is learned
-    mean_norm: float  # of the features
-    unnormalized: float  # the part of the features whose norm differs from 1
+    mean_norm: float | None  # of the features; None where nothing asks for a length of 1
+    unnormalized: float | None  # the part of the features whose norm differs from 1
     without_positive: float | None  # the part of the anchors; None where the loss does not tell
     batches: tuple[Batch, ...]  # since the last step
     step: int

@@ -36,10 +36,14 @@ class OneClassABatch:
 class SomeOfEachClass(OneClassABatch):
     """Eight classes a batch, some samples of each."""
 
+    def __init__(self, labels: torch.Tensor, size: int, classes: int = 10) -> None:
+        super().__init__(labels, size)
+        self.classes = classes
+
     def __iter__(self):
         for _ in range(len(self)):
             batch = []
-            for label in torch.randperm(10)[:8]:
+            for label in torch.randperm(self.classes)[:8]:
                 members = (self.labels == label).nonzero()[:, 0]
                 batch += members[torch.randint(len(members), (self.size // 8,))].tolist()
             yield batch

@@ -22,12 +22,17 @@ class NoPositivePairs(Check[PairOptions]):
     """The anchors of a contrastive loss have no positives.
 
     ## What it does
-    Finds the matrix of similarities in the graph of the loss (features times themselves, over a
-    temperature below 1, on the way to a logarithm) and the mask with which the loss picks its
-    positives. Reports where, in `looks` looks running, at least `part` of the anchors have none
-    besides themselves. A loss without such a mask, as on two views of each sample, is not judged,
-    nor is one that picks them in a sum inside of a logarithm: there the same mask may choose
-    negatives (RUN004 and RUN007 see such a loss stand still).
+    Finds the matrix of similarities or distances in the graph of the loss (features times, or
+    against, themselves) and the mask with which the loss picks its positives. Reports where, in
+    `looks` looks running, at least `part` of the anchors have none besides themselves. A mask over
+    log-probabilities picks the positives; one in another place, such as a sum inside of the
+    logarithm or the distances of triplets, is believed where the loss falls as its pairs come
+    nearer and where it is that of the batch's labels.
+
+    A loss without such a mask is not judged, however few of a batch share their class: the
+    positives are other views, a momentum encoder's keys or a memory's samples. Shuffled batches of
+    C equally frequent classes leave an anchor of B alone with probability (1 - 1/C)^(B - 1); where
+    that is a quarter or less, batches of 32 or more are accused with one below 1e-6.
 
     ## Why is this bad?
     Anchors without a positive only push everything apart, or drop out of the mean: the loss falls
@@ -145,6 +150,8 @@ class UnnormalizedFeatures(Check[NormOptions]):
         self._row: dict[Place | None, deque[float]] = {}
 
     def on_similarity(self, similarity: Similarity) -> Iterator[Finding]:
+        if similarity.unnormalized is None:
+            return
         row = self._row.setdefault(similarity.place, deque(maxlen=self.options.looks))
         row.append(similarity.unnormalized)
         if len(row) < self.options.looks or min(row) < self.options.part:
