@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 # As many bare hooks, called in a loop, as all hooks take in a step that is not observed, as
 # measured: those of the loss, the loader, backward and the step of the optimizer. That they are
 # called once a step, when the step has driven them out of the caches, is the most of it.
-PASSES = 90
+PASSES = 60
 ROUNDS, TIMES = 5, 40
 
 
