@@ -155,7 +155,15 @@ def _leaves(getter: tree.FunctionDef, value: Expr, depth: int = 3) -> list[tuple
                     filled.append((key, given))
         if filled:
             return filled
-    return [(tree.last_name(_plain(value)), value)]
+    return [(_named(value), value)]
+
+
+def _named(value: Expr) -> str:
+    """What a part is called: ``mask`` of ``self.transform(mask)``, too."""
+    plain = _plain(value)
+    if isinstance(plain, tree.Call) and len(plain.args) == 1:
+        plain = _plain(plain.args[0].value)
+    return tree.last_name(plain)
 
 
 def _of_dict(getter: tree.FunctionDef, made: tree.Dict, depth: int) -> list[tuple[str, Expr]]:
