@@ -23,6 +23,7 @@ TAKEN_OUT = {
 }
 _OF_GROUPS = frozenset("groupby rolling expanding ewm resample".split())
 _PER_ROW = frozenset({1, -1, 2, "columns"})
+_DEPTH = 4  # of what stands beside a statistic, which a loop may add to
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +43,11 @@ def statistics(file: File, use: Use) -> Iterator[Statistic]:
             yield found
 
 
-def _statistic(file: File, value: Value) -> Statistic | None:
+def _statistic(file: File, value: Value, depth: int = _DEPTH) -> Statistic | None:
     if isinstance(value, Computed):
-        inner = _without_epsilon(value.expr)
+        inner = _without_epsilon(value.expr) if depth else None
         for other in file.values.of(inner, value.frame) if inner is not None else ():
-            found = _statistic(file, other)
+            found = _statistic(file, other, depth - 1)
             if found is not None:
                 return found
         return None
