@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 
@@ -845,6 +846,75 @@ def test_a_dockerfile_in_its_own_folder_is_asked_as_one_above(tmp_path: Path) ->
         (tmp_path / name).write_text(text)
     find = TargetFinder(lambda folder: Settings(root=str(tmp_path)))
     assert str(find(str(tmp_path / "src"))["torch"]) == "1.7.0"
+
+
+@pytest.mark.parametrize(
+    ("image", "torch"),
+    [
+        ("nvidia/rapids:cuda10.2-runtime-ubuntu18.04-py3.7", "..1.13.1"),
+        ("own/images:py37", "..1.13.1"),
+        ("own/images:1.4-python3.8-slim", "..2.4.1"),
+        ("nvcr.io/nvidia/pytorch:21.02-py3", "None"),
+        ("own/py3.7:latest", "None"),
+        ("own/images:py370", "None"),
+    ],
+)
+def test_an_image_may_name_its_python(image: str, torch: str) -> None:
+    assert str(asked_for({"Dockerfile": f"FROM {image}\n"}).get("torch")) == torch
+
+
+@pytest.mark.parametrize(
+    ("line", "torch"),
+    [
+        ("get_ipython().system('pip install -q torch==1.8.0')", "1.8.0"),
+        ("import os\nos.system('pip install torch==1.8.0 > /dev/null')", "1.8.0"),
+        ("import os\ndef set_up():\n    os.system('pip install torch==1.8.0')", "any"),
+        ("shell.system('pip install torch==1.8.0')", "any"),
+        ("print('pip install torch==1.8.0')", "any"),
+        ("import os\nos.system(command + ' install torch==1.8.0')", "any"),
+    ],
+)
+def test_a_script_that_was_a_notebook_runs_on_what_it_installs(line: str, torch: str) -> None:
+    source = decode("train.py", f"import torch\n{line}\n".encode())
+    file = File(source, lower.parse(source.code), Surroundings({}, {}))
+    assert str(file.target("torch")) == torch
+
+
+def _found_in(folder: Path, files: dict[str, str], at: str) -> Mapping[str, Range]:
+    for name, content in files.items():
+        (folder / name).parent.mkdir(exist_ok=True, parents=True)
+        data = _kept(content) if name.endswith(".ipynb") else content.encode()
+        (folder / name).write_bytes(data)
+    return TargetFinder(lambda _: Settings(root=str(folder)))(str(folder / at))
+
+
+def test_what_a_nested_package_does_not_name_is_as_the_project_above_has_it(tmp_path: Path) -> None:
+    files = {
+        "requirements.txt": "numpy==1.23.1\ntorch==1.13.1\npandas==1.5.0\n",
+        "parts/setup.py": "setup(install_requires=['torch>=2.0', 'pandas'])\n",
+        "setup.cfg": "",
+    }
+    found = _found_in(tmp_path, dict(files), "parts")
+    assert (str(found["numpy"]), str(found["torch"])) == ("1.23.1", ">=2.0")
+    assert "pandas" not in found or found["pandas"].overlaps_from((2,))
+
+
+@pytest.mark.parametrize(
+    ("files", "numpy"),
+    [
+        ({"a.ipynb": "3.7.9", "b.ipynb": "3.6.8"}, "..1.21.6"),
+        ({"a.ipynb": "3.7.9", "b.ipynb": "none"}, "..1.21.6"),
+        ({"a.ipynb": "2.7.6"}, "None"),
+        ({"deep/a.ipynb": "3.7.9"}, "None"),
+        # What is said of the Python goes before it, and so does what is asked for.
+        ({"a.ipynb": "3.7.9", "README.md": "- Python 3.9\n"}, "..2.0.2"),
+        ({"a.ipynb": "3.7.9", "requirements.txt": "numpy>=1.24\n"}, ">=1.24"),
+    ],
+)
+def test_a_script_is_as_old_as_the_python_of_the_notebooks_beside_it(
+    tmp_path: Path, files: dict[str, str], numpy: str
+) -> None:
+    assert str(_found_in(tmp_path, {**files, "setup.cfg": ""}, ".").get("numpy")) == numpy
 
 
 def test_a_frozen_list_without_an_extension_is_read_by_its_lines() -> None:

@@ -13,10 +13,15 @@ _COMMAND = (
     r"(?:install|create)[ \t](?P<words>[^\n]*)"
 )
 # The tag of an image begins with the release; NVIDIA's images, for one, count months instead.
+# Many say which Python they hold: ``cuda10.2-py3.7``, ``py38``.
 _IMAGE = (
     r"(?im)^(?:[ \t]*FROM|[^#\n]*\bdocker[ \t]+pull)[ \t]+(?:-\S+[ \t]+)*"
     r"(?:docker\.io/)?(?:library/)?"
     r"(?P<image>pytorch/pytorch|tensorflow/tensorflow|python):(?P<release>\d+(?:\.\d+)+)"
+)
+_PYTHON = (
+    r"(?im)^(?:[ \t]*FROM|[^#\n]*\bdocker[ \t]+pull)[ \t]+(?:-\S+[ \t]+)*"
+    r"\S+:(?:\S*[-_.])?py(?:thon)?-?3\.?(?P<minor>1\d|[4-9])(?![\d])"
 )
 _GIVEN = r"(?im)^[ \t]*(?:ARG|ENV)[ \t]+(\w+)[= ][\"']?([\w.-]+)[\"']?[ \t]*$"
 _WORD = r"\"[^\"]*\"|'[^']*'|[^\s\"']+"
@@ -39,6 +44,8 @@ def installed_entries(text: str) -> Iterator[Entry]:
     """
     for image in re.finditer(_IMAGE, _filled(text)):
         yield image["image"].rpartition("/")[2], f"={image['release']}"
+    for image in re.finditer(_PYTHON, _filled(text)):
+        yield "python", f"=3.{image['minor']}"
     joined = re.sub(r"\\[ \t]*\r?\n", " ", text)
     for command in re.finditer(_COMMAND, joined):
         if "#" in joined[joined.rfind("\n", 0, command.start()) + 1 : command.start()]:

@@ -236,10 +236,10 @@ def beside_readmes(asked: Mapping[str, Range], told: Mapping[str, Range]) -> Map
     return {**asked, **open_ones} if open_ones else asked
 
 
-def beside_machine(
+def beside_above(
     ranges: Mapping[str, Range], named: Collection[str], above: Mapping[str, Range]
 ) -> Mapping[str, Range]:
-    """What a machine is set up with, and for what that leaves open the ranges of its project."""
+    """What a folder asks for, and for what that leaves open the ranges of the one above."""
     if not ranges:
         return above
     found = dict(ranges)

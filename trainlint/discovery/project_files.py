@@ -11,9 +11,10 @@ from dataclasses import replace
 from trainlint.config.settings import Settings, SettingsError, parse_settings
 from trainlint.config.targets import (
     Range,
-    beside_machine,
+    beside_above,
     beside_readmes,
     named_libraries,
+    parse_version,
     requirement_ranges,
 )
 
@@ -27,8 +28,6 @@ _REQUIREMENT_FILES = re.compile(
     rf"|{_DOCKERFILES}"
     r"|.*(?:install|setup|env).*\.sh"  # the other scripts, which run something, are many
 )
-# How a machine is set up, for a project whose own files may stand elsewhere.
-_MACHINE_FILES = re.compile(rf"(?:docker/)?(?:{_DOCKERFILES})|.*\.sh")
 _LISTS = re.compile(r".*\.txt")
 # Folders in which requirement files stand for the one that holds them.
 _INNER = {
@@ -40,6 +39,7 @@ _INNER = {
 }
 _READMES = re.compile(r"readme(?:\.(?:md|markdown|rst|txt))?", re.I)
 _LARGEST = 1 << 20
+_METADATA = 1 << 12  # bytes, of a notebook
 
 
 class SettingsFinder:
@@ -89,9 +89,9 @@ class SettingsFinder:
 class TargetFinder:
     """The ranges that the nearest requirement files above a folder ask for.
 
-    The search ends with the repository, or with settings that say ``root = true``. A folder that
-    only tells how a machine is set up leaves the libraries that it does not name to those above.
-    For what no requirement file asks for, the nearest README is read.
+    The search ends with the repository, or with settings that say ``root = true``. What a folder
+    does not name it leaves to those above. For what no requirement file asks for, the nearest
+    README is read, and for the Python the notebooks beside it.
     """
 
     def __init__(self, settings_for: Callable[[str], Settings]) -> None:
@@ -116,8 +116,11 @@ class TargetFinder:
 
     def _said(self, directory: str) -> Mapping[str, Range]:
         if directory not in self._told:
-            readmes = requirement_ranges(_files(directory, "", _names(directory), _READMES))
-            self._told[directory] = beside_readmes(self._asked(directory), readmes)
+            names, asked = _names(directory), self._asked(directory)
+            told = requirement_ranges(_files(directory, "", names, _READMES))
+            if not {"python"} & (asked.keys() | told.keys()):
+                told |= _python_of_notebooks(directory, names)
+            self._told[directory] = beside_readmes(asked, told)
         return self._told[directory]
 
     def _asked(self, directory: str) -> Mapping[str, Range]:
@@ -130,10 +133,7 @@ class TargetFinder:
             or (settings.ends_search and settings.root == directory)
             or os.path.lexists(os.path.join(directory, ".git"))
         )
-        of_libraries = ranges.keys() - {"python"}
-        if ends or (of_libraries and not all(map(_MACHINE_FILES.fullmatch, files))):
-            return ranges
-        return beside_machine(ranges, named_libraries(files), self._said(parent))
+        return ranges if ends else beside_above(ranges, named_libraries(files), self._said(parent))
 
 
 def requirement_files(root: str) -> dict[str, str]:
@@ -163,6 +163,18 @@ def _files(
         if pattern.fullmatch(name) and (data := _bytes(os.path.join(folder, name))) is not None
     }
     return {prefix + name: _decode(data) for name, data in found.items()}
+
+
+def _python_of_notebooks(folder: str, names: Iterable[str]) -> dict[str, Range]:
+    """The Pythons up to the newest that a notebook of a folder was run on."""
+    notebooks = [os.path.join(folder, name) for name in names if name.endswith(".ipynb")]
+    if not notebooks:
+        return {}
+    from trainlint.text.notebook import python_at_the_end
+
+    told = {python_at_the_end(_end(notebook)) for notebook in notebooks}
+    newest = max((parse_version(each) for each in told if each), default=None)
+    return {} if newest is None else {"python": Range(None, newest, known=False)}
 
 
 def _settings_in(directory: str, names: Sequence[str] = SETTINGS_FILES) -> Settings | None:
@@ -205,6 +217,15 @@ def user_settings_file() -> str:
 
 def _user_settings() -> Settings | None:
     return _settings_in(os.path.dirname(user_settings_file()), names=("trainlint.toml",))
+
+
+def _end(path: str) -> str:
+    try:
+        with open(path, "rb") as stream:
+            stream.seek(max(os.path.getsize(path) - _METADATA, 0))
+            return stream.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
 
 
 def _bytes(path: str) -> bytes | None:

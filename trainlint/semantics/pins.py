@@ -45,8 +45,8 @@ def pinned(file: File) -> Range | None:
 
 
 def installed(file: File) -> Mapping[str, Range]:
-    """The releases of libraries that a notebook's commands install, and those that go with them."""
-    commands = _commands(file.source) if file.source.is_notebook else ""
+    """The releases of libraries that a file's commands install, and those that go with them."""
+    commands = _commands(file.source) if file.source.is_notebook else _run_first(file)
     if not commands:
         return {}
     return bounded(beside_companions(stated_ranges(installed_entries(commands))))
@@ -107,6 +107,31 @@ def _commands(source: Source) -> str:
         found[0]
         for found in re.finditer(_INSTALL, source.text)
         if source.code[found.start() : found.end()] != found[0]
+    )
+
+
+def _run_first(file: File) -> str:
+    """The commands that a module has the shell run, as what a notebook became does."""
+    if "install " not in file.source.text or ".system(" not in file.source.text:
+        return ""
+    return "\n".join(
+        call.args[0].value.value
+        for call in file.calls
+        if isinstance(call.func, tree.Attribute)
+        and (file.names.qualified(call.func) == "os.system" or _is_shell(file, call.func))
+        and call.args
+        and isinstance(call.args[0].value, tree.Constant)
+        and isinstance(call.args[0].value.value, str)
+        and isinstance(tree.body_of(call), tree.Module)
+    )
+
+
+def _is_shell(file: File, func: tree.Attribute) -> bool:
+    """True for ``get_ipython().system``, by which a converted notebook runs a command."""
+    return (
+        func.attr == "system"
+        and isinstance(func.value, tree.Call)
+        and tree.last_name(func.value.func) == "get_ipython"
     )
 
 

@@ -162,6 +162,16 @@ def _foreign_language(metadata: Any) -> str:
     return "R" if _get(metadata, "kernelspec", "name") == "ir" else ""
 
 
+def python_at_the_end(raw: str) -> str:
+    """The Python that the metadata name which end a notebook's text; empty where they do not."""
+    start = raw.rfind('"metadata":')
+    try:
+        ending = json.loads("{" + raw[start:]) if start >= 0 else {}
+    except (ValueError, RecursionError):  # they stand elsewhere, or are long
+        return ""
+    return _python(ending.get("metadata"))
+
+
 def _python(metadata: Any) -> str:
     """The release that the kernel told; PyCharm writes Python 2.7.6 below every kernel.
 
