@@ -64,7 +64,7 @@ def _layers(file: File, value: Value, seen: set[tree.Node]) -> Iterator[str | No
             yield value.name
             for arg in value.call.args:
                 for inner in file.values.of(arg.value, value.frame):
-                    if isinstance(inner, Instance | Object | Display):
+                    if isinstance(inner, Display) or _may_be_layer(file, inner):
                         yield from _layers(file, inner, seen)
         case Display():
             for child in tree.within(value.expr, tree.Call):
@@ -74,10 +74,22 @@ def _layers(file: File, value: Value, seen: set[tree.Node]) -> Iterator[str | No
             given = value.call.args if value.call is not None else []
             for arg in given:
                 for inner in file.values.of(arg.value, value.frame):
-                    if isinstance(inner, Instance | Object):
+                    if _may_be_layer(file, inner):
                         yield from _layers(file, inner, seen)
         case _:
             yield None
+
+
+def _may_be_layer(file: File, value: Value) -> bool:
+    """Whether what a model is given may be a part of it, and no device, size or setting."""
+    match value:
+        case Instance(name=name):
+            return models.is_library_model(name) or models.may_be_model(name)
+        case Object(cls=cls):
+            graph = file.values.graph
+            return graph.is_module(cls) or None in graph.bases(cls)
+        case _:
+            return False
 
 
 def _class_layers(file: File, cls: tree.ClassDef, seen: set[tree.Node]) -> Iterator[str | None]:
