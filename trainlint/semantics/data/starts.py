@@ -133,7 +133,7 @@ def _sample(file: File, size: Expr, hops: int = 2) -> Expr | None:
         case tree.Subscript(value=tree.Attribute(attr="shape" | "size", value=sample)):
             return sample if not _is_self(sample) else None
         case tree.Attribute(attr="width" | "height", value=tree.Name() as sample):
-            return sample
+            return sample if not _is_self(sample) else None
         case tree.Name() if hops:
             bindings, unbound = file.values.definitions(size)
             one = bindings[0] if len(bindings) == 1 and not unbound else None
