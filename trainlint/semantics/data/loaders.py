@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import bars, tree
 from trainlint.semantics.backward import Use, frame_key
+from trainlint.semantics.data import ingredients
 from trainlint.semantics.data.datasets import NAME, NOT_DATA, NOT_TRAIN, SPLIT, told
 from trainlint.semantics.data.deeds import PART, Deed
 from trainlint.semantics.data.parts import role as part_role
@@ -211,7 +212,7 @@ class Loaders:
             if role == "held out":
                 role = _of_names(names)
             return Fed(role, SPLIT, deed.node, (identity, part), use.trail, names)
-        role = self._role(names, call)
+        role = self._unless_of_another(use, self._role(names, call))
         return Fed(role, NAME, call, identity, use.trail, names)
 
     def _role(self, names: tuple[str, ...], call: tree.Call) -> str | None:
@@ -267,7 +268,13 @@ class Loaders:
     def _unknown(self, use: Use, names: tuple[str, ...]) -> Fed:
         keys = tuple(key for key in use.path if isinstance(key, str))
         identity = (self._binding(use.expr), use.path, self._calls_apart(use))
-        return Fed(_of_names((*names, *keys)), NAME, use.expr, identity, use.trail, names)
+        role = self._unless_of_another(use, _of_names((*names, *keys)))
+        return Fed(role, NAME, use.expr, identity, use.trail, names)
+
+    def _unless_of_another(self, use: Use, role: str | None) -> str | None:
+        """The split that the names say, unless what it is made of is called another one."""
+        made_of = ingredients.splits_of(self.file, use) if role is not None else set()
+        return role if role in made_of or not made_of else None
 
 
 def _of_names(names: tuple[str, ...]) -> str | None:
