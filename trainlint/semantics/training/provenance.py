@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from trainlint.semantics import tree
 from trainlint.semantics.data import loading
-from trainlint.semantics.kinds import Instance
+from trainlint.semantics.kinds import FunctionValue, Instance
 from trainlint.semantics.training import plain_saves, skipped, titles, written
 from trainlint.semantics.training.checkpoints import Restored
 from trainlint.semantics.training.script import STEP
@@ -248,10 +248,21 @@ def _is_trained_before(file: File, load: tree.Call, model: Expr | None, by_mode:
         ]
         calls = home.contents.calls_in.get(body, ())
         trained += [c for c in calls if _trains(c, model) and (by_mode or not _is_switch(c))]
+        trained += [c for c in calls if c.end <= place.start and _is_stepping_method(home, c)]
         # One behind the load in the same loop is that of what was loaded.
         return any(_comes_first(home, site, place) for site in trained)
 
     return skipped.on_every_way(file, load, trains)
+
+
+def _is_stepping_method(file: File, call: tree.Call) -> bool:
+    """True for ``trainer.fit()`` of a class of the project, wherever it is, that steps in it."""
+    return isinstance(call.func, tree.Attribute) and any(
+        event.kind == STEP and event.receiver is not None
+        for value in file.values.callees(call)
+        if isinstance(value, FunctionValue) and isinstance(value.function, tree.FunctionDef)
+        for event in file.script.events(value.function)
+    )
 
 
 def _is_saved_on_the_way(file: File, load: tree.Call) -> bool:
