@@ -1,4 +1,4 @@
-"""Which columns of a table a model learns from, and whether the one that it predicts is among them.
+"""Whether the column that a model predicts is among those that it learns from.
 
 A table is followed back through names, copies, selections of columns and functions of the file, as
 long as each step is known; what is taken out in place under one of its names counts as gone
@@ -11,11 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from trainlint.semantics import parameters, tree
-from trainlint.semantics.data.learners import TABLES_OF_TREES
-from trainlint.semantics.data.splits import CROSS_VALIDATIONS
-from trainlint.semantics.kinds import FunctionValue, Instance, Method, Object, Symbol, Value
-from trainlint.semantics.names import Binding
+from trainlint.semantics import tree
+from trainlint.semantics.data import learners
+from trainlint.semantics.data.column_names import ColumnNames
+from trainlint.semantics.kinds import Instance, Method, Value
 from trainlint.semantics.tree import Expr
 
 if TYPE_CHECKING:
@@ -24,9 +23,7 @@ if TYPE_CHECKING:
 Column = str | int  # by its name, or by its place
 Key = tuple[tree.Node, tuple[int | str, ...]]
 Places = tuple[Expr | None, Expr | None]  # of a slice of the columns
-Chosen = tuple[set[str] | None, set[str]]
 
-_SPLIT = "sklearn.model_selection.train_test_split"
 _SAME_ROWS = frozenset(
     "copy to_numpy astype fillna dropna reset_index numpy float long double to round clip "
     "replace unsqueeze reshape ravel flatten squeeze view tolist".split()
@@ -36,7 +33,6 @@ _CONVERSIONS = frozenset(
     "array asarray tensor as_tensor from_numpy FloatTensor LongTensor Tensor DataFrame "
     "get_dummies".split()
 )
-_TENSORS = "torch.utils.data.TensorDataset"
 _SELECTORS = (
     "ColumnTransformer",
     "column_transformer",
@@ -44,15 +40,8 @@ _SELECTORS = (
     "Selector",
     "DataFrameMapper",
 )
-_NO_LEARNERS = tuple(
-    f"sklearn.{part}."
-    for part in "preprocessing feature_selection impute decomposition cluster manifold".split()
-)
-_LIBRARIES = ("sklearn.", "xgboost.", "lightgbm.", "catboost.", "keras.", "tensorflow.")
 _FILLS = frozenset({"fit_transform", "transform"})
 _KEEP_COLUMNS = ("sklearn.preprocessing.", "sklearn.impute.")
-_RESAMPLED = "fit_resample"
-_CHANGES = frozenset("append extend remove insert pop clear sort".split())
 _MAX_STEPS = 30
 _CALLERS = 8  # of one function, that are told apart
 
@@ -100,7 +89,7 @@ def leaks(file: File) -> Iterator[Leak]:
     if any(word in file.source.code for word in _SELECTORS):
         return  # columns are chosen on the way
     for call in file.calls:
-        for data, labels, certain in _learned(file, call):
+        for data, labels, certain in learners.supervised(file, call):
             ways = (_Follow(file, calls).leak(data, labels) for calls in _ways(file, data, labels))
             found = next((leak for leak in ways if leak is not None), None)
             if found is not None:
@@ -119,52 +108,11 @@ def _ways(file: File, data: Expr, labels: Expr) -> Iterator[dict[tree.FunctionDe
                 yield {function: call}
 
 
-def _learned(file: File, call: tree.Call) -> Iterator[tuple[Expr, Expr, bool]]:
-    """The features and labels that a call learns from, and whether it surely learns."""
-    func, name = call.func, file.names.qualified(call.func)
-    if call.has_star:
-        return
-    if name in CROSS_VALIDATIONS:
-        pair = call.arg(1, "X"), call.arg(2, "y")
-    elif name in TABLES_OF_TREES:
-        pair = call.arg(0, "data"), call.arg(1, "label")
-    elif name == _TENSORS and len(call.args) == 2:
-        pair = call.arg(0), call.arg(1)
-    elif name is None and isinstance(func, tree.Attribute) and func.attr == "fit":
-        data = call.arg(0, "X") or call.arg(None, "x")
-        labels = call.arg(1, "y")
-        if data is not None and labels is not None:
-            certain = _is_learner(file, func.value)
-            if certain is not None:
-                yield data, labels, certain
-        return
-    else:
-        return
-    if pair[0] is not None and pair[1] is not None:
-        yield pair[0], pair[1], True
-
-
-def _is_learner(file: File, model: Expr) -> bool | None:
-    """True for a library's model, None for what may choose its columns itself."""
-    certain = False
-    for value in file.values.of(model):
-        match value:
-            case Instance() if value.name.startswith(_NO_LEARNERS):
-                return None
-            case Instance() if value.name.startswith(_LIBRARIES):
-                certain = True
-            case Instance() | Object() | Symbol():
-                return None
-            case _:
-                pass
-    return certain
-
-
 class _Follow:
     """``calls`` are those by which a function is, or was, entered on the way."""
 
     def __init__(self, file: File, calls: dict[tree.FunctionDef, tree.Call]) -> None:
-        self.file, self.calls = file, calls
+        self.file, self.columns = file, ColumnNames(file, calls)
         self.rows: list[str] = []  # that the labels are taken of
 
     def leak(self, data: Expr, labels: Expr) -> tuple[Column, Expr] | None:
@@ -203,7 +151,7 @@ class _Follow:
         for _ in range(_MAX_STEPS):
             match expr:
                 case tree.Name():
-                    inner = self._given(expr)
+                    inner = self.columns.given(expr)
                     if inner is None:
                         return None
                     expr = inner
@@ -286,7 +234,7 @@ class _Follow:
             case tree.Subscript():
                 return self._selected(way, expr)
             case tree.Call(func=tree.Attribute(attr="drop") as func):
-                gone = self._dropped(expr)
+                gone = self.columns.dropped(expr)
                 if gone is None or way.places is not None:
                     return expr
                 way.lost |= gone
@@ -301,10 +249,10 @@ class _Follow:
                 return expr
 
     def _named(self, way: _Way, name: tree.Name) -> Expr:
-        binding = self._binding(name)
+        binding = self.columns.binding(name)
         if binding is None:
             return name
-        gone = self._gone_in_place(name)
+        gone = self.columns.gone_in_place(name)
         if gone is None:
             return name
         way.lost |= gone
@@ -312,7 +260,7 @@ class _Follow:
         key = (binding.node, binding.path)
         rows = tuple(way.rows)
         way.tables.append(_Table(key, name, frozenset(way.lost), left, way.places, rows))
-        inner = self._given(name)
+        inner = self.columns.given(name)
         return name if inner is None else inner
 
     def _selected(self, way: _Way, expr: tree.Subscript) -> Expr:
@@ -335,7 +283,7 @@ class _Follow:
                 return expr
             way.places = (key.lower, key.upper)
             return base
-        chosen = self._columns(key, base)
+        chosen = self.columns.named(key, base)
         if chosen is None or way.places is not None or by_place:
             return expr
         only, lost = chosen
@@ -343,139 +291,6 @@ class _Follow:
         if only is not None:
             way.only = only if way.only is None else way.only & only
         return base
-
-    def _columns(self, expr: Expr, table: Expr, hops: int = 6) -> Chosen | None:
-        """The columns that a list names (None for all), and those that it leaves out."""
-        if not hops:
-            return None
-        match expr:
-            case tree.Constant(value=str() as name):
-                return {name}, set()
-            case tree.Sequence():
-                parts = [self._listed(item, table, hops) for item in expr.elts]
-                named = [part[0] for part in parts if part is not None and part[0] is not None]
-                return (set().union(*named), set()) if len(named) == len(parts) else None
-            case tree.Name():
-                inner = self._given(expr) if not self._is_list_changed(expr) else None
-                return self._columns(inner, table, hops - 1) if inner is not None else None
-            case tree.Attribute(attr="columns", value=owner):
-                same = tree.dotted(owner) is not None and tree.dotted(owner) == tree.dotted(table)
-                return (None, set()) if same else None
-            case tree.Attribute(attr="values"):
-                return self._columns(expr.value, table, hops - 1)
-            case tree.BinOp(op="+", left=left, right=right):
-                sides = [self._columns(side, table, hops - 1) for side in (left, right)]
-                both = [side[0] for side in sides if side is not None and side[0] is not None]
-                return (both[0] | both[1], set()) if len(both) == 2 else None
-            case tree.Call(func=tree.Attribute(attr="tolist" | "to_list" | "copy") as func):
-                return self._columns(func.value, table, hops - 1)
-            case tree.Call(func=tree.Attribute(attr="drop" | "difference") as func, args=[arg]):
-                whole = self._columns(func.value, table, hops - 1)
-                gone = self._columns(arg.value, table, hops - 1)
-                if whole is None or gone is None or gone[0] is None:
-                    return None
-                return whole[0], whole[1] | gone[0]
-            case tree.Call(func=tree.Name(id="list" | "sorted"), args=[arg]):
-                return self._columns(arg.value, table, hops - 1)
-            case tree.Comprehension(kind="list", elt=tree.Name(id=elt), generators=[each]):
-                return self._filtered(elt, each, table, hops)
-            case _:
-                return None
-
-    def _listed(self, item: Expr, table: Expr, hops: int) -> Chosen | None:
-        if isinstance(item, tree.Starred):
-            return self._columns(item.value, table, hops - 1)
-        name = self.file.values.literal(item)
-        return ({name}, set()) if isinstance(name, str) else None
-
-    def _filtered(self, elt: str, each: tree.Generator, table: Expr, hops: int) -> Chosen | None:
-        """``[c for c in table.columns if c not in ("id", "price")]``."""
-        if not isinstance(each.target, tree.Name) or each.target.id != elt:
-            return None
-        over = (
-            each.iter if not isinstance(each.iter, tree.Name) or self._given(each.iter) else table
-        )
-        whole = self._columns(over, table, hops - 1)
-        if whole is None:
-            return None
-        only, lost = whole
-        for test in each.ifs:
-            match test:
-                case tree.Compare(left=tree.Name(id=name), ops=["!="], comparators=[other]):
-                    given = self.file.values.literal(other)
-                    gone = {given} if isinstance(given, str) else None
-                case tree.Compare(left=tree.Name(id=name), ops=["not in"], comparators=[other]):
-                    found = self._columns(other, table, hops - 1)
-                    gone = found[0] if found is not None else None
-                case _:
-                    return None
-            if gone is None or name != elt:
-                return None
-            lost = lost | gone
-        return only, lost
-
-    # Names and what is done with them
-
-    def _binding(self, name: tree.Name) -> Binding | None:
-        bindings, unbound = self.file.values.definitions(name)
-        if unbound or len(bindings) != 1 or bindings[0].kind not in {"assign", "param"}:
-            return None
-        return bindings[0]
-
-    def _given(self, name: tree.Name) -> Expr | None:
-        """What a name is given, its part where it is one of a split or of a tuple."""
-        binding = self._binding(name)
-        if binding is None:
-            return None
-        if isinstance(binding.node, tree.Param):
-            return self._passed(binding.node)
-        value, path = binding.value, binding.path
-        if binding.kind != "assign" or value is None:
-            return None
-        if not path:
-            made = self._returned(value) if isinstance(value, tree.Call) else None
-            return value if made is None else made
-        index = path[0] if len(path) == 1 else None
-        if not isinstance(index, int):
-            return None
-        if isinstance(value, tree.Call):
-            if self.file.names.qualified(value.func) == _SPLIT:
-                index, made = index // 2, None
-            elif tree.last_name(value.func) == _RESAMPLED:
-                made = None
-            else:
-                value = made = self._returned(value)
-            if isinstance(value, tree.Call) and made is None:
-                given = value.positional
-                return given[index] if index < len(given) else None
-        if isinstance(value, tree.Sequence) and index < len(value.elts):
-            return value.elts[index]
-        return None
-
-    def _passed(self, param: tree.Param) -> Expr | None:
-        """What the call that is looked at gives a parameter of its function."""
-        function = param.parent
-        call = self.calls.get(function) if isinstance(function, tree.FunctionDef) else None
-        if call is None or not isinstance(function, tree.FunctionDef):
-            return None
-        return parameters.argument(function, call, param)
-
-    def _returned(self, call: tree.Call) -> Expr | None:
-        """What a function of the file gives, where one place returns it.
-
-        A function that two calls enter on the way may give two things: nothing is known of them.
-        """
-        values = self.file.values.callees(call)
-        only = values[0] if len(values) == 1 else None
-        if not isinstance(only, FunctionValue) or not isinstance(only.function, tree.FunctionDef):
-            return None
-        function = only.function
-        returns = self.file.values.graph.returns(function)
-        if self.file.home(function) is not self.file or len(returns) != 1:
-            return None
-        if function.decorators or self.calls.setdefault(function, call) is not call:
-            return None
-        return returns[0].value
 
     def _converted(self, call: tree.Call) -> Expr | None:
         """What a conversion, a scaler or an encoder is given."""
@@ -503,99 +318,6 @@ class _Follow:
                     yield from self.file.values.of(value.receiver)
                 case _:
                     yield value
-
-    def _dropped(self, call: tree.Call) -> set[str] | None:
-        """The columns that ``drop`` takes out, none for rows; None where they are not known."""
-        columns = call.arg(None, "columns")
-        if columns is None:
-            axis = self.file.values.literal(call.arg(1, "axis"))
-            if axis is ... and call.arg(1, "axis") is None:
-                return set()
-            columns = call.arg(0, "labels") if axis in {1, "columns"} else None
-            if axis in {0, "index"}:
-                return set()
-        found = self._columns(columns, call.func) if columns is not None else None
-        return found[0] if found is not None and found[0] is not None else None
-
-    def _gone_in_place(self, name: tree.Name) -> set[str] | None:
-        """What is taken out of what is called so, anywhere; None where that is not known."""
-        gone: set[str] = set()
-        for other in self.file.home(name).all(tree.Name):
-            if other.id != name.id or other is name:
-                continue
-            match other.parent:
-                case tree.Attribute(attr="drop", parent=tree.Call() as call) if (
-                    call.arg(None, "inplace") is not None
-                ):
-                    found = self._dropped(call)
-                case tree.Attribute(attr="pop", parent=tree.Call(args=[arg])):
-                    one = self.file.values.literal(arg.value)
-                    found = {one} if isinstance(one, str) else None
-                case tree.Attribute(attr="set_index", parent=tree.Call() as call) if (
-                    call.arg(None, "inplace") is not None
-                ):
-                    found = None
-                case tree.Attribute(attr="columns", parent=tree.Assign() as assign) if (
-                    other.parent in assign.targets
-                ):
-                    found = None
-                case tree.Subscript(index=[key], parent=tree.Delete()):
-                    one = self.file.values.literal(key)
-                    found = {one} if isinstance(one, str) else None
-                case tree.Arg(parent=tree.Call(parent=tree.ExprStmt()) as call) if (
-                    self.file.names.qualified(call.func) is None
-                    and not isinstance(call.func, tree.Attribute)
-                    and not self._only_reads(call)
-                ):
-                    found = None
-                case tree.Arg(parent=tree.Call() as call) if self._takes_out(call):
-                    found = None
-                case _:
-                    continue
-            if found is None:
-                return None
-            gone |= found
-        return gone
-
-    def _only_reads(self, call: tree.Call) -> bool:
-        """True for functions of the file that take no columns out, nor call what may do so."""
-        values = self.file.values.callees(call)
-        if not values or self._takes_out(call):
-            return False
-        return all(
-            isinstance(value, FunctionValue)
-            and not any(
-                isinstance(node, tree.ExprStmt)
-                and isinstance(node.value, tree.Call)
-                and isinstance(node.value.func, tree.Name)
-                and self.file.names.qualified(node.value.func) is None
-                for node in value.function.walk()
-            )
-            for value in values
-        )
-
-    def _takes_out(self, call: tree.Call) -> bool:
-        """True for a function of the project that takes columns out of what it is handed."""
-        return any(
-            isinstance(node, tree.Delete)
-            or (isinstance(node, tree.Attribute) and node.attr == "pop")
-            or (isinstance(node, tree.Arg) and node.keyword == "inplace")
-            for value in self.file.values.callees(call)
-            if isinstance(value, FunctionValue)
-            for node in value.function.walk()
-        )
-
-    def _is_list_changed(self, name: tree.Name) -> bool:
-        return any(
-            isinstance(other.parent, tree.Attribute)
-            and other.parent.attr in _CHANGES
-            and isinstance(other.parent.parent, tree.Call)
-            for other in self.file.home(name).all(tree.Name)
-            if other.id == name.id
-        ) or any(
-            isinstance(item.target, tree.Name) and item.target.id == name.id
-            for item in self.file.home(name).all(tree.AugAssign)
-        )
 
 
 def _holds(file: File, column: Column, table: _Table) -> bool:

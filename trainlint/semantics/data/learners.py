@@ -13,7 +13,7 @@ from trainlint.semantics.data.deeds import ORIGIN, PART
 from trainlint.semantics.data.splits import CROSS_VALIDATIONS, SEARCHES
 from trainlint.semantics.data.transformers import CODES, FITS, RESAMPLES, Transformer
 from trainlint.semantics.flow import is_dead
-from trainlint.semantics.kinds import Display, Frame, Instance, Method, Value
+from trainlint.semantics.kinds import Display, Frame, Instance, Method, Object, Symbol, Value
 from trainlint.semantics.tree import Expr
 
 if TYPE_CHECKING:
@@ -35,6 +35,12 @@ _WRAPPERS = SEARCHES | frozenset(
 TABLES_OF_TREES = frozenset({"xgboost.DMatrix", "lightgbm.Dataset", "catboost.Pool"})
 _UNLESS = (("booster", "gblinear"), ("linear_tree", True))
 MAX_PARTS = 4
+_TENSORS = "torch.utils.data.TensorDataset"
+_NO_LEARNERS = tuple(
+    f"sklearn.{part}."
+    for part in "preprocessing feature_selection impute decomposition cluster manifold".split()
+)
+_LIBRARIES_OF_MODELS = ("sklearn.", "xgboost.", "lightgbm.", "catboost.", "keras.", "tensorflow.")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,6 +77,47 @@ def _is_only_scaled(file: File, data: Expr) -> bool:
 
 def _keeps_order(known: Transformer) -> bool:
     return known.ordered or known.kind == CODES
+
+
+def supervised(file: File, call: tree.Call) -> Iterator[tuple[Expr, Expr, bool]]:
+    """The features and labels that a call learns from, and whether it surely learns."""
+    func, name = call.func, file.names.qualified(call.func)
+    if call.has_star:
+        return
+    if name in CROSS_VALIDATIONS:
+        pair = call.arg(1, "X"), call.arg(2, "y")
+    elif name in TABLES_OF_TREES:
+        pair = call.arg(0, "data"), call.arg(1, "label")
+    elif name == _TENSORS and len(call.args) == 2:
+        pair = call.arg(0), call.arg(1)
+    elif name is None and isinstance(func, tree.Attribute) and func.attr == "fit":
+        data = call.arg(0, "X") or call.arg(None, "x")
+        labels = call.arg(1, "y")
+        if data is not None and labels is not None:
+            certain = _is_learner(file, func.value)
+            if certain is not None:
+                yield data, labels, certain
+        return
+    else:
+        return
+    if pair[0] is not None and pair[1] is not None:
+        yield pair[0], pair[1], True
+
+
+def _is_learner(file: File, model: Expr) -> bool | None:
+    """True for a library's model, None for what may choose its columns itself."""
+    certain = False
+    for value in file.values.of(model):
+        match value:
+            case Instance() if value.name.startswith(_NO_LEARNERS):
+                return None
+            case Instance() if value.name.startswith(_LIBRARIES_OF_MODELS):
+                certain = True
+            case Instance() | Object() | Symbol():
+                return None
+            case _:
+                pass
+    return certain
 
 
 class Learners:
