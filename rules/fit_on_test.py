@@ -13,6 +13,10 @@ out, a category gets another code, other components are computed. The score no l
 model does on new data, and a single new row could not be transformed at all. A resampled test part
 has made-up rows and another balance of classes.
 
+An encoder that numbers the classes of a target in sorted order (`LabelEncoder`) gives the codes of
+the training part again wherever the same classes occur. That is reported as info, and not at all
+where the codes are scored by a `roc_auc_score` of two classes, which both have to occur.
+
 ## Example
 ```python
 from sklearn.model_selection import train_test_split
@@ -70,6 +74,7 @@ from trainlint.api import (
     all_of,
     any_of,
     backward,
+    codes,
     is_dead,
     parts,
     rewrite,
@@ -139,10 +144,16 @@ def _fitted(file: File, call: tree.Call, func: tree.Attribute) -> Finding | None
         return None
     train = file.text((same or others)[0].args[0].value)
     coded = known[0].kind == transformers.CODES
+    of_classes = coded and all(codes.are_of_classes(file, one, call) for one in known)
+    if of_classes and codes.must_be_both(file, call):
+        return None
+    differ = f"{'may differ from' if coded else 'are not'} those of `{train}`"
+    if of_classes:
+        differ += " where a class is missing in one of them"
     message = (
         f"`{file.text(call)}` fits `{known[0].name}` on {held.what}: its {known[0].learns} "
-        f"{'may differ from' if coded else 'are not'} those of `{train}`, and the same value then "
-        "means something else to the model than it did in training."
+        f"{differ}, and the same value then means something else to the model than it did in "
+        "training."
     )
     steps = (Step((same or others)[0], "it is fitted on the training data here"), *_steps(held))
     confidence = held.confidence
@@ -151,7 +162,9 @@ def _fitted(file: File, call: tree.Call, func: tree.Attribute) -> Finding | None
     fix = _transform(file, call, func, same)
     if fix is None:
         message += " Apply the one that the training data fitted (`transform`)."
-    return Finding(call, message, steps, (fix,) if fix else (), confidence=confidence)
+    fixes = (fix,) if fix else ()
+    severity = Severity.INFO if of_classes else None
+    return Finding(call, message, steps, fixes, confidence=confidence, severity=severity)
 
 
 def _is_measured(file: File, fit: tree.Call) -> bool:

@@ -518,3 +518,28 @@ def test_plain_weights_are_loaded_where_nothing_else_is_saved(
         [] if safety is None else [safety],
         True,
     )
+
+
+@pytest.mark.parametrize(
+    ("encoder", "column", "wanted"),
+    [
+        ("sklearn.preprocessing.LabelEncoder", "label", Severity.INFO),
+        ("sklearn.preprocessing.LabelEncoder", "town", Severity.ERROR),
+        ("sklearn.preprocessing.MultiLabelBinarizer", "label", Severity.ERROR),
+        ("category_encoders.OrdinalEncoder", "label", Severity.ERROR),
+    ],
+)
+def test_classes_of_a_target_that_are_numbered_again_are_told_quietly(
+    encoder: str, column: str, wanted: Severity
+) -> None:
+    package, _, name = encoder.rpartition(".")
+    code = f"""
+from {package} import {name}
+from sklearn.model_selection import train_test_split
+
+train, test = train_test_split(table)
+encoder = {name}()
+train["{column}"] = encoder.fit_transform(train["{column}"])
+test["{column}"] = encoder.fit_transform(test["{column}"])
+"""
+    assert [each.severity for each in check_text(RULES["LEK002"], code)] == [wanted]

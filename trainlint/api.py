@@ -27,6 +27,7 @@ from trainlint.semantics import (
 )
 from trainlint.semantics.data import (
     augmentation,
+    codes,
     confusion,
     datasets,
     deeds,
@@ -163,6 +164,7 @@ __all__ = [
     "checkpoints",
     "classvalues",
     "clearing",
+    "codes",
     "collecting",
     "configured",
     "conflicts",

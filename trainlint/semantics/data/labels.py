@@ -30,6 +30,17 @@ def are_labels(file: File, split: Split, data: Expr) -> bool:
             return False
 
 
+def are_called_so(file: File, data: Expr, fit: tree.Call) -> bool:
+    """True where what is fitted on is called a label, or what comes of it is."""
+    data, statement = _plain(data), tree.statement_of(fit)
+    match statement:
+        case tree.Assign(targets=[tree.Name(id=name)]) if _LABELS.search(name):
+            return True
+        case _:
+            called = isinstance(data, tree.Name) and _LABELS.search(data.id) is not None
+            return called or _is_label_column(file, data)
+
+
 def _plain(expr: Expr) -> Expr:
     """The expression without what only gives it another form: ``y.values.reshape(-1, 1)``."""
     while True:
