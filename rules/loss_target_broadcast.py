@@ -73,6 +73,7 @@ from trainlint.api import (
     Unfixable,
     all_of,
     any_of,
+    batch_shape,
     is_dead,
     losses,
     rewrite,
@@ -103,9 +104,9 @@ def check(file: File) -> Iterator[Finding]:
         target = vectors.known(file, loss.target, loss.frame) if given is not None else None
         if given is None or target is None:
             continue
-        if given.shape in vectors.ENDS and target.shape is vectors.Shape.VECTOR:
+        if given.shape in batch_shape.ENDS and target.shape is batch_shape.Shape.VECTOR:
             column = loss.input
-        elif given.shape is vectors.Shape.VECTOR and target.shape is vectors.Shape.COLUMN:
+        elif given.shape is batch_shape.Shape.VECTOR and target.shape is batch_shape.Shape.COLUMN:
             column = loss.target
         else:
             continue

@@ -67,6 +67,7 @@ from trainlint.semantics.trail import Step
 from trainlint.semantics.training import (
     accumulation,
     allowlist,
+    batch_shape,
     batchmeans,
     checkpoint_files,
     checkpoints,
@@ -158,6 +159,7 @@ __all__ = [
     "any_of",
     "augmentation",
     "backward",
+    "batch_shape",
     "batchmeans",
     "changed",
     "checkpoint_files",

@@ -8,70 +8,28 @@ data set is decides the shape of a batch of them. Everything else is unknown.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING
 
 from trainlint.semantics import bars, tree
 from trainlint.semantics.backward import Use
-from trainlint.semantics.kinds import (
-    MAX_DEPTH,
-    Display,
-    Frame,
-    Instance,
-    Method,
-    Object,
-    Part,
-    Value,
-)
+from trainlint.semantics.kinds import MAX_DEPTH, Display, Frame, Instance, Method, Object, Value
 from trainlint.semantics.shapes import layers, operations
 from trainlint.semantics.trail import Step
+from trainlint.semantics.training import batch_items, batch_shape
+from trainlint.semantics.training.batch_shape import Known, Shape
 from trainlint.semantics.tree import Expr
 
 if TYPE_CHECKING:
     from trainlint.semantics.facts import File
 
 _MAX_STEPS = 60
-
-
-class Shape(Enum):
-    """What is known of a shape."""
-
-    NUMBER = "[]"
-    VECTOR = "[B]"
-    COLUMN = "[B, 1]"
-    MATRIX = "[B, n]"
-    ENDS_IN_ONE = "[..., 1]"  # a column, or a column for each step of a sequence
-
-
-ENDS = frozenset({Shape.COLUMN, Shape.ENDS_IN_ONE})
-"""The shapes whose last dimension is 1."""
-
-_TABLES = frozenset({Shape.COLUMN, Shape.MATRIX})
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A shape, and the place that makes it what it is."""
-
-    shape: Shape
-    node: tree.Node
-    trail: tuple[Step, ...] = ()
-
-
-# Methods of arrays and tables, and what makes a tensor or an array of another.
-_OF_ARRAYS = frozenset("type numpy astype copy values to_numpy fillna".split())
+# What makes a tensor or an array of another.
 _MAKERS = frozenset(
     "tensor as_tensor from_numpy FloatTensor Tensor DoubleTensor LongTensor float32 float64 array "
     "asarray Variable".split()
 )
 _LIBRARIES = ("torch.", "numpy.")
 _SPLIT = "sklearn.model_selection.train_test_split"
-_SUBSETS = frozenset({"torch.utils.data.random_split", "torch.utils.data.Subset"})
-_ROWS = frozenset(
-    "copy dropna fillna drop reset_index sort_values sample query head tail astype rename".split()
-)
 _REDUCING = frozenset("mean sum std var min max".split())
 _CLASSIFIER = re.compile(
     r"torchvision\.models\.(alexnet|convnext|densenet|efficientnet|mobilenet|regnet|resnet|resnext"
@@ -79,7 +37,6 @@ _CLASSIFIER = re.compile(
 )
 _SCALERS = re.compile(r"sklearn\.(preprocessing\.\w+(Scaler|Transformer)|impute\.|decomposition\.)")
 _LINEAR = frozenset({"torch.nn.Linear", "torch.nn.LazyLinear"})
-_NUMBERS = frozenset({"builtins.float", "builtins.int", "numpy.float32", "numpy.float64"})
 
 
 def known(file: File, expr: Expr, frame: Frame | None = None) -> Known | None:
@@ -90,6 +47,7 @@ def known(file: File, expr: Expr, frame: Frame | None = None) -> Known | None:
 class _Shapes:
     def __init__(self, file: File) -> None:
         self.file, self.back = file, file.splits.backward
+        self.items = batch_items.Items(file, self.of)
         self.found: dict[tuple[object, ...], Known | None] = {}
 
     def of(self, use: Use) -> Known | None:
@@ -109,7 +67,7 @@ class _Shapes:
         if isinstance(use.expr, tree.Call) and not steps:
             return self._call(use, use.expr)
         if steps is not None:
-            return self._one(self.of(step) for step in steps if not step.aside)
+            return batch_shape.agreed(self.of(step) for step in steps if not step.aside)
         match use.expr:
             case tree.Attribute(attr="values" | "data" | "logits"):
                 return self.of(use.at(use.expr.value, use.path))
@@ -122,16 +80,9 @@ class _Shapes:
             case tree.BinOp(op="+" | "-" | "*" | "/"):
                 left = self.of(use.at(use.expr.left, use.path))
                 right = self.of(use.at(use.expr.right, use.path))
-                return _broadcast(left, right)
+                return batch_shape.broadcast(left, right)
             case _:
                 return None
-
-    def _one(self, found: Iterable[Known | None]) -> Known | None:
-        known = list(found)
-        first = known[0] if known else None
-        if first is None or any(each is None or each.shape != first.shape for each in known):
-            return None
-        return first
 
     def _is_written(self, expr: Expr) -> bool:
         """True for a tensor whose shape is set in place: ``y.unsqueeze_(1)``."""
@@ -153,7 +104,7 @@ class _Shapes:
         values = self.file.values.callees(call, use.frame)
         called = [v for v in values if isinstance(v, Instance | Object | Display)]
         if called and len(called) == len(values):
-            return self._one(self._run(use, call, value) for value in called)
+            return batch_shape.agreed(self._run(use, call, value) for value in called)
         if isinstance(call.func, tree.Attribute) and not use.path:
             return self._reshaped(use, call, call.func.value, short, call.positional)
         return None
@@ -165,7 +116,7 @@ class _Shapes:
             return self.of(use.at(given[index])) if index < len(given) else None
         if use.path or not given:
             return None
-        if name in _NUMBERS:
+        if name in batch_shape.NUMBERS:
             return Known(Shape.NUMBER, call)
         if not name.startswith(_LIBRARIES):
             return None
@@ -190,7 +141,7 @@ class _Shapes:
         self, use: Use, call: tree.Call, of: Expr, short: str, given: list[Expr]
     ) -> Known | None:
         """What ``view``, ``squeeze`` and the like make of a tensor."""
-        if _keeps_shape(short):
+        if batch_shape.keeps_shape(short):
             return self.of(use.at(of))
         size = [self.file.values.literal(item, use.frame) for item in given]
         if short in _REDUCING:
@@ -200,28 +151,9 @@ class _Shapes:
         dim = call.arg(None, "dim")
         if dim is not None:
             size = [self.file.values.literal(dim, use.frame)]
-        if short in {"view", "reshape"} and size == [-1]:
-            return Known(Shape.VECTOR, call)
-        if short in {"view", "reshape"} and size == [-1, 1]:
-            return Known(Shape.COLUMN, call)
-        if short in {"view", "reshape"} and len(given) == len(call.args) == 2:
-            return Known(Shape.MATRIX, call)
-        if short == "flatten" and size == [1]:
-            return Known(Shape.MATRIX, call)
-        if short in {"flatten", "ravel"} and not size and not call.args:
-            return Known(Shape.VECTOR, call)
-        inner = self.of(use.at(of))
-        if inner is None:
-            return None
-        if short == "unsqueeze" and inner.shape is Shape.VECTOR and size in ([1], [-1]):
-            return Known(Shape.COLUMN, call)
-        if short == "squeeze" and inner.shape is Shape.COLUMN and size in ([], [1], [-1]):
-            return Known(Shape.VECTOR, call)
-        if short == "squeeze" and inner.shape is Shape.VECTOR and not size:
-            return inner
-        if short == "squeeze" and inner.shape in ENDS and size == [0]:
-            return inner  # which is of a batch of one, where any shape will do
-        return None
+        made = batch_shape.resized(call, short, size, given)
+        inner = self.of(use.at(of)) if made is None else None
+        return batch_shape.squeezed(call, short, size, inner) if inner is not None else made
 
     def _scales(self, scaler: Expr, frame: Frame | None) -> bool:
         """True for what takes tables, and gives tables."""
@@ -246,7 +178,7 @@ class _Shapes:
         if tree.last_name(call.func) in {"min", "max"} or extra or (size or dim) not in ([1], [-1]):
             return None
         inner = self.of(use.at(of))
-        if inner is None or inner.shape not in _TABLES or kept not in {0, 1}:
+        if inner is None or inner.shape not in batch_shape.TABLES or kept not in {0, 1}:
             return None
         return Known(Shape.COLUMN if kept else Shape.VECTOR, call)
 
@@ -255,12 +187,15 @@ class _Shapes:
         if use.path:
             return None
         if len(item.index) == 2:
-            return self._cut(use, item)
+            rows, key = item.index
+            whole = batch_shape.is_whole(rows)
+            inner = self.of(use.at(item.value)) if whole else None
+            return batch_shape.cut(item, key, inner) if inner is not None else None
         if len(item.index) != 1:
             return None
         key = item.index[0]
         if isinstance(key, tree.Constant) and isinstance(key.value, str):
-            return self._column(use, item)
+            return batch_items.column(self.file, item, use.frame)
         if isinstance(key, tree.Sequence) and key.elts:
             texts = all(isinstance(k, tree.Constant) and isinstance(k.value, str) for k in key.elts)
             shape = Shape.COLUMN if len(key.elts) == 1 else Shape.MATRIX
@@ -269,53 +204,6 @@ class _Shapes:
             inner = self.of(use.at(item.value))
             return inner if inner is not None and inner.shape is not Shape.NUMBER else None
         return None
-
-    def _cut(self, use: Use, item: tree.Subscript) -> Known | None:
-        """``y[:, None]``, ``x[:, 0]``, ``x[:, :1]``."""
-        rows, key = item.index
-        if not _is_whole(rows):
-            return None
-        inner = self.of(use.at(item.value))
-        match key, inner:
-            case tree.Constant(value=None), Known(shape=Shape.VECTOR):
-                return Known(Shape.COLUMN, item)
-            case tree.Constant(value=int()), Known(shape=Shape.COLUMN | Shape.MATRIX):
-                return Known(Shape.VECTOR, item)
-            case tree.Slice(lower=None, upper=tree.Constant(value=1), step=None), Known() as known:
-                if known.shape in ENDS:
-                    return known
-                return Known(Shape.COLUMN, item) if known.shape is Shape.MATRIX else None
-            case _:
-                return None
-
-    def _column(self, use: Use, item: tree.Subscript) -> Known | None:
-        """``table["price"]``, and ``row["price"]`` of one row."""
-        for value in self.file.values.of(item.value, use.frame):
-            if self._is_table(value):
-                return Known(Shape.VECTOR, item)
-            match value.node:
-                case tree.Subscript(value=tree.Attribute(attr="iloc"), index=[tree.Name()]):
-                    return Known(Shape.NUMBER, item)
-                case _:
-                    pass
-        above = item.parent
-        if isinstance(above, tree.Attribute) and above.attr == "values":
-            called = isinstance(above.parent, tree.Call) and above.parent.func is above
-            return None if called else Known(Shape.VECTOR, item)
-        if isinstance(above, tree.Attribute) and above.attr == "to_numpy":
-            return Known(Shape.VECTOR, item)
-        return None
-
-    def _is_table(self, value: Value) -> bool:
-        """True for what pandas reads, or some rows or columns of it."""
-        for _ in range(MAX_DEPTH):
-            if not isinstance(value, Method) or value.name not in _ROWS:
-                break
-            inner = self.file.values.of(value.receiver)
-            if len(inner) != 1:
-                break
-            value = inner[0]
-        return isinstance(value, Instance) and value.name.startswith("pandas.read_")
 
     # Layers and models
 
@@ -330,7 +218,7 @@ class _Shapes:
                     return None
                 taken = call.arg(0, "input")
                 inner = self.of(use.at(taken)) if taken is not None else None
-                flat = inner is not None and inner.shape in _TABLES
+                flat = inner is not None and inner.shape in batch_shape.TABLES
                 shape = Shape.COLUMN if flat else Shape.ENDS_IN_ONE
                 return Known(shape, layer.call, use.trail)
             case Instance() if _CLASSIFIER.match(layer.name):
@@ -370,7 +258,7 @@ class _Shapes:
             assert statement.value is not None
             step = Step(statement, "the model returns it here")
             found.append(self.of(Use(statement.value, frame, use.path, (*use.trail, step))))
-        return self._one(found)
+        return batch_shape.agreed(found)
 
     # Batches
 
@@ -387,118 +275,7 @@ class _Shapes:
                 break
             expr = inner
         values = self.file.values.of(expr, use.frame)
-        return self._one(self._batch(value, path) for value in values)
-
-    def _batch(self, loader: Value, path: tuple[int | str, ...]) -> Known | None:
-        if not isinstance(loader, Instance) or loader.name != "torch.utils.data.DataLoader":
-            return None
-        dataset = loader.call.arg(0, "dataset")
-        if dataset is None or loader.call.arg(None, "collate_fn") is not None or not path:
-            return None
-        size = loader.call.arg(1, "batch_size")
-        alone = size is None or self.file.values.literal(size, loader.frame) == 1
-        if alone and loader.call.arg(None, "batch_sampler") is None:
-            return None  # each batch is one sample, and nothing is told apart
-        return self._one(
-            self._items(value, path) for value in self.file.values.of(dataset, loader.frame)
-        )
-
-    def _items(self, dataset: Value, path: tuple[int | str, ...]) -> Known | None:
-        """The shape of a batch of what a data set gives."""
-        match dataset:
-            case Part(of=Instance() as whole) if whole.name in _SUBSETS:
-                dataset = whole
-            case _:
-                pass
-        match dataset:
-            case Instance() if dataset.name in _SUBSETS:
-                given = dataset.call.arg(0, "dataset")
-                inner = self.file.values.of(given, dataset.frame) if given is not None else []
-                return self._one(self._items(value, path) for value in inner)
-            case Instance(name="torch.utils.data.TensorDataset") if not dataset.call.has_star:
-                index = path[0]
-                given = dataset.call.arg(index) if isinstance(index, int) else None
-                return self.of(Use(given, dataset.frame)) if given is not None else None
-            case Object():
-                return self._one(self._samples(dataset, path))
-            case _:
-                return None
-
-    def _samples(self, dataset: Object, path: tuple[int | str, ...]) -> Iterator[Known | None]:
-        graph = self.file.values.graph
-        getter = graph.method(dataset.cls, "__getitem__")
-        if getter is None:
-            return
-        frame = Frame(getter, None, None, dataset, 1)
-        for statement in graph.returns(getter):
-            assert statement.value is not None
-            sample = statement.value
-            index = path[0]
-            if isinstance(sample, tree.Sequence) and isinstance(index, int):
-                if index >= len(sample.elts):
-                    yield None
-                    continue
-                one = self._sample(Use(sample.elts[index], frame), getter)
-            else:
-                one = self._sample(Use(sample, frame, path), getter)
-            yield one
-
-    def _sample(self, use: Use, getter: tree.FunctionDef) -> Known | None:
-        """A number of each sample makes a vector of the batch."""
-        expr, frame = use.expr, use.frame
-        made = False
-        while isinstance(expr, tree.Call):
-            name = self.file.names.qualified(expr.func)
-            if name in _NUMBERS:
-                return Known(Shape.VECTOR, expr)
-            if name is None and isinstance(expr.func, tree.Attribute):
-                if not _keeps_shape(expr.func.attr):
-                    return None
-                expr = expr.func.value
-            elif name is not None and name.startswith("torch.") and expr.positional:
-                if tree.last_name(expr.func) not in {"tensor", "as_tensor"}:
-                    return None
-                expr, made = expr.positional[0], True
-            else:
-                return None
-        match expr:
-            case tree.Sequence(elts=[only]) if made:
-                inner = self._sample(Use(only, frame), getter)
-                number = inner is not None and inner.shape is Shape.VECTOR
-                return Known(Shape.COLUMN, expr) if number else None
-            case _:
-                pass
-        if isinstance(expr, tree.Name) and not use.path:
-            steps = self.back.step(Use(expr, frame)) or []
-            return self._one(self._sample(s, getter) for s in steps if not s.drawn and not s.aside)
-        if isinstance(expr, tree.Subscript) and len(expr.index) == 1 and not use.path:
-            key = expr.index[0]
-            if isinstance(key, tree.BinOp) and key.op in {"+", "-"}:
-                away = self.file.values.literal(key.right, frame)
-                key = key.left if isinstance(away, int) else key
-            if isinstance(key, tree.Name) and self._is_index(key, getter):
-                whole = self.of(Use(expr.value, frame))
-                if whole is not None and whole.shape is Shape.VECTOR:
-                    return Known(Shape.VECTOR, expr)
-                if whole is not None and whole.shape is Shape.COLUMN:
-                    return Known(Shape.COLUMN, expr)
-            elif isinstance(key, tree.Constant) and isinstance(key.value, str):
-                one = self._column(Use(expr, frame), expr)
-                if one is not None and one.shape is Shape.NUMBER:
-                    return Known(Shape.VECTOR, expr)
-        return None
-
-    def _is_index(self, key: tree.Name, getter: tree.FunctionDef) -> bool:
-        bindings, _ = self.file.values.definitions(key)
-        return (
-            len(getter.params) == 2
-            and [b.kind for b in bindings] == ["param"]
-            and key.id == getter.params[1].name
-        )
-
-
-def _keeps_shape(method: str) -> bool:
-    return method in _OF_ARRAYS or operations.keeps_shape(method)
+        return batch_shape.agreed(self.items.batch(value, path) for value in values)
 
 
 def _keeps(layer: Value | None) -> bool:
@@ -507,16 +284,3 @@ def _keeps(layer: Value | None) -> bool:
 
 def _named(call: tree.Call, *names: str) -> list[Expr]:
     return [given for name in names if (given := call.arg(None, name)) is not None]
-
-
-def _is_whole(key: Expr) -> bool:
-    return isinstance(key, tree.Slice) and key.lower is None is key.upper and key.step is None
-
-
-def _broadcast(left: Known | None, right: Known | None) -> Known | None:
-    """What two known shapes give element by element, where they are alike or one is a number."""
-    if left is None or right is None:
-        return None
-    if Shape.NUMBER in {left.shape, right.shape}:
-        return right if left.shape is Shape.NUMBER else left
-    return left if left.shape is right.shape else None
