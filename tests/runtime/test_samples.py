@@ -21,10 +21,10 @@ from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset  # noqa:
 from trainlint.runtime import watch  # noqa: E402
 from trainlint.runtime.chance import chi_square_tail  # noqa: E402
 from trainlint.runtime.check import Check  # noqa: E402
-from trainlint.runtime.checks.skewed_batches import _clustering, _difference  # noqa: E402
 from trainlint.runtime.claims import claim  # noqa: E402
 from trainlint.runtime.events import Batch, Step  # noqa: E402
 from trainlint.runtime.loaders import told_labels  # noqa: E402
+from trainlint.runtime.mixes import clustering, difference  # noqa: E402
 from trainlint.runtime.places import Place  # noqa: E402
 from trainlint.runtime.sample_sets import marks_of, overlap, sample_set  # noqa: E402
 from trainlint.runtime.session import Config, Session  # noqa: E402
@@ -63,7 +63,7 @@ def test_shuffled_batches_are_no_clusters_however_rare_a_class_is(classes: int) 
         mix: Counter[int] = Counter()
         for count in counts:
             mix.update(count)
-        least = min(least, _clustering(counts, mix, 0.5)[0])
+        least = min(least, clustering(counts, mix, 0.5)[0])
     assert least > 1e-4
 
 
@@ -73,7 +73,7 @@ def test_batches_of_two_classes_out_of_ten_are_clusters() -> None:
     mix: Counter[int] = Counter()
     for count in counts:
         mix.update(count)
-    chance, share = _clustering(counts, mix, 0.5)
+    chance, share = clustering(counts, mix, 0.5)
     assert chance < 1e-100
     assert 0.3 < share < 0.6
 
@@ -129,7 +129,7 @@ def test_batches_that_leave_one_anchor_in_four_alone_are_hardly_ever_accused(
 )
 def test_fifty_batches_may_differ_from_the_data_set_for_a_good_reason(program: str) -> None:
     """The bare criterion, fifty batches against the data set with p < 1e-6, accuses them."""
-    assert min(_difference(mix, data) for mix, data in rows_of(program)) < 1e-6
+    assert min(difference(mix, data) for mix, data in rows_of(program)) < 1e-6
     assert watched(PROGRAMS / f"{program}.py").messages == []
 
 
@@ -140,7 +140,7 @@ def test_shuffled_batches_have_the_classes_of_the_data_however_rare_one_is(class
     data = Counter(draw.choices(range(classes), weights, k=20_000))
     samples, least = list(data.elements()), 1.0
     for _ in range(400):
-        least = min(least, _difference(Counter(draw.sample(samples, 800)), data))
+        least = min(least, difference(Counter(draw.sample(samples, 800)), data))
     assert least > 1e-4
 
 

@@ -9,9 +9,9 @@ for the test are taken together.
 - Are the classes clustered? Each batch is compared with the mix of all of them, with the exact
   variance of independent draws; at least `clustering` of the variation has to lie between batches
   (1: each batch holds one class).
-- Do they change in the course of a pass, where the samples come in the order of the data? The
-  batches are compared with all that the loader handed out, from its second pass on; a part of
-  `distance` of the samples has to be of other classes.
+- Do they change in the course of a pass, where the samples come in the order of the data? Each
+  stretch of `batches` is compared with its whole pass; a part of `distance` of its samples has to
+  be of other classes, in two passes running.
 - Does a sampler that weights its samples make the mix less balanced than the data, that is, is its
   effective number of classes below `balance` times theirs?
 
@@ -51,19 +51,18 @@ There is no fix.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from trainlint.runtime.chance import chi_square_tail
 from trainlint.runtime.check import Check
-from trainlint.runtime.events import Batch, Step
+from trainlint.runtime.events import Batch, End, Step
 from trainlint.runtime.findings import Finding
-from trainlint.runtime.loaders import LoaderRecord, told_labels
+from trainlint.runtime.loaders import told_labels
+from trainlint.runtime.mixes import clustering, difference, distance, effective, excess
 
-ENOUGH = 5  # samples of a class that are expected, for a chi-square test
 IN_ORDER = frozenset(["SequentialSampler", "DistributedSampler"])  # the latter may shuffle
+MOST_CLASSES = 1 << 20
 PLAIN = frozenset(
     "SequentialSampler RandomSampler DistributedSampler SubsetRandomSampler WeightedRandomSampler "
     "_InfiniteConstantSampler".split()
@@ -82,17 +81,38 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """Batches of one loader, and the classes in them."""
+    """Some batches of a loader, and the classes in them."""
 
     batches: list[Batch]
     counts: list[Counter[int]]
     mix: Counter[int]
-    step: int  # that the last one led to
 
     @property
-    def loader(self) -> LoaderRecord:
-        """Theirs."""
-        return self.batches[-1].loader
+    def sampler(self) -> str:
+        """What chose them."""
+        return self.batches[-1].loader.sampler
+
+
+@dataclass(slots=True)
+class _Pass:
+    """A pass of a loader over its data, in stretches of so many batches."""
+
+    latest: Batch | None = None
+    stretches: dict[int, Counter[int]] = field(default_factory=dict)
+    batches: int = 0
+    single: int = 0  # of one class; where there are many, RUN013 has them
+
+    @property
+    def mix(self) -> Counter[int]:
+        """The classes in all of it."""
+        return sum(self.stretches.values(), Counter[int]())
+
+    def add(self, batch: Batch, length: int) -> None:
+        """One more batch."""
+        self.latest = batch
+        self.batches += 1
+        self.single += len(batch.labels or ()) == 1
+        self.stretches.setdefault((batch.number - 1) // length, Counter()).update(batch.labels)
 
 
 class SkewedBatches(Check[Options]):
@@ -103,81 +123,98 @@ class SkewedBatches(Check[Options]):
     def __init__(self, *args: object) -> None:
         super().__init__(*args)  # type: ignore[arg-type]
         self._batches: dict[int, list[Batch]] = {}
-        self._mixes: dict[int, Counter[int]] = {}
+        self._passes: dict[int, tuple[_Pass, _Pass]] = {}  # the last two
         self._told: set[tuple[int, str]] = set()
 
     def on_step(self, step: Step) -> Iterator[Finding]:
         for batch in step.batches:
-            if not batch.trained or not batch.labels or batch.loader.sampler not in PLAIN:
+            loader, labels = batch.loader, batch.labels
+            if not (batch.trained and labels and loader.sampler in PLAIN):
                 continue
-            row = self._batches.setdefault(batch.loader.number, [])
+            if max(labels) > MOST_CLASSES:
+                continue
+            if loader.sampler in IN_ORDER:
+                yield from self._in_order(batch)
+            row = self._batches.setdefault(loader.number, [])
             row.append(batch)
             if len(row) >= self.options.batches:
                 counts = [Counter(one.labels) for one in row]
-                mix = sum(counts, Counter[int]())
-                yield from self._judge(_Row(row.copy(), counts, mix, step.number))
+                yield from self._judge(_Row(row.copy(), counts, sum(counts, Counter[int]())))
                 row.clear()
 
+    def on_end(self, end: End) -> Iterator[Finding]:
+        for before, now in self._passes.values():
+            yield from self._changes(before, now)
+
     def _judge(self, row: _Row) -> Iterator[Finding]:
-        whole = self._mixes.setdefault(row.loader.number, Counter())
-        whole.update(row.mix)
-        if all(len(count) == 1 for count in row.counts) or max(row.mix) > 1 << 20:
-            return  # RUN013, or no classes
+        if all(len(count) == 1 for count in row.counts):
+            return  # RUN013
         yield from self._clusters(row)
-        if row.loader.sampler in IN_ORDER:
-            yield from self._in_order(row, whole)
-        if row.loader.sampler == "WeightedRandomSampler":
+        if row.sampler == "WeightedRandomSampler":
             yield from self._against_data(row)
 
     def _clusters(self, row: _Row) -> Iterator[Finding]:
-        chance, share = _clustering(row.counts, row.mix, self.options.rare)
-        if chance >= self.options.chance or share < self.options.clustering:
-            return
-        yield from self._said(
-            row,
-            "clusters",
-            f"the classes come in clusters: in {len(row.batches)} batches, {100 * share:.0f} % of "
-            "the variation of the classes lies between the batches, which chance would do "
-            f"with probability {chance:.0e}; `{row.loader.sampler}` chooses them",
-            {"probability": chance, "between_batches": share},
-        )
+        chance, share = clustering(row.counts, row.mix, self.options.rare)
+        if chance < self.options.chance and share >= self.options.clustering:
+            yield from self._said(
+                row.batches[-1],
+                "clusters",
+                f"the classes come in clusters: in {len(row.batches)} batches, {100 * share:.0f} % "
+                "of the variation of the classes lies between the batches, which chance would do "
+                f"with probability {chance:.0e}; `{row.sampler}` chooses them",
+                {"probability": chance, "between_batches": share},
+            )
 
-    def _in_order(self, row: _Row, whole: Counter[int]) -> Iterator[Finding]:
-        numbers = [batch.number for batch in row.batches]
-        if row.loader.passes < 2 or numbers != sorted(
-            numbers
-        ):  # all is known, and these are of one
+    def _in_order(self, batch: Batch) -> Iterator[Finding]:
+        before, now = self._passes.setdefault(batch.loader.number, (_Pass(), _Pass()))
+        if now.latest is not None and batch.number <= now.latest.number:
+            yield from self._changes(before, now)
+            before, now = self._passes[batch.loader.number] = (now, _Pass())
+        now.add(batch, self.options.batches)
+
+    def _changes(self, before: _Pass, now: _Pass) -> Iterator[Finding]:
+        latest, usual = now.latest, now.mix
+        if latest is None or 2 * now.single > now.batches:
             return
-        chance, apart = _difference(row.mix, whole), _distance(row.mix, whole)
-        if chance >= self.options.chance or apart < self.options.distance:
+        for number, mix in now.stretches.items():
+            then = before.stretches.get(number)
+            if then is None or not (
+                self._is_apart(then, before.mix) and self._is_apart(mix, usual)
+            ):
+                continue
+            chance, (most, part, of_all) = difference(mix, usual), excess(mix, usual)
+            yield from self._said(
+                latest,
+                "order",
+                f"the classes change in the course of a pass: class {most} is {100 * part:.0f} % "
+                f"of the batches from {number * self.options.batches + 1} on and "
+                f"{100 * of_all:.0f} % of all, twice running, which chance would do with "
+                f"probability {chance:.0e}; `{latest.loader.sampler}` takes them in the order of "
+                "the data",
+                {"probability": chance, "distance": round(distance(mix, usual), 3)},
+            )
             return
-        most, part, usual = _most(row.mix, whole)
-        yield from self._said(
-            row,
-            "order",
-            f"the classes change in the course of a pass: class {most} is {100 * part:.0f} % of "
-            f"the batches {numbers[0]} to {numbers[-1]} and {100 * usual:.0f} % of all, which "
-            f"chance would do with probability {chance:.0e}; `{row.loader.sampler}` takes them in "
-            "the order of the data",
-            {"probability": chance, "distance": round(apart, 3)},
-        )
+
+    def _is_apart(self, mix: Counter[int], usual: Counter[int]) -> bool:
+        is_far = distance(mix, usual) >= self.options.distance
+        return is_far and difference(mix, usual) < self.options.chance
 
     def _against_data(self, row: _Row) -> Iterator[Finding]:
-        data = row.loader.dataset_labels
+        data = row.batches[-1].loader.dataset_labels
         if not data or not set(row.mix) <= set(data):
             return
-        chance, ours, theirs = _difference(row.mix, data), effective(row.mix), effective(data)
+        chance, ours, theirs = difference(row.mix, data), effective(row.mix), effective(data)
         if chance >= self.options.chance or ours >= self.options.balance * theirs:
             return
         if not all(map(_is_as_told, row.batches)):
             return
-        most, part, usual = _most(row.mix, data)
+        most, part, usual = excess(row.mix, data)
         yield from self._said(
-            row,
+            row.batches[-1],
             "mix",
-            f"`{row.loader.sampler}` draws a mix of classes that is less balanced than the data: "
-            f"class {most} is {100 * part:.0f} % of the batches and {100 * usual:.0f} % of the "
-            f"data (probability by chance {chance:.0e})",
+            f"`{row.sampler}` draws a mix of classes that is less balanced than the data: class "
+            f"{most} is {100 * part:.0f} % of the batches and {100 * usual:.0f} % of the data "
+            f"(probability by chance {chance:.0e})",
             {
                 "probability": chance,
                 "effective_classes": round(ours, 3),
@@ -186,19 +223,17 @@ class SkewedBatches(Check[Options]):
         )
 
     def _said(
-        self, row: _Row, what: str, message: str, numbers: dict[str, float]
+        self, latest: Batch, what: str, message: str, numbers: dict[str, float]
     ) -> Iterator[Finding]:
-        """A finding, if nothing of the kind was said of this loader."""
-        loader = row.loader
+        """A finding, if nothing of the kind was said of the loader of this batch."""
+        loader = latest.loader
         if (loader.number, what) in self._told:
             return
         self._told.add((loader.number, what))
-        about = {"batches": len(row.batches), "sampler": loader.sampler, "classes": len(row.mix)}
         yield self.finding(
             message,
-            loader.place or row.batches[-1].place,
-            step=row.step,
-            evidence={**about, **numbers},
+            loader.place or latest.place,
+            evidence={"batches": self.options.batches, "sampler": loader.sampler, **numbers},
             subject=f"{what} of loader {loader.number}",
         )
 
@@ -210,62 +245,3 @@ def _is_as_told(batch: Batch) -> bool:
     if dataset is None or batch.indices is None:
         return False
     return told_labels(dataset, batch.indices) == Counter(batch.labels)
-
-
-def _difference(mix: Counter[int], data: Counter[int]) -> float:
-    """The probability that so many draws from the data differ as much from its classes."""
-    drawn, total = sum(mix.values()), sum(data.values())
-    expected = {label: drawn * count / total for label, count in data.items() if count}
-    common = {label: count for label, count in expected.items() if count >= ENOUGH}
-    pairs = [(mix[label], count) for label, count in common.items()]
-    rest = drawn - sum(common.values())
-    if rest >= ENOUGH:
-        pairs.append((drawn - sum(mix[label] for label in common), rest))
-    statistic = sum((seen - count) ** 2 / count for seen, count in pairs)
-    return chi_square_tail(statistic, len(pairs) - 1)
-
-
-def _distance(mix: Counter[int], data: Counter[int]) -> float:
-    """The part of the samples that would have to be of other classes (total variation)."""
-    drawn, total = sum(mix.values()), sum(data.values())
-    return sum(max(0.0, mix[label] / drawn - data[label] / total) for label in mix)
-
-
-def _most(mix: Counter[int], data: Counter[int]) -> tuple[int, float, float]:
-    """The class of which there is too much: its parts in both."""
-    drawn, total = sum(mix.values()), sum(data.values())
-    most = max(mix, key=lambda label: mix[label] / drawn - data[label] / total)
-    return most, mix[most] / drawn, data[most] / total
-
-
-def _clustering(counts: list[Counter[int]], mix: Counter[int], rare: float) -> tuple[float, float]:
-    """The probability that chance clusters as much, and the part that lies between batches."""
-    total = sum(mix.values())
-    size = total / len(counts)
-    common = [label for label, count in mix.items() if size * count / total >= rare]
-    shares = {label: mix[label] / total for label in common}
-    rest = 1 - sum(shares.values())
-    if rest * size >= rare:
-        shares[-1] = rest
-    if len(shares) < 2:
-        return 1.0, 0.0
-    statistic = mean = variance = 0.0
-    for count in counts:
-        number = sum(count.values())
-        kept = {label: count[label] for label in common}
-        kept[-1] = number - sum(kept.values())
-        statistic += sum((kept[c] - number * p) ** 2 / (number * p) for c, p in shares.items())
-        classes = len(shares)
-        mean += classes - 1
-        excess = sum(1 / p for p in shares.values()) - classes**2 - 2 * classes + 2
-        variance += 2 * (classes - 1) + excess / number
-    between = max(0.0, (statistic / mean - 1) / max(size - 1, 1))
-    scale = variance / (2 * mean)  # a scaled chi-square of the same mean and variance
-    return chi_square_tail(statistic / scale, mean / scale), between
-
-
-def effective(counts: Counter[int]) -> float:
-    """How many classes of equal size would be as diverse (the exponential of the entropy)."""
-    total = sum(counts.values())
-    parts = [count / total for count in counts.values() if count]
-    return math.exp(-sum(part * math.log(part) for part in parts))
