@@ -26,7 +26,7 @@ class Staged(Dataset):
 
 data = Staged()
 model = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
-optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+optimizer = torch.optim.Adam(model.parameters(), lr=2e-4)
 loader = DataLoader(data, batch_size=4)
 for most in (4, 7, 10):
     data.enter(most)
