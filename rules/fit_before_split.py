@@ -17,7 +17,8 @@ Encoders that only number the values which occur (`LabelEncoder`, `OrdinalEncode
 boosting), or by the search or cross-validation that divides it, as a tree splits a column at the
 same rows however it is scaled; a fit on one file of
 many, where a loop reads them one after the other; a column that is dropped before the split, or
-lives on only in bins with edges that are written out; a split whose test part nothing reads, where
+behind it by a `ColumnTransformer` that does not list it, or lives on only in bins with edges that
+are written out; a split whose test part nothing reads, where
 no score is measured; and what is fitted on the train part of outer folds, which inner ones divide
 again to choose settings: the score comes from the outer ones.
 

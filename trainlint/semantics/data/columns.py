@@ -50,8 +50,7 @@ class _Without(Rows):
                 return bool(taken) and taken.isdisjoint(self.columns)
             case tree.Attribute(value=tree.Name()) if not _is_called(expr):
                 unknown = self.file.names.qualified(expr) is not None or expr.attr in _NO_COLUMN
-                own = isinstance(expr.value, tree.Name) and expr.value.id in {"self", "cls"}
-                return not unknown and not own and expr.attr not in self.columns
+                return not unknown and not is_own(expr) and expr.attr not in self.columns
             case tree.Call():
                 return self.columns <= _dropped(self.file, expr)
             case tree.Name():
@@ -133,6 +132,11 @@ def _dropped(file: File, call: tree.Call, in_place: bool = False) -> frozenset[s
     return _names(file, columns)
 
 
+def is_own(attribute: tree.Attribute) -> bool:
+    """True for ``self.table``."""
+    return isinstance(attribute.value, tree.Name) and attribute.value.id in {"self", "cls"}
+
+
 def _is_called(expr: Expr) -> bool:
     return isinstance(expr.parent, tree.Call) and expr.parent.func is expr
 
@@ -151,7 +155,7 @@ def _is_used_for_others(file: File, fill: tree.Node, columns: frozenset[str]) ->
         set_here = _column(file, targets[0])
         if not sets or statement is fill or (set_here and set_here <= columns):
             continue
-        if _is_binned(file, value) or not _may_be_of(file, statement, fill):
+        if _is_binned(file, value) or not may_be_of(file, statement, fill):
             continue
         if _mentions(value, columns):
             return True
@@ -169,7 +173,7 @@ def _is_binned(file: File, value: Expr) -> bool:
     )
 
 
-def _may_be_of(file: File, statement: tree.Node, fill: tree.Node) -> bool:
+def may_be_of(file: File, statement: tree.Node, fill: tree.Node) -> bool:
     """True where a statement runs beside another one, or in a function that is called."""
     function = tree.function_of(statement)
     if function is tree.function_of(fill):

@@ -132,6 +132,11 @@ def _is_label_column(file: File, expr: Expr) -> bool:
     return isinstance(key, str) and _LABELS.search(key) is not None
 
 
+def becomes_labels(read: tree.Subscript) -> bool:
+    """True for columns that are taken from their table to be labels: ``y = table["price"]``."""
+    return _becomes_labels(read, tree.statement_of(read))
+
+
 def _becomes_labels(read: tree.Subscript, statement: tree.Node | None) -> bool:
     match statement:
         case tree.Assign(targets=[tree.Name(id=name)], value=value):

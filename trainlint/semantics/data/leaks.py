@@ -17,6 +17,7 @@ from trainlint.semantics.data import (
     roles,
     splits,
     transformers,
+    unlisted,
 )
 from trainlint.semantics.data.deeds import Deed
 from trainlint.semantics.data.splits import Split
@@ -77,7 +78,9 @@ def _leaks(file: File, split: Split) -> Iterator[tuple[Deed, tree.Call]]:
             if split.name in splits.BY_HAND and not _is_known(deed):
                 continue
             for found, fit in _of_deed(file, split, deed):
-                if not columns.is_left_out(file, found, expr):
+                if columns.is_left_out(file, found, expr):
+                    continue
+                if not unlisted.is_never_learned(file, found, split, index):
                     yield found, fit
         if index == 0:
             yield from _applied_to_parts(file, split, parts.origins(file, use))
