@@ -1004,12 +1004,25 @@ def test_a_notebook_runs_on_the_torch_that_it_installs(cell: str, torch: str) ->
         ("print(own.__version__)", "1.0.1", ("any", "any")),
         ("print('numpy')", "1.26.4", ("any", "any")),
         ("print(np.__version__)", "", ("any", "any")),
+        # What pip said below its command.
+        (
+            "!pip install torch numpy",
+            "Installing ...\nSuccessfully installed numpy-1.21.2 torch-1.9.0+cu111\n",
+            ("..1.21.2", "..1.9.0"),
+        ),
+        (
+            "%pip install torchvision",
+            "Requirement already satisfied: numpy>=1.17 in /lib (from torchvision) (1.19.5)\n",
+            ("..1.19.5", "..2.8.0"),  # torch 2.9 has no build for the Pythons of that NumPy
+        ),
+        ("!pip install torch", "Successfully installed torch\n", ("any", "any")),
+        ("print('x')", "Successfully installed numpy-1.21.2\n", ("any", "any")),
     ],
 )
 def test_what_nobody_asks_for_is_as_old_as_what_a_notebook_printed_of_it(
     cell: str, shown: str, expected: tuple[str, str]
 ) -> None:
-    book = json.loads(_notebook(f"import sys, own, torch\nimport numpy as np\n{cell}"))
+    book = json.loads(_notebook(cell, "import sys, own, torch\nimport numpy as np"))
     book["cells"][0]["outputs"] = [{"output_type": "stream", "text": [shown]}]
     source = decode("train.ipynb", json.dumps(book).encode())
     file = File(source, lower.parse(source.code), Surroundings({}, {}))

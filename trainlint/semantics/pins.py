@@ -7,7 +7,7 @@ or one that only chooses between two ways, says nothing here.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from trainlint.config.companions import beside_companions, bounded
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _LIBRARY = "torch"
 _SHOWN = r"(?<![\w.])\d+\.\d+\.\d+(?=\+[a-z]|\.?(?:post|rc|dev)|[^\w.]|\.?$)"
+_SATISFIED = r"Requirement already satisfied: ([A-Za-z][\w.-]*).* \((\d[^\s()]*)\)"
 _ENDED = r"\b(?:chainer|mxnet|tensorflow|theano)\b"
 _INSTALL = r"(?m)^[^\n]*\b(?:install|create)[ \t](?:[^\n]*\\[ \t]*\n)*[^\n]*$"
 
@@ -66,7 +67,8 @@ def run_on(file: File) -> Mapping[str, Range]:
 
     That is what its author had; nothing keeps others from newer ones.
     """
-    ran = _printed(file) if "__version__" in file.source.text else {}
+    ran = _put_in(file.source) if file.source.is_notebook else {}
+    ran |= _printed(file) if "__version__" in file.source.text else {}
     if file.source.python:
         release = parse_version(file.source.python)
         ran["python"] = Range(release, release, known=False)
@@ -95,6 +97,21 @@ def _printed(file: File) -> dict[str, Range]:
     return found
 
 
+def _put_in(source: Source) -> dict[str, Range]:
+    """The releases that the commands of a notebook told they had installed, or found there."""
+    cells = {source.position(start)[0] or 0 for start, _ in _install_lines(source)}
+    found: dict[str, Range] = {}
+    for text in source.printed(cells).values() if cells else ():
+        told = re.findall(_SATISFIED, text)
+        for line in re.findall(r"Successfully installed (.+)", text):
+            told += (word.rpartition("-")[::2] for word in line.split())
+        for name, release in told:
+            library = library_name(name)
+            if newest(library) is not None and re.match(r"\d+(\.\d+)+", release):
+                found[library] = Range(None, parse_version(release), known=False)
+    return found
+
+
 def _both(one: Range | None, other: Range | None) -> Range | None:
     if one is None or other is None:
         return one or other
@@ -103,11 +120,13 @@ def _both(one: Range | None, other: Range | None) -> Range | None:
 
 def _commands(source: Source) -> str:
     """The lines of a notebook that install something, and are no Python."""
-    return "\n".join(
-        found[0]
-        for found in re.finditer(_INSTALL, source.text)
-        if source.code[found.start() : found.end()] != found[0]
-    )
+    return "\n".join(line for _, line in _install_lines(source))
+
+
+def _install_lines(source: Source) -> Iterator[tuple[int, str]]:
+    for found in re.finditer(_INSTALL, source.text):
+        if source.code[found.start() : found.end()] != found[0]:
+            yield found.start(), found[0]
 
 
 def _run_first(file: File) -> str:
