@@ -25,17 +25,14 @@ rules were frozen. What was false in one draw was mended before the next, so its
 of the rules as they were then. Of the last two, six findings of a rule in a repository were read
 where it had more, chosen by a digest of their places. *Precision when read* takes every verdict as
 it was given; *precision now* leaves out what trainlint no longer reports, and is no held-out figure
-where a rule was changed after its findings had been read: the last column counts these. **Recall**: faults that
-a script seeds into clean programs of our own, where it is known what should be found and where. The
-rules were improved on what they missed at first, which the table keeps: the recall of today is one
-on known faults, the first one is nearer to what new code shows.
-"""
-SETS_NOTE = """\
-*Shown* are errors and warnings of high and medium confidence, what `trainlint check` reports by
-itself; *pedantic* are infos and what is of low confidence, reported with `--pedantic` only.
-"""
-REPRODUCTION = """\
-Lay each repository of the table below, at its commit, in `CORPUS/<set>/<owner>+<name>`. Then:
+where a rule was changed after its findings had been read: the last column counts these. **Recall**:
+faults that a script seeds into clean programs of our own, where it is known what should be found
+and where. The rules were improved on what they missed at first, which the table keeps: the recall
+of today is one on known faults, the first one is nearer to what new code shows. """ SETS_NOTE =
+"""\ *Shown* are errors and warnings of high and medium confidence, what `trainlint check` reports
+by itself; *pedantic* are infos and what is of low confidence, reported with `--pedantic` only. """
+REPRODUCTION = """\ Lay each repository of the table below, at its commit, in
+`CORPUS/<set>/<owner>+<name>`. Then:
 
 ```console
 $ python scripts/accuracy.py run --corpus CORPUS        # findings, new ones, gone ones
