@@ -28,11 +28,14 @@ it was given; *precision now* leaves out what trainlint no longer reports, and i
 where a rule was changed after its findings had been read: the last column counts these. **Recall**:
 faults that a script seeds into clean programs of our own, where it is known what should be found
 and where. The rules were improved on what they missed at first, which the table keeps: the recall
-of today is one on known faults, the first one is nearer to what new code shows. """ SETS_NOTE =
-"""\ *Shown* are errors and warnings of high and medium confidence, what `trainlint check` reports
-by itself; *pedantic* are infos and what is of low confidence, reported with `--pedantic` only. """
-REPRODUCTION = """\ Lay each repository of the table below, at its commit, in
-`CORPUS/<set>/<owner>+<name>`. Then:
+of today is one on known faults, the first one is nearer to what new code shows.
+"""
+SETS_NOTE = """\
+*Shown* are errors and warnings of high and medium confidence, what `trainlint check` reports by
+itself; *pedantic* are infos and what is of low confidence, reported with `--pedantic` only.
+"""
+REPRODUCTION = """\
+Lay each repository of the table below, at its commit, in `CORPUS/<set>/<owner>+<name>`. Then:
 
 ```console
 $ python scripts/accuracy.py run --corpus CORPUS        # findings, new ones, gone ones
