@@ -326,6 +326,8 @@ def counts(program: Callable[[], None], *, few: bool, steps: int | None = None) 
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit")
+# Torch 2.4 asks its own checkpoints for what it deprecates.
+@pytest.mark.filterwarnings("ignore:.*cpu.amp.autocast:FutureWarning")
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_all_that_is_counted_is_the_same_whatever_is_observed(program: Callable[[], None]) -> None:
     before = torch.autograd.backward
